@@ -1,0 +1,389 @@
+"""PostgreSQL and RabbitMQ of the tests' own: temporary folders, free ports, real faults.
+
+    with postgres() as server:
+        server.create_database("orders", "svc", "secret")
+        server.freeze()     # SIGSTOP for every process: connections stay open, nothing answers
+        server.resume()
+        server.stop()       # connections are refused
+        server.restart()
+
+Where a binary is missing the test is skipped with the reason; with ``CI=true`` it fails.
+``TEST_POSTGRES_URL`` and ``TEST_AMQP_URL`` name servers that already run, for tests that
+need no fault: nobody may freeze a server that is not the tests' own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import glob
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote, unquote, urlsplit
+
+import psutil
+import psycopg
+import pytest
+from psycopg import sql
+
+ADMIN = "postgres"
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
+    """Return as soon as ``condition()`` is true; fail the test after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:g} s: {what}", pytrace=False)
+        time.sleep(0.02)
+
+
+def missing(reason: str) -> None:
+    """Skip for a reason of the machine; in CI nothing may be missing."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{reason} (CI=true forbids to skip)", pytrace=False)
+    pytest.skip(reason)
+
+
+def process_tree(root: int) -> list[psutil.Process]:
+    """The process and all its descendants that are alive, the root first."""
+    try:
+        parent = psutil.Process(root)
+        return [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def signal_tree(root: int, number: signal.Signals) -> None:
+    """Send a signal to a process and its descendants, the root first."""
+    for process in process_tree(root):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+
+
+@dataclass
+class OwnServer:
+    """A server process with a folder of its own; ``start`` and ``stop`` come from subclasses."""
+
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="server-")))
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def start(self) -> None:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """End everything at once, whatever state it is in, and remove the folder."""
+        if self.process is not None:
+            family = process_tree(self.process.pid)
+            signal_tree(self.process.pid, signal.SIGKILL)
+            signal_tree(self.process.pid, signal.SIGCONT)
+            self.process.wait(10)
+            psutil.wait_procs(family, timeout=10)
+            self.process = None
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def freeze(self) -> None:
+        """Stop every process of the server; the kernel still acknowledges for them."""
+        assert self.process is not None
+        signal_tree(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process is not None
+        for process in reversed(process_tree(self.process.pid)):
+            process.send_signal(signal.SIGCONT)
+
+    def _spawn(self, command: list[str], environment: dict[str, str]) -> None:
+        with (self.folder / "output").open("ab") as output:
+            self.process = subprocess.Popen(
+                command,
+                env=os.environ | environment,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _wait_for(self, answers: Callable[[], bool], seconds: float) -> None:
+        assert self.process is not None
+        deadline = time.monotonic() + seconds
+        while not answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                output = (self.folder / "output").read_text(errors="replace")[-2000:]
+                pytest.fail(f"{type(self).__name__} did not start:\n{output}", pytrace=False)
+            time.sleep(0.05)
+
+
+@dataclass
+class Postgres(OwnServer):
+    """A PostgreSQL cluster on 127.0.0.1, without fsync; ``ADMIN`` may do everything, unasked."""
+
+    def start(self) -> None:
+        data = self.folder / "data"
+        if not data.exists():
+            self._create_cluster(data)
+        self._spawn(
+            self._as_owner([_postgres_binary("postgres"), "-D", str(data)]),
+            {},
+        )
+        self._wait_for(self._answers, 30)
+
+    def stop(self) -> None:
+        """Fast shutdown: sessions are cut, later connections are refused."""
+        assert self.process is not None
+        self._server_process().send_signal(signal.SIGINT)
+        self.process.wait(30)
+        self.process = None
+
+    def url(self, database: str = "postgres", user: str = ADMIN, password: str = "") -> str:
+        return postgres_url("127.0.0.1", self.port, database, user, password)
+
+    def create_database(self, name: str, user: str, password: str) -> str:
+        """Make a role where it is missing and a database of its own; answers the role's URL."""
+        return create_database(self.url(), name, user, password)
+
+    def _create_cluster(self, data: Path) -> None:
+        shutil.chown(self.folder, _cluster_owner())
+        subprocess.run(
+            self._as_owner(
+                [_postgres_binary("initdb"), "-D", str(data), "-U", ADMIN, "-E", "UTF8"]
+                + ["--locale=C.UTF-8", "--no-sync", "-A", "trust"]
+            ),
+            cwd=self.folder,
+            check=True,
+            capture_output=True,
+        )
+        settings = {
+            "listen_addresses": "'127.0.0.1'",
+            "port": str(self.port),
+            "unix_socket_directories": "''",
+            "max_connections": "400",
+            "fsync": "off",
+            "shared_buffers": "32MB",
+        }
+        lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
+        with (data / "postgresql.conf").open("a") as configuration:
+            configuration.write(lines)
+        (data / "pg_hba.conf").write_text(
+            f"host all {ADMIN} 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        )
+
+    def _as_owner(self, command: list[str]) -> list[str]:
+        owner = _cluster_owner()
+        if owner == getpass.getuser():
+            return command
+        return ["runuser", "-u", owner, "--", *command]
+
+    def _server_process(self) -> psutil.Process:
+        """``runuser`` stays in between as the parent: signals go to the server itself."""
+        assert self.process is not None
+        family = process_tree(self.process.pid)
+        return next(p for p in family if p.name() == "postgres")
+
+    def _answers(self) -> bool:
+        with contextlib.suppress(psycopg.OperationalError):
+            psycopg.connect(self.url(), connect_timeout=2).close()
+            return True
+        return False
+
+
+@dataclass
+class RabbitMQ(OwnServer):
+    """A RabbitMQ node on 127.0.0.1 with its own name, cookie and port mapper."""
+
+    mapper_port: int = field(default_factory=free_port)
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        if not _rabbitmq_server():
+            missing("rabbitmq-server is not installed")
+        plugins = self.folder / "plugins"
+        plugins.write_text("[].\n")
+        environment = {
+            "HOME": str(self.folder),
+            "RABBITMQ_NODENAME": f"test{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "log"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
+            "RABBITMQ_CONF_ENV_FILE": str(self.folder / "none.conf"),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "none"),
+            "ERL_EPMD_PORT": str(self.mapper_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+        self._spawn([_rabbitmq_server()], environment)
+        self._wait_for(self._answers, 90)
+
+    def stop(self) -> None:
+        assert self.process is not None
+        family = process_tree(self.process.pid)
+        signal_tree(self.process.pid, signal.SIGTERM)
+        _gone, alive = psutil.wait_procs(family, timeout=30)
+        for process in alive:
+            process.kill()
+        self.process.wait(10)
+        self.process = None
+
+    def close(self) -> None:
+        super().close()
+        subprocess.run(
+            ["epmd", "-port", str(self.mapper_port), "-kill"], capture_output=True, check=False
+        )
+
+    def _answers(self) -> bool:
+        """The broker speaks AMQP 0-9-1: it opens with Connection.Start (class 10, method 10)."""
+        with contextlib.suppress(OSError), socket.create_connection(
+            ("127.0.0.1", self.port), timeout=5
+        ) as connection:
+            connection.sendall(b"AMQP\x00\x00\x09\x01")
+            return connection.recv(11)[7:11] == b"\x00\x0a\x00\x0a"
+        return False
+
+
+@contextlib.contextmanager
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of the test's own, gone with the block."""
+    if not _find_postgres("postgres"):
+        missing("PostgreSQL's server binaries are not installed")
+    with Postgres() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """A RabbitMQ of the test's own, gone with the block."""
+    with RabbitMQ() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def any_postgres_url() -> Iterator[str]:
+    """The URL of an administrator: ``TEST_POSTGRES_URL``, or of a server of the tests' own."""
+    if url := os.environ.get("TEST_POSTGRES_URL"):
+        yield url
+        return
+    with postgres() as server:
+        yield server.url()
+
+
+@contextlib.contextmanager
+def any_amqp_url() -> Iterator[str]:
+    """``TEST_AMQP_URL``, or the URL of a broker of the tests' own."""
+    if url := os.environ.get("TEST_AMQP_URL"):
+        yield url
+        return
+    with rabbitmq() as server:
+        yield server.url
+
+
+def create_database(admin_url: str, name: str, user: str, password: str) -> str:
+    """Make the role where it is missing and the database anew; answers the role's URL."""
+    parts = urlsplit(admin_url)
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        role = sql.Identifier(user)
+        if not connection.execute("select 1 from pg_roles where rolname = %s", (user,)).fetchone():
+            connection.execute(
+                sql.SQL("create role {} login password {}").format(role, sql.Literal(password))
+            )
+        database = sql.Identifier(name)
+        connection.execute(sql.SQL("drop database if exists {} with (force)").format(database))
+        connection.execute(sql.SQL("create database {} owner {}").format(database, role))
+    return postgres_url(parts.hostname or "127.0.0.1", parts.port or 5432, name, user, password)
+
+
+def as_admin(admin_url: str, database: str) -> str:
+    """The administrator's URL for another database of the same server."""
+    parts = urlsplit(admin_url)
+    return postgres_url(
+        parts.hostname or "127.0.0.1",
+        parts.port or 5432,
+        database,
+        unquote(parts.username or ADMIN),
+        unquote(parts.password or ""),
+    )
+
+
+def postgres_url(host: str, port: int, database: str, user: str, password: str) -> str:
+    secret = f":{quote(password, safe='')}" if password else ""
+    return f"postgresql://{quote(user, safe='')}{secret}@{host}:{port}/{quote(database, safe='')}"
+
+
+def _cluster_owner() -> str:
+    """PostgreSQL refuses to run as root: then the packages' own user runs it."""
+    if os.geteuid() != 0:
+        return getpass.getuser()
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam("postgres").pw_name
+    missing("PostgreSQL does not run as root, and there is no user postgres")
+    raise AssertionError("unreachable")
+
+
+def _find_postgres(name: str) -> str:
+    if found := shutil.which(name):
+        return found
+    folders = glob.glob("/usr/lib/postgresql/*/bin") + glob.glob("/usr/local/opt/postgresql*/bin")
+    candidates = [f"{folder}/{name}" for folder in sorted(folders, reverse=True)]
+    return next((path for path in candidates if os.access(path, os.X_OK)), "")
+
+
+def _postgres_binary(name: str) -> str:
+    found = _find_postgres(name)
+    if not found:
+        missing(f"PostgreSQL's {name} is not installed")
+    return found
+
+
+def _rabbitmq_server() -> str:
+    """The script beside the libraries: Debian's wrapper on PATH insists on its system folders."""
+    inside = "/usr/lib/rabbitmq/bin/rabbitmq-server"
+    if os.access(inside, os.X_OK):
+        return inside
+    return shutil.which("rabbitmq-server") or ""

@@ -1,0 +1,409 @@
+"""A rendered service: made once for each framework, installed once, run as a process.
+
+    project = Projects(folder).get("flask")
+    with project.service({"DATABASE_URL": "sqlite:////tmp/items.db"}) as service:
+        httpx.get(service.url + "/v1/items")
+
+Nothing here knows a framework: its name only chooses the folder of templates.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import copier
+import httpx
+import psutil
+import pytest
+
+from tests.servers import free_port, process_tree, signal_tree, wait_until
+
+REPOSITORY = Path(__file__).parent.parent
+TEMPLATES = REPOSITORY / "templates"
+NAME = "stock-keeper"
+PACKAGE = "stock_keeper"
+START_SECONDS = 30.0
+
+LogEntry = dict[str, Any]
+
+
+def frameworks() -> list[str]:
+    """Every framework that has a template, in alphabetical order."""
+    return sorted(path.parent.name for path in TEMPLATES.glob("*/project"))
+
+
+def limits(framework: str) -> dict[str, str]:
+    """The contract lines that the template says it cannot hold, each with its evidence."""
+    description = TEMPLATES / framework / "framework.toml"
+    if not description.exists():
+        return {}
+    entries = tomllib.loads(description.read_text()).get("limits", [])
+    return {entry["line"]: entry["evidence"] for entry in entries}
+
+
+@dataclass
+class Projects:
+    """Rendered and installed projects in one folder, shared by the processes of a test run.
+
+    ``given`` names folders that are rendered and installed already.
+    """
+
+    folder: Path
+    given: Mapping[str, Path] = field(default_factory=dict)
+
+    def get(self, framework: str) -> Project:
+        if framework in self.given:
+            return Project(framework, self.given[framework])
+        target = self.folder / framework
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / f"{framework}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not target.exists():
+                with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+                    # The final path is part of an environment: render aside, install in place.
+                    render(framework, Path(scratch) / "project")
+                    os.rename(Path(scratch) / "project", target)
+                try:
+                    install(target)
+                except BaseException:
+                    shutil.rmtree(target)
+                    raise
+        return Project(framework, target)
+
+
+def render(framework: str, target: Path, **answers: object) -> None:
+    """Render the templates of the working tree, as they are now, with fixed answers."""
+    with tempfile.TemporaryDirectory() as source:
+        shutil.copy(REPOSITORY / "copier.yml", source)
+        shutil.copytree(TEMPLATES, Path(source) / "templates")
+        copier.run_copy(
+            source,
+            target,
+            data={"name": NAME, "framework": framework, **answers},
+            defaults=True,
+            quiet=True,
+        )
+
+
+def install(project: Path) -> None:
+    """Make the project's environment with this interpreter and uv's cache."""
+    uv(project, "sync")
+
+
+def uv(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run uv in a project; a failure fails the test with uv's words."""
+    result = subprocess.run(
+        ["uv", *arguments],
+        cwd=project,
+        env=uv_environment() | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        said = (result.stdout + result.stderr)[-6000:]
+        pytest.fail(f"uv {' '.join(arguments)}: exit {result.returncode}\n{said}", pytrace=False)
+    return result
+
+
+def uv_environment() -> dict[str, str]:
+    """This interpreter, no download of another, and no environment of the tests' own."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in {"VIRTUAL_ENV", "PYTHONPATH", "CI"} and not name.startswith("PYTEST_")
+    }
+    return environment | {"UV_PYTHON": sys.executable, "UV_PYTHON_DOWNLOADS": "never"}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A rendered, installed project."""
+
+    framework: str
+    folder: Path
+
+    @property
+    def executable(self) -> str:
+        return str(self.folder / ".venv" / "bin" / NAME)
+
+    @property
+    def python(self) -> str:
+        return str(self.folder / ".venv" / "bin" / "python")
+
+    def run(
+        self, *arguments: str, environment: Mapping[str, str], timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """Run one command of the service, such as ``migrate``, to its end."""
+        with tempfile.TemporaryDirectory() as folder:
+            return subprocess.run(
+                [self.executable, *arguments],
+                cwd=folder,
+                env=plain_environment() | environment,
+                capture_output=True,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
+
+    def migrate(self, environment: Mapping[str, str]) -> None:
+        result = self.run("migrate", environment=environment)
+        if result.returncode:
+            pytest.fail(f"migrate: exit {result.returncode}\n{result.stdout}{result.stderr}")
+
+    @contextlib.contextmanager
+    def service(
+        self,
+        environment: Mapping[str, str],
+        *,
+        command: tuple[str, ...] = (),
+        folder: Path | None = None,
+    ) -> Iterator[Service]:
+        """Serve until the block ends; see ``Service`` for what can be done to it meanwhile."""
+        service = Service(self, dict(environment), command or (self.executable,), folder)
+        try:
+            service.start()
+            yield service
+        finally:
+            service.end()
+
+
+def plain_environment() -> dict[str, str]:
+    """What any shell gives; nothing that configures a service."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+
+
+@dataclass
+class Service:
+    """A running service: its process, its address, and what it printed."""
+
+    project: Project
+    environment: dict[str, str]
+    command: tuple[str, ...]
+    folder: Path | None = None
+    process: subprocess.Popen[bytes] | None = None
+    _scratch: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="service-")))
+    _family: list[psutil.Process] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.environment.setdefault("PORT", str(free_port()))
+
+    @property
+    def host(self) -> str:
+        return self.environment.get("HOST", "127.0.0.1")
+
+    @property
+    def port(self) -> int:
+        return int(self.environment["PORT"])
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return self.host, self.port
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @cached_property
+    def http(self) -> httpx.Client:
+        """A client that follows nothing and fears no proxy; safe to share between threads."""
+        return httpx.Client(
+            base_url=self.url,
+            timeout=30,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+        )
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def start(self, *, wait: bool = True) -> Self:
+        with (
+            (self._scratch / "stdout").open("ab") as stdout,
+            (self._scratch / "stderr").open("ab") as stderr,
+        ):
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=self.folder or self._scratch,
+                env=plain_environment() | self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        if wait:
+            self.wait_until_live()
+        return self
+
+    def wait_until_live(self, seconds: float = START_SECONDS) -> None:
+        deadline = time.monotonic() + seconds
+        while not self.is_live():
+            if not self.is_running() or time.monotonic() > deadline:
+                pytest.fail(f"the service did not start:\n{self.output[-4000:]}", pytrace=False)
+            time.sleep(0.02)
+        self.remember_family()
+
+    def is_live(self, timeout: float = 2) -> bool:
+        """A connection of its own finds ``/livez`` with 200."""
+        connection = http.client.HTTPConnection(*self.address, timeout=timeout)
+        try:
+            connection.request("GET", "/livez")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def remember_family(self) -> list[psutil.Process]:
+        """All processes of the service; they are found again even if their parent dies."""
+        for process in process_tree(self.pid):
+            if process not in self._family:
+                self._family.append(process)
+        return self._family
+
+    def living_family(self) -> list[psutil.Process]:
+        return [p for p in self._family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+    def terminate(self) -> None:
+        self.remember_family()
+        os.kill(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """SIGKILL for every process of the service at once, as a machine that goes away."""
+        self.remember_family()
+        signal_tree(self.pid, signal.SIGKILL)
+        assert self.process is not None
+        self.process.wait(10)
+        psutil.wait_procs(self._family, timeout=10)
+
+    def wait_for_exit(self, seconds: float) -> int:
+        """The exit code, or a failure if the process is still there after ``seconds``."""
+        assert self.process is not None
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"still running after {seconds:g} s:\n{self.output[-2000:]}", pytrace=False)
+
+    def end(self) -> None:
+        """Leave no process and no folder behind, whatever happened before."""
+        if "http" in self.__dict__:
+            self.http.close()
+        if self.process is not None:
+            if self.is_running():
+                self.kill()
+            for process in self.living_family():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    @property
+    def output(self) -> str:
+        """All that was printed to stdout and then to stderr."""
+        return "".join(
+            (self._scratch / name).read_bytes().decode(errors="replace")
+            for name in ("stdout", "stderr")
+        )
+
+    @property
+    def lines(self) -> list[str]:
+        """The complete lines of the output; only a line feed ends a line."""
+        return [line for line in self.output.split("\n") if line]
+
+    @property
+    def log(self) -> list[LogEntry]:
+        """The lines that are JSON objects."""
+        entries = []
+        for line in self.lines:
+            with contextlib.suppress(ValueError):
+                entry = json.loads(line)
+                if isinstance(entry, dict):
+                    entries.append(entry)
+        return entries
+
+    def entries_of(self, request_id: str) -> list[LogEntry]:
+        return [entry for entry in self.log if entry.get("request_id") == request_id]
+
+    def wait_for_request_line(self, request_id: str) -> LogEntry:
+        """The one line with a status that belongs to a request."""
+        found: list[LogEntry] = []
+
+        def logged() -> bool:
+            found[:] = [e for e in self.entries_of(request_id) if "status" in e]
+            return bool(found)
+
+        wait_until(logged, 5, f"a log line with request_id {request_id}")
+        assert len(found) == 1, f"one line for one request: {found}"
+        return found[0]
+
+    def memory(self) -> int:
+        """Resident bytes of all processes now."""
+        return sum(p.memory_info().rss for p in process_tree(self.pid))
+
+    @contextlib.contextmanager
+    def peak_growth(self) -> Iterator[list[int]]:
+        """Within the block, watch all processes; the list then holds the peak's growth in bytes.
+
+        The kernel keeps the peak of each process (VmHWM) and forgets it on request, so that no
+        short peak is missed; Linux only.
+        """
+        growth: list[int] = []
+        for process in process_tree(self.pid):
+            Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+        before = self.memory()
+        yield growth
+        growth.append(sum(_peak(p.pid) for p in process_tree(self.pid)) - before)
+
+
+def _peak(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) * 1024
+
+
+class Background:
+    """Repeat something in a thread until the block ends; an error ends the thread and the test."""
+
+    def __init__(self, step: Any) -> None:
+        self._step = step
+        self._over = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self) -> None:
+        try:
+            while not self._over.is_set():
+                self._step()
+        except BaseException as error:
+            self._error = error
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join(60)
+        if self._error is not None:
+            raise self._error
