@@ -1,0 +1,167 @@
+"""From answers about a workload to ranked frameworks, each with its reasons. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from scaffold.catalog import Catalog, Framework, Option
+from scaffold.errors import NothingMaintained
+
+CLOSE = 0.05  # of fit, between the first two
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What one criterion adds to a framework's score: weight times strength."""
+
+    criterion: str
+    why: str
+    source: str
+    points: int
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """`fit` is the score over the most that the answers could give; 0 where they ask nothing."""
+
+    framework: Framework
+    score: int
+    fit: float
+    reasons: tuple[Reason, ...]  # the strongest first
+    unmet: tuple[str, ...]  # musts that it does not meet
+    cautions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where one framework is stronger than another, on what the answers ask for."""
+
+    criterion: str
+    points: int  # by how much
+
+
+@dataclass(frozen=True)
+class Advice:
+    """`split` has the frameworks for two services where none meets every must."""
+
+    answers: Mapping[str, str]
+    musts: tuple[str, ...]
+    ranking: tuple[Ranked, ...]
+    split: tuple[Framework, ...]
+    close: bool
+
+
+def advise(catalog: Catalog, answers: Mapping[str, str], maintained: bool = False) -> Advice:
+    """Ranks the frameworks of `catalog` for `answers`, with the default where one is missing.
+
+    `maintained` leaves out the frameworks that are hardly kept; raises NothingMaintained where
+    a must is then met by none.
+    """
+    complete = {q.id: answers.get(q.id, q.default or "") for q in catalog.workload}
+    chosen = [q.option(complete[q.id]) for q in catalog.workload]
+    musts = tuple(option.must for option in chosen if option.must)
+    candidates = [f for f in catalog.frameworks if f.facts.maintained or not maintained]
+    _check_musts(catalog, candidates, musts)
+    ranking = _ranking(catalog, candidates, _weights(chosen), musts)
+    return Advice(
+        answers=complete,
+        musts=musts,
+        ranking=ranking,
+        split=_split(ranking),
+        close=_is_close(ranking),
+    )
+
+
+def ahead(catalog: Catalog, advice: Advice, one: Framework, other: Framework) -> list[Difference]:
+    """Where `one` is ahead of `other`, the largest difference first."""
+    weights = _weights(q.option(advice.answers[q.id]) for q in catalog.workload)
+    gains = (
+        Difference(criterion, weight * (one.strength(criterion) - other.strength(criterion)))
+        for criterion, weight in weights.items()
+    )
+    return sorted((g for g in gains if g.points > 0), key=lambda gain: -gain.points)
+
+
+def _weights(options: Iterable[Option]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for option in options:
+        total.update(option.weights)
+    return total
+
+
+def _check_musts(
+    catalog: Catalog, candidates: Iterable[Framework], musts: Iterable[str]
+) -> None:
+    candidates = list(candidates)
+    for must in musts:
+        if not any(f.strength(must) >= catalog.must_strength for f in candidates):
+            raise NothingMaintained(_nothing_left(catalog, must))
+
+
+def _nothing_left(catalog: Catalog, must: str) -> str:
+    able = [f for f in catalog.frameworks if f.strength(must) >= catalog.must_strength]
+    known = "".join(f" {f.name}: {caution}." for f in able for caution in _cautions(f))
+    return f"No maintained framework here is made for {catalog.criteria[must]}.{known}"
+
+
+def _ranking(
+    catalog: Catalog,
+    candidates: Iterable[Framework],
+    weights: Mapping[str, int],
+    musts: tuple[str, ...],
+) -> tuple[Ranked, ...]:
+    ranked = [_ranked(catalog, framework, weights, musts) for framework in candidates]
+    return tuple(sorted(ranked, key=_order))
+
+
+def _order(ranked: Ranked) -> tuple[int, int, int, int, int]:
+    """Musts first, then the score; a tie goes by criteria met, release, place in the article."""
+    met = sum(reason.points > 0 for reason in ranked.reasons)
+    released = ranked.framework.facts.released.toordinal()
+    return len(ranked.unmet), -ranked.score, -met, -released, ranked.framework.place
+
+
+def _ranked(
+    catalog: Catalog, framework: Framework, weights: Mapping[str, int], musts: tuple[str, ...]
+) -> Ranked:
+    reasons = tuple(
+        Reason(criterion, evidence.why, evidence.source, weights[criterion] * evidence.strength)
+        for criterion, evidence in framework.evidence.items()
+        if weights.get(criterion)
+    )
+    score = sum(reason.points for reason in reasons)
+    most = sum(weights.values()) * catalog.most_strength
+    unmet = tuple(m for m in musts if framework.strength(m) < catalog.must_strength)
+    return Ranked(
+        framework=framework,
+        score=score,
+        fit=round(score / most, 4) if most else 0.0,
+        reasons=tuple(sorted(reasons, key=lambda reason: -reason.points)),
+        unmet=unmet,
+        cautions=(*(f"not made for {catalog.criteria[m]}" for m in unmet), *_cautions(framework)),
+    )
+
+
+def _cautions(framework: Framework) -> tuple[str, ...]:
+    facts = framework.facts
+    if not facts.caution:
+        return ()
+    instead = facts.alternative
+    return (facts.caution + (f"; maintained instead: {instead.name}, {instead.why}" if instead else ""),)
+
+
+def _split(ranking: tuple[Ranked, ...]) -> tuple[Framework, ...]:
+    """The best framework for each must, in the article's order, where none meets them all."""
+    if not ranking[0].unmet:
+        return ()
+    musts = {must for ranked in ranking for must in ranked.unmet}
+    by_score = sorted(ranking, key=lambda ranked: -ranked.score)
+    best = {next(r.framework for r in by_score if must not in r.unmet).id for must in musts}
+    parts = (ranked.framework for ranked in ranking if ranked.framework.id in best)
+    return tuple(sorted(parts, key=lambda framework: framework.place))
+
+
+def _is_close(ranking: tuple[Ranked, ...]) -> bool:
+    if len(ranking) < 2 or ranking[0].unmet != ranking[1].unmet:
+        return False
+    return ranking[0].fit - ranking[1].fit < CLOSE

@@ -1,0 +1,201 @@
+"""The frameworks, the questions and the guidance, read from data into frozen values."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from scaffold import documents
+
+HERE = Path(__file__).resolve().parent
+
+
+def source_root() -> Path:
+    """The folder of copier.yml and templates/: inside the package, or the checkout around it."""
+    packaged = HERE / "source"
+    return packaged if packaged.is_dir() else HERE.parent
+
+
+@dataclass(frozen=True)
+class Option:
+    """One answer to a question; `must` is the criterion that it makes a condition."""
+
+    id: str
+    label: str
+    weights: Mapping[str, int]
+    must: str | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """Free text where it has no options. Without a default it has to be answered."""
+
+    id: str
+    ask: str
+    explain: str
+    default: str | None
+    options: tuple[Option, ...] = ()
+
+    def option(self, answer: str) -> Option:
+        return next(option for option in self.options if option.id == answer)
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        return tuple(option.id for option in self.options)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How strong a framework is on a criterion (-1 to 3), by which source, and why."""
+
+    criterion: str
+    strength: int
+    source: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """What to take instead of a framework that is hardly kept; `framework` if it is one of ours."""
+
+    name: str
+    why: str
+    framework: str | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was measured beside the guidance, and never counts in a score."""
+
+    package: str
+    version: str
+    released: date
+    status: str  # active, slow or stale
+    pythons: tuple[str, ...]
+    server: str
+    note: str | None = None
+    caution: str | None = None
+    alternative: Alternative | None = None
+
+    @property
+    def maintained(self) -> bool:
+        return self.status != "stale"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A line of the contract that a template cannot hold."""
+
+    line: str
+    what: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Framework:
+    id: str
+    name: str
+    summary: str
+    place: int
+    facts: Facts
+    evidence: Mapping[str, Evidence]
+    limits: tuple[Limit, ...]
+    budget: Mapping[str, Any]
+    taken: frozenset[str]
+    has_template: bool
+
+    def strength(self, criterion: str) -> int:
+        found = self.evidence.get(criterion)
+        return found.strength if found else 0
+
+
+@dataclass(frozen=True)
+class Catalog:
+    root: Path
+    article: str
+    must_strength: int
+    most_strength: int
+    criteria: Mapping[str, str]
+    sources: Mapping[str, str]
+    workload: tuple[Question, ...]
+    frameworks: tuple[Framework, ...]
+
+    def framework(self, framework_id: str) -> Framework:
+        """Raises KeyError for an unknown one."""
+        found = (f for f in self.frameworks if f.id == framework_id)
+        if framework := next(found, None):
+            return framework
+        raise KeyError(framework_id)
+
+    @cached_property
+    def fields(self) -> tuple[Question, ...]:
+        """The questions of copier.yml that are asked, in its order."""
+        asked = (
+            (key, details)
+            for key, details in documents.read_yaml(self.root / "copier.yml").items()
+            if not key.startswith("_") and details.get("when") is not False
+        )
+        return tuple(_field(key, details) for key, details in asked)
+
+    def question(self, question_id: str) -> Question:
+        return next(q for q in (*self.fields, *self.workload) if q.id == question_id)
+
+
+def load(root: Path | None = None) -> Catalog:
+    """The catalog of the templates under `root`, by default the ones that belong to this package."""
+    root = root or source_root()
+    guidance = documents.read_toml(root / "guidance.toml")
+    taken = documents.read_toml(root / "templates" / "taken.toml")["taken"]
+    frameworks = [_framework(path, taken) for path in (root / "templates").glob("*/framework.toml")]
+    return Catalog(
+        root=root,
+        article=guidance["article"],
+        must_strength=guidance["must_strength"],
+        most_strength=guidance["most_strength"],
+        criteria=guidance["criteria"],
+        sources=guidance["sources"],
+        workload=tuple(_workload_question(q) for q in guidance["question"]),
+        frameworks=tuple(sorted(frameworks, key=lambda framework: framework.place)),
+    )
+
+
+def _workload_question(data: Mapping[str, Any]) -> Question:
+    options = tuple(
+        Option(o["id"], o["label"], weights=o["weights"], must=o.get("must"))
+        for o in data["option"]
+    )
+    return Question(data["id"], data["ask"], data["explain"], data["default"], options)
+
+
+def _field(key: str, details: Mapping[str, Any]) -> Question:
+    ask, _, explain = details["help"].strip().partition("\n")
+    choices = details.get("choices", [])
+    labelled = choices.items() if isinstance(choices, dict) else ((c, c) for c in choices)
+    options = tuple(Option(value, label, weights={}) for label, value in labelled)
+    return Question(key, ask, explain.replace("\n", " "), details.get("default"), options)
+
+
+def _framework(path: Path, taken: Iterable[str]) -> Framework:
+    data = documents.read_toml(path)
+    return Framework(
+        id=path.parent.name,
+        name=data["name"],
+        summary=data["summary"],
+        place=data["place"],
+        facts=_facts(data["facts"]),
+        evidence={key: Evidence(key, **value) for key, value in data["evidence"].items()},
+        limits=tuple(Limit(**limit) for limit in data.get("limits", ())),
+        budget=data.get("budget", {}),
+        taken=frozenset((*taken, *data["names"]["taken"])),
+        has_template=(path.parent / "project").is_dir(),
+    )
+
+
+def _facts(data: dict[str, Any]) -> Facts:
+    alternative = data.pop("alternative", None)
+    pythons = tuple(data.pop("pythons"))
+    return Facts(
+        **data, pythons=pythons, alternative=Alternative(**alternative) if alternative else None
+    )

@@ -1,0 +1,95 @@
+"""Reads the tool's own data (TOML, YAML) and, with limits, what a user hands over (YAML, JSON)."""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scaffold.errors import BadAnswersFile
+
+LARGEST = 64 * 1024  # bytes
+DEEPEST = 8
+
+SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+TEXT_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "timestamp")}
+NULL_TAG = "tag:yaml.org,2002:null"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return tomllib.load(file)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.load(path.read_bytes(), Loader=SAFE_LOADER)
+    return loaded
+
+
+def answers_in(content: bytes, source: str) -> tuple[dict[str, str], list[str]]:
+    """The answers that `content` (YAML or JSON) gives, and a sentence for each one that is no text.
+
+    A plain value is taken as it is written, so that `no` is the answer "no" and no boolean.
+    `source` names the file. Raises BadAnswersFile where there is no flat mapping to read.
+    """
+    try:
+        _check_events(_decoded(content, source), source)
+        root = yaml.compose(content.decode("utf-8-sig"), Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise BadAnswersFile(f"{source} is not valid YAML: {_place_of(error)}.") from error
+    if root is None:
+        return {}, []
+    if not isinstance(root, yaml.MappingNode):
+        raise BadAnswersFile(f"{source} has to be a mapping of questions to answers.")
+    return _flat(root)
+
+
+def _decoded(content: bytes, source: str) -> str:
+    if len(content) > LARGEST:
+        raise BadAnswersFile(f"{source} is larger than {LARGEST // 1024} KiB.")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadAnswersFile(f"{source} is not UTF-8 (byte {error.start}).") from error
+
+
+def _check_events(text: str, source: str) -> None:
+    """Stops at the first alias or at a nesting that no answer needs, before anything is built."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            raise BadAnswersFile(f"{source} uses a YAML alias; write the answer out instead.")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise BadAnswersFile(f"{source} is nested deeper than {DEEPEST} levels.")
+
+
+def _place_of(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "it cannot be read"
+    return f"{problem}, line {mark.line + 1}" if mark else str(problem)
+
+
+def _flat(root: yaml.MappingNode) -> tuple[dict[str, str], list[str]]:
+    answers: dict[str, str] = {}
+    problems: list[str] = []
+    for key, value in root.value:
+        if not isinstance(key, yaml.ScalarNode):
+            problems.append(f"line {key.start_mark.line + 1}: the name of a question is one word.")
+        elif key.value in answers:
+            problems.append(f"{key.value} is answered twice.")
+        else:
+            answers[key.value] = value.value if isinstance(value, yaml.ScalarNode) else ""
+            problems.extend(f"{key.value} {problem}" for problem in _no_text(value))
+    return answers, problems
+
+
+def _no_text(node: yaml.Node) -> Iterator[str]:
+    if isinstance(node, yaml.CollectionNode):
+        yield "has to be text, not a list or a mapping."
+    elif node.tag == NULL_TAG and node.value:
+        yield "has to be text, not null."
+    elif node.tag not in TEXT_TAGS | {NULL_TAG}:
+        yield "has to be plain text, without a YAML tag."

@@ -1,0 +1,61 @@
+"""What can go wrong by a user's or a system's doing. Nothing else is raised on purpose.
+
+    UserError
+    ├── BadAnswers            2  bad-answers         an answer that would not work
+    │   ├── BadName           2  bad-name            the name of the service would not work
+    │   ├── BadAnswersFile    2  bad-answers-file    the file of answers cannot be used
+    │   ├── MissingAnswers    2  missing-answers     something has to be said, and nobody can be asked
+    │   ├── SplitWorkload     2  split-workload      the workload is one of two services
+    │   ├── NoTemplate        2  no-template         the framework has no template yet
+    │   └── NothingMaintained 2  nothing-maintained  no maintained framework meets a must
+    ├── TargetRefuses         3  target-refuses      the service cannot be written where it should go
+    └── Interrupted         130  interrupted         a signal ended it
+
+`code` is the exit code, `kind` the slug that `--json` shows.
+"""
+
+
+class UserError(Exception):
+    """One sentence for the person at the terminal; more problems are further lines of it."""
+
+    code = 1
+    kind = "error"
+
+
+class BadAnswers(UserError):
+    code = 2
+    kind = "bad-answers"
+
+
+class BadName(BadAnswers):
+    kind = "bad-name"
+
+
+class BadAnswersFile(BadAnswers):
+    kind = "bad-answers-file"
+
+
+class MissingAnswers(BadAnswers):
+    kind = "missing-answers"
+
+
+class SplitWorkload(BadAnswers):
+    kind = "split-workload"
+
+
+class NoTemplate(BadAnswers):
+    kind = "no-template"
+
+
+class NothingMaintained(BadAnswers):
+    kind = "nothing-maintained"
+
+
+class TargetRefuses(UserError):
+    code = 3
+    kind = "target-refuses"
+
+
+class Interrupted(UserError):
+    code = 130
+    kind = "interrupted"

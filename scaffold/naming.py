@@ -1,0 +1,95 @@
+"""What a service may be called, and the names that are derived from it."""
+
+import builtins
+import keyword
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Set
+
+from scaffold.errors import BadName
+
+LONGEST = 40
+PATTERN = "^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+
+# A name has to be good or bad on every Python alike, so what one version has and another
+# has not is listed here beside what the running one knows.
+OTHER_KEYWORDS = {"type", "match", "case", "lazy"}
+OTHER_MODULES = frozenset(
+    "aifc annotationlib asynchat asyncore audioop cgi cgitb chunk compression crypt distutils "
+    "imghdr imp lib2to3 mailcap msilib msvcrt nis nntplib ossaudiodev pipes smtpd sndhdr spwd "
+    "sunau telnetlib uu winreg winsound xdrlib".split()
+)
+DEVICES = frozenset(
+    ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))]
+)
+# Folders of a service, folders that its .gitignore leaves out, and modules that Python or
+# pytest would import by these names.
+PLACES = frozenset(
+    "build conftest deploy dist docs env site sitecustomize src test tests usercustomize "
+    "venv".split()
+)
+
+Rule = tuple[Callable[[str], bool], str]
+
+
+def package_of(name: str) -> str:
+    """The import name of the service called `name`."""
+    return name.replace("-", "_")
+
+
+def rule_broken(name: str, taken: Set[str] = frozenset()) -> str | None:
+    """Why a service cannot be called `name`, as the end of a sentence; None if it can be.
+
+    `taken` holds the names that its environment uses, in lower case with underscores.
+    """
+    clash = (taken.__contains__, "something that the service depends on has that name")
+    package = package_of(name)
+    return _first_broken(_SPELLING, name) or _first_broken((*_MEANING, clash), package)
+
+
+def _first_broken(rules: Iterable[Rule], value: str) -> str | None:
+    return next((why for broken, why in rules if broken(value)), None)
+
+
+def check_name(name: str, taken: Set[str] = frozenset()) -> None:
+    """Raises BadName with the value, the rule and the nearest name that works."""
+    if why := rule_broken(name, taken):
+        raise BadName(f"{shown(name)} cannot be the name: {why}. {nearest(name, taken)} would work.")
+
+
+def nearest(name: str, taken: Set[str] = frozenset()) -> str:
+    """The name most like `name` that a service may have."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    words = re.sub("[^a-z0-9]+", "-", plain).strip("-").lstrip("0123456789-")
+    base = words[:LONGEST].rstrip("-") or "my-service"
+    longer = (base[: LONGEST - len(end)].rstrip("-") + end for end in ("-service", "-svc", "-app"))
+    return next(n for n in (base, *longer, "my-service") if not rule_broken(n, taken))
+
+
+def shown(value: str, longest: int = 60) -> str:
+    """`value` in quotes on one line, cut when it is long, with no character that a terminal obeys."""
+    cut = value if len(value) <= longest else value[:longest] + "..."
+    visible = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    return f'"{"".join(visible)}"'
+
+
+_SPELLING: tuple[Rule, ...] = (
+    (lambda name: not name, "it is empty"),
+    (lambda name: len(name) > LONGEST, f"it is longer than {LONGEST} characters"),
+    (
+        lambda name: not re.fullmatch(PATTERN, name),
+        "a name has lower-case letters, digits and single dashes, and starts with a letter",
+    ),
+)
+_MEANING: tuple[Rule, ...] = (
+    (lambda p: keyword.iskeyword(p), "it is a Python keyword"),
+    (lambda p: keyword.issoftkeyword(p) or p in OTHER_KEYWORDS, "it is a Python soft keyword"),
+    (lambda p: hasattr(builtins, p), "it is a Python builtin"),
+    (
+        lambda p: p in sys.stdlib_module_names or p in OTHER_MODULES,
+        "a module of Python's standard library has that name",
+    ),
+    (DEVICES.__contains__, "Windows keeps that name for a device"),
+    (PLACES.__contains__, "a service has a folder or a file of that name already"),
+)
