@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import getpass
-import glob
 import os
 import pwd
 import shutil
@@ -189,8 +188,19 @@ class Postgres(OwnServer):
         shutil.chown(self.folder, _cluster_owner())
         subprocess.run(
             self._as_owner(
-                [_postgres_binary("initdb"), "-D", str(data), "-U", ADMIN, "-E", "UTF8"]
-                + ["--locale=C.UTF-8", "--no-sync", "-A", "trust"]
+                [
+                    _postgres_binary("initdb"),
+                    "-D",
+                    str(data),
+                    "-U",
+                    ADMIN,
+                    "-E",
+                    "UTF8",
+                    "--locale=C.UTF-8",
+                    "--no-sync",
+                    "-A",
+                    "trust",
+                ]
             ),
             cwd=self.folder,
             check=True,
@@ -280,9 +290,10 @@ class RabbitMQ(OwnServer):
 
     def _answers(self) -> bool:
         """The broker speaks AMQP 0-9-1: it opens with Connection.Start (class 10, method 10)."""
-        with contextlib.suppress(OSError), socket.create_connection(
-            ("127.0.0.1", self.port), timeout=5
-        ) as connection:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection,
+        ):
             connection.sendall(b"AMQP\x00\x00\x09\x01")
             return connection.recv(11)[7:11] == b"\x00\x0a\x00\x0a"
         return False
@@ -369,9 +380,8 @@ def _cluster_owner() -> str:
 def _find_postgres(name: str) -> str:
     if found := shutil.which(name):
         return found
-    folders = glob.glob("/usr/lib/postgresql/*/bin") + glob.glob("/usr/local/opt/postgresql*/bin")
-    candidates = [f"{folder}/{name}" for folder in sorted(folders, reverse=True)]
-    return next((path for path in candidates if os.access(path, os.X_OK)), "")
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
+    return next((str(path) for path in installed if os.access(path, os.X_OK)), "")
 
 
 def _postgres_binary(name: str) -> str:

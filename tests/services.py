@@ -79,7 +79,7 @@ class Projects:
                 with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
                     # The final path is part of an environment: render aside, install in place.
                     render(framework, Path(scratch) / "project")
-                    os.rename(Path(scratch) / "project", target)
+                    (Path(scratch) / "project").rename(target)
                 try:
                     install(target)
                 except BaseException:

@@ -1,0 +1,34 @@
+"""Options and reports that every test of this repository may use."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["tests.contract.grid"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("contract", "the contract of a generated service")
+    group.addoption("--framework", default="", help="flask,fastapi (default: all with a template)")
+    group.addoption("--database", default="sqlite,postgresql", help="sqlite,postgresql")
+    group.addoption("--line", default="", help="only tests of these contract lines: R3,E1")
+    group.addoption("--projects", default="", help="keep rendered, installed projects here")
+    group.addoption(
+        "--project",
+        action="append",
+        default=[],
+        metavar="FRAMEWORK=FOLDER",
+        help="test this installed project, as it is, instead of rendering the template",
+    )
+    group.addoption("--grid-json", default="", help="write the grid of the contract to this file")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in (
+        "contract(line, ...): the lines of the contract that the test proves",
+        "fault: breaks a database, a process or a connection of its own",
+        "slow: takes more than a few seconds for each service",
+        "limitable: a limit in framework.toml for the test's line makes it a strict xfail",
+        "last: runs after the other tests of the same service",
+    ):
+        config.addinivalue_line("markers", marker)

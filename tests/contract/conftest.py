@@ -1,0 +1,326 @@
+"""The services under test: every framework with a template, on every database."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from tests.contract.databases import Database, PostgresDatabase, SqliteDatabase
+from tests.contract.lines import TITLES
+from tests.servers import any_postgres_url
+from tests.services import Project, Projects, Service, frameworks, limits
+
+SEVERAL_AT_ONCE = 6
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One column of the grid."""
+
+    framework: str
+    database: str
+
+    def __str__(self) -> str:
+        return f"{self.framework}-{self.database}"
+
+
+def selected_frameworks(config: pytest.Config) -> list[str]:
+    given = [name for name in config.getoption("framework").split(",") if name]
+    known = frameworks()
+    if unknown := set(given) - set(known):
+        raise pytest.UsageError(f"no template for {', '.join(sorted(unknown))}; there are {known}")
+    return given or known
+
+
+def selected_targets(config: pytest.Config) -> list[Target]:
+    databases = [name for name in config.getoption("database").split(",") if name]
+    if unknown := set(databases) - {"sqlite", "postgresql"}:
+        raise pytest.UsageError(f"unknown database {', '.join(sorted(unknown))}")
+    return [Target(f, d) for f in selected_frameworks(config) for d in databases]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "target" in metafunc.fixturenames:
+        targets = selected_targets(metafunc.config)
+        metafunc.parametrize("target", targets, ids=str, indirect=True, scope="session")
+    elif "framework" in metafunc.fixturenames:
+        names = selected_frameworks(metafunc.config)
+        metafunc.parametrize("framework", names, indirect=True, scope="session")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    own = [item for item in items if Path(__file__).parent in item.path.parents]
+    others = [item for item in items if item not in own]
+    wanted = {line for line in config.getoption("line").split(",") if line}
+    dropped = [item for item in own if wanted and not wanted & set(lines_of(item))]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+    kept = [item for item in own if item not in dropped]
+    for item in kept:
+        prepare(config, item)
+    columns = {column: at for at, column in enumerate(dict.fromkeys(map(column_of, kept)))}
+    kept.sort(key=lambda item: (columns[column_of(item)], bool(item.get_closest_marker("last"))))
+    items[:] = others + kept
+
+
+def prepare(config: pytest.Config, item: pytest.Item) -> None:
+    """Tell the grid what the test proves, and turn a declared limit into a strict xfail."""
+    lines = lines_of(item)
+    unknown = set(lines) - set(TITLES)
+    if unknown or not lines:
+        raise pytest.UsageError(f"{item.nodeid}: contract lines {unknown or 'missing'}")
+    framework, _, database = column_of(item).partition("-")
+    databases = [database] if database else config.getoption("database").split(",")
+    item.user_properties.append(("contract", " ".join(lines)))
+    item.user_properties.append(("columns", " ".join(f"{framework}-{d}" for d in databases)))
+    if item.get_closest_marker("limitable"):
+        for line, evidence in limits(framework).items():
+            if line in lines:
+                item.add_marker(pytest.mark.xfail(reason=evidence, strict=True))
+    together = "side_by_side" in getattr(item, "fixturenames", ())
+    group = item.nodeid.partition("[")[0] if together else column_of(item)
+    item.add_marker(pytest.mark.xdist_group(group))
+
+
+def lines_of(item: pytest.Item) -> list[str]:
+    return [line for marker in item.iter_markers("contract") for line in marker.args]
+
+
+def column_of(item: pytest.Item) -> str:
+    parameters = getattr(item, "callspec", None)
+    values = parameters.params if parameters else {}
+    return str(values.get("target") or values.get("framework") or "")
+
+
+@pytest.fixture(scope="session")
+def target(request: pytest.FixtureRequest) -> Target:
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def framework(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def projects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Projects:
+    """All processes of a run (pytest-xdist) share the folder."""
+    given = dict(entry.split("=", 1) for entry in request.config.getoption("project"))
+    kept = request.config.getoption("projects")
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if hasattr(request.config, "workerinput") else base
+    folder = Path(kept) if kept else shared / "projects"
+    return Projects(folder, {name: Path(path).resolve() for name, path in given.items()})
+
+
+@pytest.fixture(scope="session")
+def project(target: Target, projects: Projects) -> Project:
+    return projects.get(target.framework)
+
+
+@pytest.fixture(scope="session")
+def framework_project(framework: str, projects: Projects) -> Project:
+    """The project of a test that is about the framework alone, on no database in particular."""
+    return projects.get(framework)
+
+
+@pytest.fixture(scope="session")
+def postgres_admin_url() -> Iterator[str]:
+    """Started when the first test needs it."""
+    with any_postgres_url() as url:
+        yield url
+
+
+NewDatabase = Callable[[], Database]
+
+
+@pytest.fixture(scope="session")
+def new_database(
+    request: pytest.FixtureRequest, target: Target, tmp_path_factory: pytest.TempPathFactory
+) -> NewDatabase:
+    """Makes empty databases of the target's kind."""
+
+    def make() -> Database:
+        if target.database == "sqlite":
+            return SqliteDatabase(tmp_path_factory.mktemp(target.framework) / "items.db")
+        admin_url = request.getfixturevalue("postgres_admin_url")
+        name = f"{target.framework}_{uuid.uuid4().hex[:8]}"
+        return PostgresDatabase.create(admin_url, name)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def database(new_database: NewDatabase) -> Database:
+    """The database of the shared service."""
+    return new_database()
+
+
+@pytest.fixture(scope="session")
+def service(project: Project, database: Database) -> Iterator[Service]:
+    """One service for all tests that break nothing, with its defaults."""
+    environment = {"DATABASE_URL": database.url}
+    project.migrate(environment)
+    with project.service(environment) as running:
+        yield running
+
+
+CONFIGURED = {
+    "LOG_LEVEL": "debug",
+    "MAX_BODY_BYTES": "1000",
+    "ALLOWED_HOSTS": "api.example.com,*.example.org",
+}
+
+
+@pytest.fixture(scope="session")
+def configured(service: Service) -> Iterator[Service]:
+    """A second process on the shared service's database, with settings of its own."""
+    database_url = service.environment["DATABASE_URL"]
+    with service.project.service({"DATABASE_URL": database_url, **CONFIGURED}) as running:
+        running.http.headers["Host"] = "api.example.com"
+        yield running
+
+
+Launch = Callable[..., Service]
+
+
+@pytest.fixture
+def launch(project: Project, new_database: NewDatabase) -> Iterator[Launch]:
+    """Start services that end with the test; ``database`` is new and migrated unless given."""
+    with contextlib.ExitStack() as stack:
+
+        def start(database: Database | None = None, **environment: str) -> Service:
+            if database is None:
+                database = new_database()
+                project.migrate({"DATABASE_URL": database.url})
+            settings = {"DATABASE_URL": database.url, **environment}
+            return stack.enter_context(project.service(settings))
+
+        yield start
+
+
+@dataclass
+class Case:
+    """One service's part of a scenario that runs for several services at the same time."""
+
+    target: Target
+    project: Project
+    _pace: Pace
+    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    def enter(self, context: contextlib.AbstractContextManager[T]) -> T:
+        """Enter a context that lasts as long as the case."""
+        return self._stack.enter_context(context)
+
+    def folder(self) -> Path:
+        return Path(self.enter(tempfile.TemporaryDirectory()))
+
+    def start(self, database: Database, **environment: str) -> Service:
+        """Migrate the database and serve on it."""
+        settings = {"DATABASE_URL": database.url, **environment}
+        self.project.migrate(settings)
+        return self.enter(self.project.service(settings))
+
+    def ready(self) -> None:
+        """Go on when every other case is ready or over: nobody measures while others start."""
+        self._pace.wait_for_all(self.target)
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+class Pace:
+    """Lets cases wait for one another, without waiting for one that has ended."""
+
+    def __init__(self, targets: list[Target]) -> None:
+        self._missing = set(targets)
+        self._changed = threading.Condition()
+
+    def arrive(self, target: Target) -> None:
+        with self._changed:
+            self._missing.discard(target)
+            self._changed.notify_all()
+
+    def wait_for_all(self, target: Target) -> None:
+        self.arrive(target)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._missing, timeout=300)
+
+
+Scenario = Callable[[Case], None]
+Outcomes = Mapping[Target, BaseException | None]
+
+
+class Scenarios:
+    """Runs a scenario once for all services that the session tests it on; keeps the outcomes."""
+
+    def __init__(self, projects: Projects) -> None:
+        self._projects = projects
+        self._outcomes: dict[str, Outcomes] = {}
+
+    def outcomes(
+        self, name: str, scenario: Scenario, targets: list[Target], several: int
+    ) -> Outcomes:
+        if name not in self._outcomes:
+            outcomes: dict[Target, BaseException | None] = {}
+            for start in range(0, len(targets), several):
+                outcomes |= self._run(scenario, targets[start : start + several])
+            self._outcomes[name] = outcomes
+        return self._outcomes[name]
+
+    def _run(self, scenario: Scenario, targets: list[Target]) -> Outcomes:
+        pace = Pace(targets)
+        projects = {target: self._projects.get(target.framework) for target in targets}
+
+        def outcome(target: Target) -> BaseException | None:
+            case = Case(target, projects[target], pace)
+            try:
+                with contextlib.closing(case):
+                    scenario(case)
+            except BaseException as error:  # an outcome of pytest is one too
+                return error
+            finally:
+                pace.arrive(target)
+            return None
+
+        with ThreadPoolExecutor(len(targets)) as pool:
+            return dict(zip(targets, pool.map(outcome, targets), strict=True))
+
+
+@pytest.fixture(scope="session")
+def scenarios(projects: Projects) -> Scenarios:
+    return Scenarios(projects)
+
+
+SideBySide = Callable[..., None]
+
+
+@pytest.fixture
+def side_by_side(
+    request: pytest.FixtureRequest, target: Target, scenarios: Scenarios
+) -> SideBySide:
+    """Run a scenario for every service of this test at the same time; fail for this one's part."""
+
+    def run(scenario: Scenario, *, several: int = SEVERAL_AT_ONCE) -> None:
+        name = request.node.nodeid.partition("[")[0]
+        same: list[Any] = [
+            item for item in request.session.items if item.nodeid.partition("[")[0] == name
+        ]
+        targets = list(dict.fromkeys(item.callspec.params["target"] for item in same))
+        error = scenarios.outcomes(name, scenario, targets, several)[target]
+        if error is not None:
+            raise error
+
+    return run

@@ -1,0 +1,184 @@
+"""The database behind a service, as another client of it sees it: to lock, break and compare.
+
+Nothing here knows the service's code. The items' table is found by its columns.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import psycopg
+from psycopg import sql
+
+from tests.servers import Postgres, as_admin, create_database
+
+PASSWORD = "cor%rect/horse:b@ttery?staple#1"
+"""Every character that a URL has to escape is in it, and it must never be printed."""
+ROLE = "keeper"
+ASIDE = "items_put_aside"
+
+
+class Database(Protocol):
+    """What tests do to a database behind the service's back."""
+
+    kind: str
+
+    @property
+    def url(self) -> str:
+        """The value of DATABASE_URL."""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never appear in an output or an answer."""
+
+    def schema(self) -> list[tuple[str, ...]]:
+        """Everything that a migration makes, in a fixed order."""
+
+    def hold_writes(self) -> contextlib.AbstractContextManager[None]:
+        """Within the block writes wait for a lock, reads go on."""
+
+    def broken(self) -> contextlib.AbstractContextManager[None]:
+        """Within the block the items' table is gone, the database answers."""
+
+
+@dataclass(frozen=True)
+class SqliteDatabase:
+    path: Path
+    kind: str = "sqlite"
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.path}"
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return ()
+
+    def schema(self) -> list[tuple[str, ...]]:
+        if not self.path.exists():
+            return []
+        with self._connection() as connection:
+            rows = connection.execute(
+                "select type, name, coalesce(sql, '') from sqlite_master order by type, name"
+            )
+            return [tuple(map(str, row)) for row in rows]
+
+    @contextlib.contextmanager
+    def hold_writes(self) -> Iterator[None]:
+        with self._connection() as connection:
+            connection.execute("begin immediate")
+            try:
+                yield
+            finally:
+                connection.rollback()
+
+    @contextlib.contextmanager
+    def broken(self) -> Iterator[None]:
+        with self._connection() as connection:
+            table = self._items_table(connection)
+            connection.execute(f'alter table "{table}" rename to {ASIDE}')
+            try:
+                yield
+            finally:
+                connection.execute(f'alter table {ASIDE} rename to "{table}"')
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        connection = sqlite3.connect(self.path, timeout=30, isolation_level=None)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def _items_table(self, connection: sqlite3.Connection) -> str:
+        rows = connection.execute(
+            "select m.name from sqlite_master m join pragma_table_info(m.name) c"
+            " where m.type = 'table' and c.name = 'quantity'"
+        ).fetchall()
+        assert len(rows) == 1, f"one table with a column 'quantity', not {rows}"
+        return str(rows[0][0])
+
+
+@dataclass(frozen=True)
+class PostgresDatabase:
+    admin_url: str
+    name: str
+    url: str
+    kind: str = "postgresql"
+
+    @classmethod
+    def create(cls, server: Postgres | str, name: str) -> PostgresDatabase:
+        """A new, empty database on the server (or the one that an administrator's URL names)."""
+        admin_url = server if isinstance(server, str) else server.url()
+        return cls(admin_url, name, create_database(admin_url, name, ROLE, PASSWORD))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return (PASSWORD, self.url.split(":")[2].split("@")[0])
+
+    def schema(self) -> list[tuple[str, ...]]:
+        queries = (
+            "select 'column', table_name, column_name, data_type, is_nullable,"
+            " coalesce(column_default, ''), coalesce(character_maximum_length::text, ''),"
+            " coalesce(collation_name, '')"
+            " from information_schema.columns where table_schema = 'public'",
+            "select 'index', tablename, indexname, indexdef, '', '', '', ''"
+            " from pg_indexes where schemaname = 'public'",
+            "select 'constraint', conrelid::regclass::text, conname,"
+            " pg_get_constraintdef(oid), '', '', '', ''"
+            " from pg_constraint where connamespace = 'public'::regnamespace",
+            "select 'sequence', sequencename, data_type::text, '', '', '', '', ''"
+            " from pg_sequences where schemaname = 'public'",
+        )
+        with self._connection() as connection:
+            rows = [row for query in queries for row in connection.execute(query.encode())]
+        return sorted(tuple(map(str, row)) for row in rows)
+
+    @contextlib.contextmanager
+    def hold_writes(self) -> Iterator[None]:
+        with self._locked("share row exclusive"):
+            yield
+
+    @contextlib.contextmanager
+    def hold_everything(self) -> Iterator[None]:
+        """Within the block even reads of items wait for a lock."""
+        with self._locked("access exclusive"):
+            yield
+
+    @contextlib.contextmanager
+    def broken(self) -> Iterator[None]:
+        with self._connection() as connection:
+            table = self._items_table(connection)
+            aside = sql.Identifier(ASIDE)
+            connection.execute(sql.SQL("alter table {} rename to {}").format(table, aside))
+            try:
+                yield
+            finally:
+                connection.execute(sql.SQL("alter table {} rename to {}").format(aside, table))
+
+    @contextlib.contextmanager
+    def _locked(self, mode: str) -> Iterator[None]:
+        with self._connection() as connection, connection.transaction():
+            table = self._items_table(connection)
+            statement = f"lock table {{}} in {mode} mode".encode().decode()
+            connection.execute(sql.SQL(statement).format(table))  # type: ignore[arg-type]
+            yield
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection]:
+        url = as_admin(self.admin_url, self.name)
+        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+            yield connection
+
+    def _items_table(self, connection: psycopg.Connection) -> sql.Identifier:
+        rows = connection.execute(
+            "select table_name from information_schema.columns"
+            " where table_schema = 'public' and column_name = 'quantity'"
+        ).fetchall()
+        assert len(rows) == 1, f"one table with a column 'quantity', not {rows}"
+        return sql.Identifier(rows[0][0])

@@ -1,0 +1,30 @@
+"""The lines of the contract that this suite proves, each with a title of a few words."""
+
+TITLES = {
+    "P1": "own tests pass in a fresh project",
+    "P2": "serves where it is told, first run included",
+    "P3": "migrates up, down, twice and at once",
+    "P4": "configured by the environment alone",
+    "P5": "drains on SIGTERM, ends with 0",
+    "P6": "outlives a database that is down",
+    "P7": "stays in time while the database hangs",
+    "P8": "acknowledged means stored",
+    "P9": "no orphan, no hang after a worker's death",
+    "H1": "liveness and readiness",
+    "H2": "metrics",
+    "H3": "JSON logs without secrets",
+    "H4": "request and trace ids",
+    "R1": "create",
+    "R2": "list and page",
+    "R3": "read, replace, delete; preconditions",
+    "R4": "HEAD, OPTIONS, Allow; no redirects",
+    "R5": "OpenAPI document and its page",
+    "E1": "problem details on every error",
+    "E2": "what is refused, and how",
+    "E3": "no input makes a 5xx",
+    "E4": "internal errors show nothing",
+    "E5": "slow clients and load",
+    "E6": "headers that harden",
+    "D6": "lint, format, types, coverage",
+}
+"""D1 to D5 are proven elsewhere: they need a container engine, schemas, or a CI system."""
