@@ -1,0 +1,157 @@
+"""What a rendered service looks like: valid files, clean seams, within its budgets."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import json
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pytest_copie.plugin import Copie
+
+from tests.services import PACKAGE, REPOSITORY, TEMPLATES, frameworks, render
+
+BUDGET = {"modules": 16, "lines": 900, "owner_lines": 350, "function_lines": 30, "files": 45}
+ANSWERS = [("sqlite", "github"), ("postgresql", "gitlab"), ("sqlite", "none")]
+HOSTILE = 'Bolts & "nuts" \\ {{ 7 * 7 }} {% raw %} ${x} `id` <b> 💚 # : - | [a](b) \'q\''
+EXAMPLES = REPOSITORY / "examples"
+
+
+@dataclass(frozen=True)
+class Rendered:
+    framework: str
+    folder: Path
+
+    def files(self) -> list[Path]:
+        return sorted(path for path in self.folder.rglob("*") if path.is_file())
+
+    def modules(self) -> list[Path]:
+        """The Python files beside tests and migrations."""
+        package = self.folder / "src"
+        return [
+            path for path in sorted(package.rglob("*.py")) if "migrations" not in path.parts
+        ]
+
+
+@pytest.fixture(scope="session", params=[*itertools.product(frameworks(), ANSWERS)], ids=str)
+def rendered(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Rendered:
+    framework, (database, ci) = request.param
+    folder = tmp_path_factory.mktemp("rendered") / framework
+    render(framework, folder, database=database, ci=ci, description=HOSTILE, author=HOSTILE)
+    return Rendered(framework, folder)
+
+
+def parse(path: Path) -> Any:
+    text = path.read_text(encoding="utf-8")
+    match path.suffix:
+        case ".py":
+            return ast.parse(text)
+        case ".toml":
+            return tomllib.loads(text)
+        case ".yml" | ".yaml":
+            return list(yaml.safe_load_all(text))
+        case ".json":
+            return json.loads(text)
+    return text
+
+
+def test_every_file_is_valid(rendered: Rendered) -> None:
+    for path in rendered.files():
+        parse(path)
+
+
+def test_there_is_no_seam_to_see(rendered: Rendered) -> None:
+    for path in rendered.files():
+        text = path.read_text(encoding="utf-8")
+        name = str(path.relative_to(rendered.folder))
+        assert text == "" or text.endswith("\n"), name
+        assert not text.endswith("\n\n"), name
+        assert not text.startswith("\n"), name
+        assert not re.search(r"[ \t]\n", text), name
+        most = 3 if path.suffix == ".py" else 2
+        assert "\n" * (most + 1) not in text, f"{name} has a gap"
+
+
+def test_no_answer_is_run_as_a_template(rendered: Rendered) -> None:
+    project = parse(rendered.folder / "pyproject.toml")["project"]
+    assert project["description"] == HOSTILE
+    assert project["authors"] == [{"name": HOSTILE}]
+    for path in rendered.files():
+        assert "49" not in path.read_text() or "{{ 7 * 7 }}" not in HOSTILE or not re.search(
+            r"nuts.{0,12}49", path.read_text()
+        )
+
+
+def budget_of(framework: str) -> dict[str, int]:
+    """The budgets of STYLE, lifted where framework.toml says so and why."""
+    lifts = tomllib.loads((TEMPLATES / framework / "framework.toml").read_text()).get("budget", {})
+    assert not lifts or lifts.get("reason"), "a budget is lifted for a reason"
+    return {name: lifts.get(name, most) for name, most in BUDGET.items()}
+
+
+def has_code(path: Path) -> bool:
+    statements = ast.parse(path.read_text()).body
+    return any(
+        not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+        for one in statements
+    )
+
+
+def line_count(paths: list[Path]) -> int:
+    return sum(len(path.read_text().splitlines()) for path in paths)
+
+
+def longest_function(paths: list[Path]) -> int:
+    functions = (
+        node
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    return max((node.end_lineno or 0) - node.lineno + 1 for node in functions)
+
+
+def test_a_service_stays_within_its_budgets(rendered: Rendered) -> None:
+    modules = rendered.modules()
+    package = rendered.folder / "src" / PACKAGE
+    owned = [path for path in modules if package / "runtime" not in path.parents]
+    beside_deploy = [p for p in rendered.files() if rendered.folder / "deploy" not in p.parents]
+    spent = {
+        "modules": sum(map(has_code, modules)),
+        "lines": line_count(modules),
+        "owner_lines": line_count(owned),
+        "function_lines": longest_function(modules),
+        "files": len(beside_deploy),
+    }
+    budget = budget_of(rendered.framework)
+    assert {name: (cost, budget[name]) for name, cost in spent.items() if cost > budget[name]} == {}
+
+
+@pytest.mark.parametrize("framework", frameworks())
+def test_a_plain_copier_copy_makes_the_same(
+    framework: str, copie: Copie, tmp_path: Path
+) -> None:
+    """The repository itself is a template source, with copier alone."""
+    result = copie.copy(extra_answers={"name": "stock-keeper", "framework": framework})
+    assert result.exception is None
+    assert result.exit_code == 0
+    render(framework, tmp_path / "ours")
+    assert contents(result.project_dir) == contents(tmp_path / "ours")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_each_template_has_its_example() -> None:
+    assert sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir()) == frameworks()

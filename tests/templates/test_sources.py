@@ -1,0 +1,124 @@
+"""What may stand in a template: sharing by inheritance, few conditions, no bare free text."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+from jinja2 import Environment, nodes
+
+from tests.services import TEMPLATES, frameworks
+
+SHARED = TEMPLATES / "shared"
+FREE_TEXT = {"description", "author"}
+SAFE_FILTERS = {"to_json", "markdown", "regex_replace"}
+MOST_VALUES = 8
+SAME_LINES = 8
+
+
+def template_files() -> list[Path]:
+    """Everything that Jinja reads: what ends in .jinja, and what is included from shared/."""
+    rendered = set(TEMPLATES.rglob("*.jinja"))
+    included = {TEMPLATES.parent / name for file in rendered for name in included_by(file)}
+    return sorted(rendered | included)
+
+
+@cache
+def tree(path: Path) -> nodes.Template:
+    return Environment(trim_blocks=True, lstrip_blocks=True).parse(path.read_text())
+
+
+def included_by(path: Path) -> list[str]:
+    found = tree(path).find_all((nodes.Include, nodes.Extends))
+    return [node.template.value for node in found if isinstance(node.template, nodes.Const)]
+
+
+def values(path: Path) -> int:
+    """How many conditions and filled-in values a file has."""
+    conditions = len([*tree(path).find_all((nodes.If, nodes.CondExpr))])
+    outputs = (part for node in tree(path).find_all(nodes.Output) for part in node.nodes)
+    return conditions + sum(not isinstance(part, nodes.TemplateData) for part in outputs)
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(TEMPLATES))
+
+
+@pytest.mark.parametrize("path", template_files(), ids=name_of)
+def test_no_template_asks_which_framework_it_is_for(path: Path) -> None:
+    assert "framework" not in {node.name for node in tree(path).find_all(nodes.Name)}
+    assert "framework" not in path.name
+
+
+@pytest.mark.parametrize("path", template_files(), ids=name_of)
+def test_a_template_has_few_conditions_and_values(path: Path) -> None:
+    assert values(path) <= MOST_VALUES
+
+
+def test_most_templates_have_no_condition_and_no_value() -> None:
+    counts = [values(path) for path in template_files()]
+    assert sum(counts) / len(counts) <= 1
+
+
+def uses(node: nodes.Node, parents: tuple[nodes.Node, ...] = ()) -> Iterator[tuple[str, set[str]]]:
+    """Each free-text answer that is put out, with the filters and macros that it goes through."""
+    if isinstance(node, nodes.Name) and node.name in FREE_TEXT:
+        filters = {parent.name for parent in parents if isinstance(parent, nodes.Filter)}
+        macros = {
+            parent.node.name if isinstance(parent.node, nodes.Name) else parent.node.attr
+            for parent in parents
+            if isinstance(parent, nodes.Call) and hasattr(parent.node, ("name"))
+            or isinstance(parent, nodes.Call) and isinstance(parent.node, nodes.Getattr)
+        }
+        yield node.name, filters | macros
+    for child in node.iter_child_nodes():
+        if not (isinstance(node, nodes.If | nodes.CondExpr) and child is node.test):
+            yield from uses(child, (*parents, node))
+
+
+@pytest.mark.parametrize("path", template_files(), ids=name_of)
+def test_free_text_is_escaped_wherever_it_lands(path: Path) -> None:
+    for answer, through in uses(tree(path)):
+        assert through & SAFE_FILTERS, f"{answer} stands bare"
+
+
+@pytest.mark.parametrize("path", template_files(), ids=name_of)
+def test_inheritance_is_one_level_deep(path: Path) -> None:
+    if SHARED in path.parents:
+        assert not [*tree(path).find_all(nodes.Extends)]
+
+
+def test_a_dotfile_of_a_template_does_not_act_on_this_repository() -> None:
+    dotfiles = [path for path in TEMPLATES.rglob(".*") if path.is_file()]
+    assert dotfiles
+    assert [path for path in dotfiles if path.suffix != ".jinja"] == []
+
+
+def test_every_shared_file_is_used() -> None:
+    used = {name for path in template_files() for name in included_by(path)}
+    imported = {
+        node.template.value
+        for path in template_files()
+        for node in tree(path).find_all((nodes.Import, nodes.FromImport))
+        if isinstance(node.template, nodes.Const)
+    }
+    there = {str(path.relative_to(TEMPLATES.parent)) for path in SHARED.rglob("*") if path.is_file()}
+    assert there - used - imported == set()
+
+
+def test_nothing_stands_in_two_templates_that_could_be_shared() -> None:
+    """The same run of lines in two frameworks' own files belongs into one shared file."""
+    places = defaultdict(set)
+    for framework in frameworks():
+        for path in sorted((TEMPLATES / framework / "project").rglob("*")):
+            if path.is_file():
+                lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+                for start in range(len(lines) - SAME_LINES + 1):
+                    run = tuple(lines[start : start + SAME_LINES])
+                    if not all(line.startswith(("from ", "import ", '"')) for line in run):
+                        places[run].add(framework)
+    repeated = {"\n".join(run): sorted(where) for run, where in places.items() if len(where) > 1}
+    assert repeated == {}
