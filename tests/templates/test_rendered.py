@@ -6,6 +6,7 @@ import ast
 import itertools
 import json
 import re
+import tokenize
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from pytest_copie.plugin import Copie
 
 from tests.services import PACKAGE, REPOSITORY, TEMPLATES, frameworks, render
 
-BUDGET = {"modules": 16, "lines": 900, "owner_lines": 350, "function_lines": 30, "files": 45}
+BUDGET = {"modules": 16, "lines": 1100, "owner_lines": 350, "function_lines": 30, "files": 45}
 ANSWERS = [("sqlite", "github"), ("postgresql", "gitlab"), ("sqlite", "none")]
 HOSTILE = 'Bolts & "nuts" \\ {{ 7 * 7 }} {% raw %} ${x} `id` <b> 💚 # : - | [a](b) \'q\''
 EXAMPLES = REPOSITORY / "examples"
@@ -83,9 +84,7 @@ def test_no_answer_is_run_as_a_template(rendered: Rendered) -> None:
     assert project["description"] == HOSTILE
     assert project["authors"] == [{"name": HOSTILE}]
     for path in rendered.files():
-        assert "49" not in path.read_text() or "{{ 7 * 7 }}" not in HOSTILE or not re.search(
-            r"nuts.{0,12}49", path.read_text()
-        )
+        assert not re.search(r"nuts.{0,12}49", path.read_text(encoding="utf-8")), path
 
 
 def budget_of(framework: str) -> dict[str, int]:
@@ -103,8 +102,39 @@ def has_code(path: Path) -> bool:
     )
 
 
+NO_CODE = {
+    tokenize.COMMENT,
+    tokenize.NL,
+    tokenize.NEWLINE,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENDMARKER,
+}
+
+
 def line_count(paths: list[Path]) -> int:
-    return sum(len(path.read_text().splitlines()) for path in paths)
+    """Lines of code: neither blank, nor a comment, nor part of a docstring."""
+    return sum(len(code_lines(path) - docstring_lines(path)) for path in paths)
+
+
+def code_lines(path: Path) -> set[int]:
+    with path.open("rb") as file:
+        tokens = [token for token in tokenize.tokenize(file.readline) if token.type not in NO_CODE]
+    return {line for token in tokens for line in range(token.start[0], token.end[0] + 1)} - {0}
+
+
+def docstring_lines(path: Path) -> set[int]:
+    lines: set[int] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case (
+                ast.Module(body=[ast.Expr(ast.Constant(str())) as text, *_])
+                | ast.ClassDef(body=[ast.Expr(ast.Constant(str())) as text, *_])
+                | ast.FunctionDef(body=[ast.Expr(ast.Constant(str())) as text, *_])
+                | ast.AsyncFunctionDef(body=[ast.Expr(ast.Constant(str())) as text, *_])
+            ):
+                lines.update(range(text.lineno, (text.end_lineno or 0) + 1))
+    return lines
 
 
 def longest_function(paths: list[Path]) -> int:
