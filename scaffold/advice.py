@@ -89,9 +89,7 @@ def _weights(options: Iterable[Option]) -> Counter[str]:
     return total
 
 
-def _check_musts(
-    catalog: Catalog, candidates: Iterable[Framework], musts: Iterable[str]
-) -> None:
+def _check_musts(catalog: Catalog, candidates: Iterable[Framework], musts: Iterable[str]) -> None:
     candidates = list(candidates)
     for must in musts:
         if not any(f.strength(must) >= catalog.must_strength for f in candidates):
@@ -147,7 +145,9 @@ def _cautions(framework: Framework) -> tuple[str, ...]:
     if not facts.caution:
         return ()
     instead = facts.alternative
-    return (facts.caution + (f"; maintained instead: {instead.name}, {instead.why}" if instead else ""),)
+    return (
+        facts.caution + (f"; maintained instead: {instead.name}, {instead.why}" if instead else ""),
+    )
 
 
 def _split(ranking: tuple[Ranked, ...]) -> tuple[Framework, ...]:

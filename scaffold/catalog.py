@@ -144,7 +144,7 @@ class Catalog:
 
 
 def load(root: Path | None = None) -> Catalog:
-    """The catalog of the templates under `root`, by default the ones that belong to this package."""
+    """The catalog of the templates under `root`, by default the package's own."""
     root = root or source_root()
     guidance = documents.read_toml(root / "guidance.toml")
     taken = documents.read_toml(root / "templates" / "taken.toml")["taken"]

@@ -34,8 +34,9 @@ def answers_in(content: bytes, source: str) -> tuple[dict[str, str], list[str]]:
     `source` names the file. Raises BadAnswersFile where there is no flat mapping to read.
     """
     try:
-        _check_events(_decoded(content, source), source)
-        root = yaml.compose(content.decode("utf-8-sig"), Loader=yaml.SafeLoader)
+        text = _decoded(content, source)
+        _check_events(text, source)
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise BadAnswersFile(f"{source} is not valid YAML: {_place_of(error)}.") from error
     if root is None:

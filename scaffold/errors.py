@@ -4,11 +4,11 @@
     ├── BadAnswers            2  bad-answers         an answer that would not work
     │   ├── BadName           2  bad-name            the name of the service would not work
     │   ├── BadAnswersFile    2  bad-answers-file    the file of answers cannot be used
-    │   ├── MissingAnswers    2  missing-answers     something has to be said, and nobody can be asked
+    │   ├── MissingAnswers    2  missing-answers     it has to be said, and nobody can be asked
     │   ├── SplitWorkload     2  split-workload      the workload is one of two services
     │   ├── NoTemplate        2  no-template         the framework has no template yet
     │   └── NothingMaintained 2  nothing-maintained  no maintained framework meets a must
-    ├── TargetRefuses         3  target-refuses      the service cannot be written where it should go
+    ├── TargetRefuses         3  target-refuses      the service cannot go where it should
     └── Interrupted         130  interrupted         a signal ended it
 
 `code` is the exit code, `kind` the slug that `--json` shows.

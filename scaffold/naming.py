@@ -55,7 +55,9 @@ def _first_broken(rules: Iterable[Rule], value: str) -> str | None:
 def check_name(name: str, taken: Set[str] = frozenset()) -> None:
     """Raises BadName with the value, the rule and the nearest name that works."""
     if why := rule_broken(name, taken):
-        raise BadName(f"{shown(name)} cannot be the name: {why}. {nearest(name, taken)} would work.")
+        raise BadName(
+            f"{shown(name)} cannot be the name: {why}. {nearest(name, taken)} would work."
+        )
 
 
 def nearest(name: str, taken: Set[str] = frozenset()) -> str:
@@ -68,7 +70,7 @@ def nearest(name: str, taken: Set[str] = frozenset()) -> str:
 
 
 def shown(value: str, longest: int = 60) -> str:
-    """`value` in quotes on one line, cut when it is long, with no character that a terminal obeys."""
+    """`value` in quotes, on one line, cut when long, with nothing in it that a terminal obeys."""
     cut = value if len(value) <= longest else value[:longest] + "..."
     visible = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
     return f'"{"".join(visible)}"'

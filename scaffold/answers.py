@@ -1,0 +1,207 @@
+"""From what was given (flags, a file, the wizard) to answers that are complete and would work."""
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+
+from scaffold import documents, naming
+from scaffold.advice import Advice, advise
+from scaffold.catalog import Catalog, Framework, Question
+from scaffold.errors import (
+    BadAnswers,
+    BadAnswersFile,
+    BadName,
+    MissingAnswers,
+    NoTemplate,
+    SplitWorkload,
+)
+
+LONGEST_TEXT = 200
+# What copier writes into an answers file beside the answers: harmless to hand back.
+COPIER_KEYS = ("_commit", "_src_path")
+# Controls, surrogates, line and paragraph separators, private use; and format characters, which
+# are invisible and can reorder a line, but for the joiners and tags that emoji and scripts need.
+REFUSED_CATEGORIES = {"Cc", "Cs", "Zl", "Zp", "Co", "Cf"}
+JOINERS = {"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))}
+
+
+def from_file(catalog: Catalog, path: Path) -> dict[str, str]:
+    """The answers in a YAML or JSON file, for the questions of `catalog`.
+
+    Raises BadAnswersFile, naming every unknown question and every answer that is no text.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(documents.LARGEST + 1)
+    except OSError as error:
+        raise BadAnswersFile(f"{path} cannot be read: {error.strerror}.") from error
+    return _known(catalog, content, str(path))
+
+
+def _known(catalog: Catalog, content: bytes, source: str) -> dict[str, str]:
+    found, problems = documents.answers_in(content, source)
+    questions = [q.id for q in (*catalog.fields, *catalog.workload)]
+    given = {key: value for key, value in found.items() if key not in COPIER_KEYS}
+    problems += [_unknown(key, questions) for key in given if key not in questions]
+    if problems:
+        raise BadAnswersFile("\n".join(f"{source}: {problem}" for problem in problems))
+    return given
+
+
+def _unknown(key: str, questions: list[str]) -> str:
+    alike = get_close_matches(key, questions, n=1)
+    hint = f"did you mean {alike[0]}?" if alike else f"the questions are {', '.join(questions)}."
+    return f"{naming.shown(key)} is no question; {hint}"
+
+
+def check(catalog: Catalog, given: Mapping[str, str]) -> None:
+    """Raises BadAnswers with every problem of `given` at once, a line for each.
+
+    A name that breaks a rule is a BadName if that is the only problem.
+    """
+    problems = list(_problems(catalog, given))
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise BadAnswers("\n".join(str(problem) for problem in problems))
+
+
+def _problems(catalog: Catalog, given: Mapping[str, str]) -> Iterator[BadAnswers]:
+    for question in (*catalog.fields, *catalog.workload):
+        value = given.get(question.id)
+        if value is None:
+            continue
+        if question.id == "name":
+            yield from _name_problems(value, taken_names(catalog, given.get("framework")))
+        elif question.id == "framework":
+            yield from _framework_problems(catalog, value)
+        elif question.options:
+            yield from _choice_problems(question, value)
+        elif why := text_problem(value):
+            yield BadAnswers(f"{naming.shown(value)} cannot be the {question.id}: {why}.")
+
+
+def taken_names(catalog: Catalog, framework_id: str | None) -> frozenset[str]:
+    """The names that the environment of a service uses; every framework's common part if None."""
+    chosen = [f for f in catalog.frameworks if f.id == framework_id] or catalog.frameworks
+    return frozenset.intersection(*(framework.taken for framework in chosen))
+
+
+def _name_problems(name: str, taken: frozenset[str]) -> Iterator[BadAnswers]:
+    try:
+        naming.check_name(name, taken)
+    except BadName as problem:
+        yield problem
+
+
+def _framework_problems(catalog: Catalog, value: str) -> Iterator[BadAnswers]:
+    try:
+        framework = framework_called(catalog, value)
+    except BadAnswers as problem:
+        yield problem
+    else:
+        if not framework.has_template:
+            yield NoTemplate(without_template(framework))
+
+
+def framework_called(catalog: Catalog, framework_id: str) -> Framework:
+    """Raises BadAnswers where there is none, with the one that may be meant."""
+    known = [framework.id for framework in catalog.frameworks]
+    if framework_id not in known:
+        raise BadAnswers(_no_choice("framework", framework_id, known))
+    return catalog.framework(framework_id)
+
+
+def without_template(framework: Framework) -> str:
+    return f"{framework.name} has no template yet."
+
+
+def _choice_problems(question: Question, value: str) -> Iterator[BadAnswers]:
+    if value not in question.choices:
+        yield BadAnswers(_no_choice(question.id, value, question.choices))
+
+
+def _no_choice(question_id: str, value: str, choices: Iterable[str]) -> str:
+    choices = list(choices)
+    alike = get_close_matches(value, choices, n=1)
+    hint = f"; did you mean {alike[0]}?" if alike else "."
+    article = f"{naming.shown(value)} is no answer to {question_id}"
+    return f"{article}: it is one of {', '.join(choices)}{hint}"
+
+
+def text_problem(value: str) -> str | None:
+    """Why free text is refused, as the end of a sentence; None if it is fine."""
+    if len(value) > LONGEST_TEXT:
+        return f"it is longer than {LONGEST_TEXT} characters"
+    bad = next((c for c in value if not _printable(c)), None)
+    return f"it has the character U+{ord(bad):04X}, which cannot be printed" if bad else None
+
+
+def _printable(character: str) -> bool:
+    if ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF:
+        return False
+    category = unicodedata.category(character)
+    return category not in REFUSED_CATEGORIES or character in JOINERS
+
+
+def settle(
+    catalog: Catalog, given: Mapping[str, str], defaults: bool, maintained: bool
+) -> dict[str, str]:
+    """`given` and a framework for it, where nobody can be asked.
+
+    The framework is the given one, or the best for the given workload; the workload's own
+    defaults count only when `defaults` says so. Raises MissingAnswers, SplitWorkload, NoTemplate.
+    """
+    decided = defaults or any(
+        q.id in given for q in (catalog.question("framework"), *catalog.workload)
+    )
+    missing = [
+        word
+        for word, absent in (("name", "name" not in given), ("framework", not decided))
+        if absent
+    ]
+    if missing:
+        raise MissingAnswers(_what_would_work(missing, given.get("name", "my-svc")))
+    if "framework" in given:
+        return dict(given)
+    return {**given, "framework": _best(advise(catalog, given, maintained), given["name"]).id}
+
+
+def _what_would_work(missing: list[str], name: str) -> str:
+    framework = "--defaults" if "framework" in missing else ""
+    ways = "; --framework or a workload flag such as --talk chooses it" if framework else ""
+    command = f"scaffold new {name} {framework}".rstrip()
+    absent = " and ".join(missing)
+    return f"Nobody can be asked here, and this is missing: {absent}. Try: {command}{ways}."
+
+
+def _best(advice: Advice, name: str) -> Framework:
+    if advice.split:
+        names = " and ".join(framework.name for framework in advice.split)
+        flags = " or ".join(f"--framework {framework.id}" for framework in advice.split)
+        raise SplitWorkload(f"These are two services, {names}. Choose the one to make: {flags}.")
+    best = advice.ranking[0].framework
+    if best.has_template:
+        return best
+    usable = next((r.framework for r in advice.ranking if r.framework.has_template), None)
+    offer = (
+        f" The best that has one: scaffold new {name} --framework {usable.id}." if usable else ""
+    )
+    raise NoTemplate(f"{best.name} fits best. {without_template(best)}{offer}")
+
+
+def complete(catalog: Catalog, given: Mapping[str, str]) -> dict[str, str]:
+    """An answer to every question of copier.yml, each checked, in its order.
+
+    Raises BadAnswers, and KeyError where a question without a default is not in `given`.
+    """
+    check(catalog, given)
+    return {q.id: _value(q, given) for q in catalog.fields}
+
+
+def _value(question: Question, given: Mapping[str, str]) -> str:
+    value = given.get(question.id, question.default)
+    if value is None:
+        raise KeyError(question.id)
+    return value.strip()

@@ -1,0 +1,289 @@
+"""The command line: typer only here, and the only place that prints and decides the exit code.
+
+Heavy rooms (copier, questionary) are entered inside the commands that need them.
+"""
+
+import inspect
+import json
+import os
+import shutil
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scaffold import __version__, answers, catalog, schema, screen, service
+from scaffold.advice import advise
+from scaffold.catalog import Catalog, Question
+from scaffold.errors import Interrupted, UserError
+
+if TYPE_CHECKING:
+    from scaffold.wizard import Wizard
+
+UNEXPECTED = 1
+USAGE = 2
+HERE = Path()
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no questions.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Maintained = Annotated[
+    bool, typer.Option("--maintained", help="Leave out frameworks that are hardly maintained.")
+]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code. Never raises for what a user did."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        typer.main.get_command(build(catalog.load()))(
+            list(arguments), prog_name="scaffold", standalone_mode=False
+        )
+        return 0
+    except BaseException as error:
+        return _failed(error, arguments)
+
+
+def build(known: Catalog) -> typer.Typer:
+    """The application, with a flag for each question of `known`."""
+    app = typer.Typer(
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"], "obj": known},
+    )
+    app.callback()(_root)
+    app.command("new")(_with_flags(new, [*known.fields, *known.workload]))
+    app.command("advise")(_with_flags(advise_, known.workload))
+    app.command("list")(list_)
+    app.command("show")(show)
+    app.command("schema")(schema_)
+    return app
+
+
+def _with_flags(command: Callable[..., None], questions: Iterable[Question]) -> Callable[..., None]:
+    """`command` with a flag for each question in place of its `**flags`."""
+    signature = inspect.signature(command)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    flags = [_flag(question) for question in questions if question.id not in signature.parameters]
+    command.__signature__ = signature.replace(parameters=[*own, *flags])  # type: ignore[attr-defined]
+    command.__annotations__ |= {flag.name: flag.annotation for flag in flags}
+    return command
+
+
+def _flag(question: Question) -> inspect.Parameter:
+    by_workload = question.id == "framework"
+    usual = f" [default: {question.default}]" if question.default and not by_workload else ""
+    option = typer.Option(
+        f"--{question.id}",
+        help=question.ask + usual,
+        metavar="|".join(question.choices) or "TEXT",
+    )
+    return inspect.Parameter(
+        question.id,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[str | None, option],
+    )
+
+
+# ---- the commands
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True)
+    ] = False,
+) -> None:
+    """Makes production-ready Python microservices, with the framework that fits the workload."""
+    if version:
+        print(f"scaffold {__version__}")
+        raise typer.Exit
+
+
+def new(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(help="What the service is called, like my-svc.")
+    ] = None,
+    output: Annotated[
+        Path,
+        typer.Option(
+            help="The folder to make it in, by default the current one.", show_default=False
+        ),
+    ] = HERE,
+    answers_file: Annotated[
+        Path | None, typer.Option("--answers", help="A YAML or JSON file of answers.")
+    ] = None,
+    defaults: Annotated[
+        bool, typer.Option("--defaults", help="Take every default, ask nothing.")
+    ] = False,
+    maintained: Maintained = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the files, write nothing.")
+    ] = False,
+    no_lock: Annotated[bool, typer.Option("--no-lock", help="Do not run `uv lock`.")] = False,
+    no_git: Annotated[bool, typer.Option("--no-git", help="Make no git repository.")] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+    **flags: str | None,
+) -> None:
+    """Make a service: answer the questions, or give the answers as flags."""
+    known: Catalog = context.obj
+    given = _given(known, answers_file, {"name": name, **flags})
+    asking = _on_terminal() and not (as_json or defaults)
+    chosen = (
+        _asked(known, given, maintained)
+        if asking
+        else answers.settle(known, given, defaults, maintained)
+    )
+    complete = answers.complete(known, chosen)
+    steps = tuple(step for step, left_out in (("lock", no_lock), ("git", no_git)) if not left_out)
+    made = service.create(known, complete, output, steps, _progress, dry_run)
+    command = screen.command_line(complete, None if output == HERE else str(output), steps)
+    if as_json:
+        _print_json(schema.project(made, command))
+    else:
+        print(screen.ending(_view(), made, complete["name"], output, command, dry_run))
+
+
+def advise_(
+    context: typer.Context,
+    maintained: Maintained = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Every reason, for all of them.")
+    ] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+    **flags: str | None,
+) -> None:
+    """Rank the frameworks for a workload, and say why."""
+    known: Catalog = context.obj
+    given = _given(known, None, flags)
+    if _on_terminal() and not given and not as_json:
+        given = _wizard(known).workload(given)
+    advised = advise(known, given, maintained)
+    if as_json:
+        _print_json(schema.advice(advised))
+    else:
+        print(screen.advice(_view(), known, advised, explain))
+
+
+def list_(
+    context: typer.Context,
+    maintained: Maintained = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List the frameworks, with facts about each."""
+    known: Catalog = context.obj
+    listed = [f for f in known.frameworks if f.facts.maintained or not maintained]
+    if as_json:
+        _print_json({"frameworks": [schema.framework(one) for one in listed]})
+    else:
+        print(screen.frameworks(_view(), listed))
+
+
+def show(
+    context: typer.Context,
+    framework: Annotated[str, typer.Argument(help="Its id, as `scaffold list` has it.")],
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Show one framework: evidence, facts, limits, the files it makes."""
+    known: Catalog = context.obj
+    one = answers.framework_called(known, framework)
+    files = service.preview(known, one)
+    if as_json:
+        _print_json(schema.framework_in_full(one, files))
+    else:
+        print(screen.framework(_view(), known, one, files))
+
+
+def schema_(context: typer.Context, as_json: Json = False, debug: Debug = False) -> None:
+    """Print every question as JSON Schema, for scripts and agents."""
+    _print_json(schema.questions(context.obj))
+
+
+# ---- what they share
+
+
+def _given(known: Catalog, file: Path | None, flags: Mapping[str, str | None]) -> dict[str, str]:
+    """The answers of the file and the flags, the flags first, all checked."""
+    given = answers.from_file(known, file) if file else {}
+    given |= {key: value for key, value in flags.items() if value is not None}
+    answers.check(known, given)
+    return given
+
+
+def _asked(known: Catalog, given: Mapping[str, str], maintained: bool) -> dict[str, str]:
+    return _wizard(known).everything(given, maintained)
+
+
+def _wizard(known: Catalog) -> "Wizard":
+    from scaffold import prompts
+    from scaffold.wizard import Wizard
+
+    view = _view()
+    plain = os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")
+    asker = (
+        prompts.Lines(print, view.width)
+        if plain
+        else prompts.Menus(print, view.width, view.colour, view.drawing)
+    )
+    return Wizard(known, asker, print, view)
+
+
+def _on_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _view() -> screen.Screen:
+    """What stdout can show."""
+    terminal = sys.stdout.isatty()
+    plain = "NO_COLOR" in os.environ or os.environ.get("TERM", "dumb") in ("", "dumb")
+    return screen.Screen(
+        width=shutil.get_terminal_size().columns,
+        colour=terminal and not plain,
+        drawing=sys.stdout.encoding.lower().startswith("utf"),
+    )
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr)
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, indent=2))
+
+
+# ---- what went wrong
+
+
+def _failed(error: BaseException, arguments: Sequence[str]) -> int:
+    """Tells what went wrong, as text or as JSON; returns the exit code."""
+    before_dashes = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
+    if "--debug" in before_dashes:
+        traceback.print_exception(error)
+    code, kind, message = _explained(error)
+    if "--json" in before_dashes:
+        _print_json(schema.error(code, kind, message))
+    else:
+        print(message if kind == "help" else f"scaffold: {message}", file=sys.stderr)
+    return code
+
+
+def _explained(error: BaseException) -> tuple[int, str, str]:
+    """The exit code, the slug and the sentence for an error."""
+    if isinstance(error, UserError):
+        return error.code, error.kind, str(error)
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return Interrupted.code, Interrupted.kind, "Interrupted. Nothing was written."
+    if isinstance(error, typer.TyperException):
+        return USAGE, "usage", error.format_message()
+    about = f"{type(error).__name__}: {error}".rstrip(": ")
+    return UNEXPECTED, "unexpected", f"This should not happen ({about}). Run it again with --debug."

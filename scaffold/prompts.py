@@ -1,0 +1,175 @@
+"""How one question is put on a terminal: a menu, or plain lines where there is no cursor to move.
+
+questionary, and prompt_toolkit under it, only here.
+"""
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+CANNOT_BE_TAKEN = "cannot be taken"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One line of a menu; `closed` says why it cannot be taken."""
+
+    id: str
+    label: str
+    closed: str | None = None
+
+
+@dataclass(frozen=True)
+class Heading:
+    ask: str
+    explain: str = ""
+
+
+class Asker(Protocol):
+    """Both ways raise KeyboardInterrupt where the person gives up."""
+
+    def choose(self, heading: Heading, choices: Sequence[Choice], default: str) -> str:
+        """The id of the choice that is taken; Enter alone takes `default`."""
+
+    def write(self, heading: Heading, typed: str = "") -> str:
+        """One line of text, to begin with `typed`."""
+
+
+class Menus:
+    """Arrow keys and Enter, or the number of a line; what was asked shrinks to one line."""
+
+    def __init__(self, say: Callable[[str], None], width: int, colour: bool, drawing: bool) -> None:
+        self._say = say
+        self._width = width
+        self._colour = colour
+        self._pointer = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}" if drawing else ">"
+
+    def choose(self, heading: Heading, choices: Sequence[Choice], default: str) -> str:
+        import questionary
+
+        question = questionary.select(
+            self._message(heading),
+            [self._line(number, choice) for number, choice in enumerate(choices, 1)],
+            default=default,
+            qmark="?",
+            pointer=self._pointer,
+            instruction=" ",
+            style=self._style(),
+            erase_when_done=True,
+            **self._depth(),
+        )
+        _take_by_number(question.application, choices)
+        taken: str = question.unsafe_ask()
+        self._note(heading, next(choice.label for choice in choices if choice.id == taken))
+        return taken
+
+    def write(self, heading: Heading, typed: str = "") -> str:
+        import questionary
+
+        question = questionary.text(
+            self._message(heading) + "\n ",
+            default=typed,
+            qmark="?",
+            style=self._style(),
+            erase_when_done=True,
+            **self._depth(),
+        )
+        try:
+            written: str = question.unsafe_ask().strip()
+        except EOFError as error:
+            raise KeyboardInterrupt from error
+        self._note(heading, written or "(none)")
+        return written
+
+    def _message(self, heading: Heading) -> str:
+        lines = [*textwrap.wrap(heading.ask, self._width - 4)]
+        lines += textwrap.wrap(heading.explain, self._width - 4)
+        return "\n  ".join(lines)
+
+    def _line(self, number: int, choice: Choice) -> Any:
+        import questionary
+
+        text = f"{choice.label}: {choice.closed}" if choice.closed else choice.label
+        title = "\n".join(
+            textwrap.wrap(f"{number} {text}", self._width - 6, subsequent_indent=" " * 5)
+        )
+        return questionary.Choice(title, choice.id, disabled=choice.closed and CANNOT_BE_TAKEN)
+
+    def _style(self) -> Any:
+        import questionary
+
+        if not self._colour:
+            return questionary.Style(
+                [(name, "noinherit") for name in ("qmark", "answer", "question")]
+            )
+        return questionary.Style(
+            [
+                ("qmark", "fg:ansicyan bold"),
+                ("pointer", "fg:ansicyan bold"),
+                ("selected", "noinherit"),
+                ("highlighted", "fg:ansicyan bold"),
+                ("disabled", "fg:ansibrightblack"),
+            ]
+        )
+
+    def _depth(self) -> dict[str, Any]:
+        from prompt_toolkit.output import ColorDepth
+
+        return {} if self._colour else {"color_depth": ColorDepth.DEPTH_1_BIT}
+
+    def _note(self, heading: Heading, answer: str) -> None:
+        self._say(f"{heading.ask} {answer}")
+
+
+def _take_by_number(application: Any, choices: Sequence[Choice]) -> None:
+    """One key is enough: the number of a choice takes it at once."""
+    for number, choice in enumerate(choices[:9], 1):
+        if not choice.closed:
+            _bind(application, str(number), choice.id)
+
+
+def _bind(application: Any, key: str, result: str) -> None:
+    def take(event: Any) -> None:
+        event.app.exit(result=result)
+
+    application.key_bindings.add(key, eager=True)(take)
+
+
+class Lines:
+    """For a terminal that cannot move its cursor, and for screen readers: numbered lines."""
+
+    def __init__(self, say: Callable[[str], None], width: int) -> None:
+        self._say = say
+        self._width = width
+
+    def choose(self, heading: Heading, choices: Sequence[Choice], default: str) -> str:
+        self._show(heading)
+        for number, choice in enumerate(choices, 1):
+            note = f" ({choice.closed})" if choice.closed else ""
+            self._wrapped(f"{number}. {choice.label}{note}", "  ", "     ")
+        open_ids = {str(n): c.id for n, c in enumerate(choices, 1) if not c.closed}
+        usual = next(number for number, taken in open_ids.items() if taken == default)
+        while (typed := self._read(f"Number [{usual}]: ") or usual) not in open_ids:
+            self._say(f"Type one of {', '.join(open_ids)}.")
+        return open_ids[typed]
+
+    def write(self, heading: Heading, typed: str = "") -> str:
+        self._show(heading)
+        return self._read(f"Text [{typed}]: " if typed else "Text: ") or typed
+
+    def _show(self, heading: Heading) -> None:
+        self._say("")
+        self._wrapped(heading.ask)
+        if heading.explain:
+            self._wrapped(heading.explain)
+
+    def _wrapped(self, text: str, first: str = "", indent: str = "") -> None:
+        width = self._width - 1
+        self._say(textwrap.fill(text, width, initial_indent=first, subsequent_indent=indent))
+
+    def _read(self, prompt: str) -> str:
+        try:
+            return input(prompt).strip()
+        except EOFError as error:
+            raise KeyboardInterrupt from error

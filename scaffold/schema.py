@@ -1,0 +1,100 @@
+"""The questions as JSON Schema, and the answers of the tool as plain values for `--json`."""
+
+from dataclasses import asdict
+from typing import Any
+
+from scaffold import answers, naming
+from scaffold.advice import Advice, Ranked
+from scaffold.catalog import Catalog, Framework, Question
+from scaffold.service import Made
+
+
+def questions(catalog: Catalog) -> dict[str, Any]:
+    """A schema for a file of answers, as `scaffold new --answers` reads it."""
+    asked = (*catalog.fields, *catalog.workload)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Answers for scaffold new",
+        "type": "object",
+        "required": ["name"],
+        "additionalProperties": False,
+        "properties": {q.id: _property(catalog, q) for q in asked},
+    }
+
+
+def _property(catalog: Catalog, question: Question) -> dict[str, Any]:
+    about = f"{question.ask} {question.explain}".strip()
+    shape: dict[str, Any] = {"type": "string", "description": about}
+    if question.default is not None:
+        shape["default"] = question.default
+    if question.id == "name":
+        return shape | {"pattern": naming.PATTERN, "maxLength": naming.LONGEST}
+    if question.id == "framework":
+        return shape | {
+            "oneOf": [_const(f.id, f.name) for f in catalog.frameworks if f.has_template]
+        }
+    if question.options:
+        return shape | {"oneOf": [_const(o.id, o.label) for o in question.options]}
+    return shape | {"maxLength": answers.LONGEST_TEXT}
+
+
+def _const(value: str, title: str) -> dict[str, str]:
+    return {"const": value, "title": title}
+
+
+def advice(advised: Advice) -> dict[str, Any]:
+    return {
+        "ranking": [_ranked(ranked) for ranked in advised.ranking],
+        "split": [framework.id for framework in advised.split] or None,
+        "close": advised.close,
+        "answers": dict(advised.answers),
+    }
+
+
+def _ranked(ranked: Ranked) -> dict[str, Any]:
+    return {
+        "framework": ranked.framework.id,
+        "fit": ranked.fit,
+        "score": ranked.score,
+        "reasons": [asdict(reason) for reason in ranked.reasons],
+        "cautions": list(ranked.cautions),
+    }
+
+
+def framework(one: Framework) -> dict[str, Any]:
+    """The facts of one framework, without its evidence."""
+    facts = asdict(one.facts) | {
+        "released": one.facts.released.isoformat(),
+        "pythons": list(one.facts.pythons),
+    }
+    return {
+        "framework": one.id,
+        "name": one.name,
+        "summary": one.summary,
+        "template": one.has_template,
+        "facts": facts,
+    }
+
+
+def framework_in_full(one: Framework, files: list[str]) -> dict[str, Any]:
+    return framework(one) | {
+        "evidence": [asdict(evidence) for evidence in one.evidence.values()],
+        "limits": [asdict(limit) for limit in one.limits],
+        "budget": dict(one.budget),
+        "files": files,
+    }
+
+
+def error(code: int, kind: str, message: str) -> dict[str, Any]:
+    return {"error": {"code": code, "kind": kind, "message": message}}
+
+
+def project(made: Made, command: str) -> dict[str, Any]:
+    return {
+        "path": str(made.path),
+        "framework": made.framework,
+        "version": made.version,
+        "files": made.files,
+        "warnings": made.warnings,
+        "command": command,
+    }

@@ -1,0 +1,278 @@
+"""Turns values into the text that a person reads, for a width, with or without colour. Pure."""
+
+import shlex
+import textwrap
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scaffold.advice import Advice, Ranked, Reason, ahead
+from scaffold.catalog import Catalog, Facts, Framework
+from scaffold.service import STEPS, Made
+
+WIDEST = 100
+REASONS = 3
+STYLES = {"strong": "1", "quiet": "2", "good": "32", "warn": "33", "bad": "31"}
+
+
+@dataclass(frozen=True)
+class Screen:
+    """`width` in columns; `drawing` is False where only ASCII can be shown."""
+
+    width: int
+    colour: bool
+    drawing: bool
+
+    def style(self, text: str, style: str) -> str:
+        return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colour else text
+
+    def wrapped(self, text: str, indent: str = "", first: str | None = None) -> list[str]:
+        """`text` in lines that fit; `first` stands before the first, `indent` before the others."""
+        return textwrap.wrap(
+            text,
+            min(self.width, WIDEST) - 1,
+            initial_indent=indent if first is None else first,
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+        )
+
+    def bar(self, share: float, cells: int = 10) -> str:
+        full = round(max(0.0, min(share, 1.0)) * cells)
+        return (
+            ("█" * full + "░" * (cells - full))
+            if self.drawing
+            else "#" * full + "." * (cells - full)
+        )
+
+
+def percent(fit: float) -> str:
+    return f"{round(fit * 100)} %"
+
+
+# ---- advice
+
+
+def advice(screen: Screen, catalog: Catalog, advised: Advice, explain: bool = False) -> str:
+    """The ranking: the first with three reasons, the runner-up, then all of them on a scale."""
+    lines = [*_headline(screen, advised), ""]
+    if advised.split:
+        lines += [*_two_services(screen, catalog, advised), ""]
+    else:
+        lines += [*_first_two(screen, catalog, advised), ""]
+    if explain:
+        lines += [line for r in advised.ranking for line in _explained(screen, catalog, r)]
+    else:
+        lines += _scale(screen, advised)
+    return "\n".join(lines)
+
+
+def _headline(screen: Screen, advised: Advice) -> list[str]:
+    if advised.split:
+        names = " and ".join(framework.name for framework in advised.split)
+        return [
+            screen.style(line, "strong")
+            for line in screen.wrapped(f"These are two services: {names}")
+        ]
+    best = advised.ranking[0]
+    return [f"{screen.style(best.framework.name, 'strong')} fits best ({percent(best.fit)})"]
+
+
+def _two_services(screen: Screen, catalog: Catalog, advised: Advice) -> Iterator[str]:
+    wanted = " and ".join(catalog.criteria[must] for must in advised.musts)
+    yield from screen.wrapped(f"No framework here is made for {wanted} at once. Make one of each:")
+    for framework in advised.split:
+        why = next(
+            framework.evidence[m].why for m in advised.musts if _meets(catalog, framework, m)
+        )
+        yield from screen.wrapped(f"{framework.name}: {why}", "    ", "  - ")
+
+
+def _meets(catalog: Catalog, framework: Framework, must: str) -> bool:
+    return framework.strength(must) >= catalog.must_strength
+
+
+def _first_two(screen: Screen, catalog: Catalog, advised: Advice) -> Iterator[str]:
+    best = advised.ranking[0]
+    yield from _reasons(screen, catalog, best.reasons)
+    yield from _cautions(screen, best)
+    if len(advised.ranking) == 1:
+        return
+    second = advised.ranking[1]
+    yield ""
+    close = ", and it is close" if advised.close else ""
+    name = screen.style(second.framework.name, "strong")
+    yield f"Runner-up: {name} ({percent(second.fit)}){close}"
+    yield from _compared(screen, catalog, advised, second.framework, best.framework)
+    yield from _cautions(screen, second)
+
+
+def _reasons(screen: Screen, catalog: Catalog, reasons: Sequence[Reason]) -> Iterator[str]:
+    for reason in [r for r in reasons if r.points > 0][:REASONS]:
+        yield from screen.wrapped(
+            f"{catalog.criteria[reason.criterion]}: {reason.why}", "    ", "  + "
+        )
+
+
+def _compared(
+    screen: Screen, catalog: Catalog, advised: Advice, one: Framework, other: Framework
+) -> Iterator[str]:
+    for word, a, b in (("ahead on", one, other), ("behind on", other, one)):
+        criteria = [catalog.criteria[d.criterion] for d in ahead(catalog, advised, a, b)]
+        yield from screen.wrapped(f"{word} {', '.join(criteria) or 'nothing'}", "    ", "  ")
+
+
+def _cautions(screen: Screen, ranked: Ranked) -> Iterator[str]:
+    for caution in ranked.cautions:
+        for line in screen.wrapped(caution, "    ", "  ! "):
+            yield screen.style(line, "warn")
+
+
+def _scale(screen: Screen, advised: Advice) -> Iterator[str]:
+    widest = max(len(ranked.framework.name) for ranked in advised.ranking)
+    for ranked in advised.ranking:
+        line = f"{ranked.framework.name:{widest}} {screen.bar(ranked.fit)} {percent(ranked.fit):>5}"
+        yield screen.style(f"  {line}", "quiet") if ranked.unmet else f"  {line}"
+
+
+def _explained(screen: Screen, catalog: Catalog, ranked: Ranked) -> Iterator[str]:
+    name = screen.style(ranked.framework.name, "strong")
+    yield f"{name} {ranked.score} points ({percent(ranked.fit)})"
+    for r in ranked.reasons:
+        text = f"{catalog.criteria[r.criterion]}: {r.why} ({catalog.sources[r.source]})"
+        yield from screen.wrapped(text, "       ", f"  {r.points:+3}  ")
+    yield from _cautions(screen, ranked)
+    yield ""
+
+
+# ---- list and show
+
+
+def frameworks(screen: Screen, listed: Iterable[Framework]) -> str:
+    """One block for each framework: what it is, and the facts beside the guidance."""
+    return "\n".join(line for framework in listed for line in _listed(screen, framework))
+
+
+def _listed(screen: Screen, framework: Framework) -> Iterator[str]:
+    state = "" if framework.has_template else screen.style(" (no template yet)", "quiet")
+    yield f"{screen.style(framework.id, 'strong')}{state}"
+    yield from screen.wrapped(framework.summary, "  ")
+    for line in screen.wrapped(_release(framework.facts), "  "):
+        yield screen.style(line, "quiet" if framework.facts.maintained else "warn")
+
+
+def _release(facts: Facts) -> str:
+    words = {"active": "active", "slow": "slow but kept", "stale": "hardly maintained"}
+    pythons = f"{facts.pythons[0]} to {facts.pythons[-1]}"
+    return (
+        f"{facts.package} {facts.version} ({facts.released}), {words[facts.status]}, "
+        f"Python {pythons}, server: {facts.server}"
+    )
+
+
+def framework(screen: Screen, catalog: Catalog, one: Framework, files: Sequence[str]) -> str:
+    """Everything that is known of one framework, and the files that its template makes."""
+    parts = [
+        _about(screen, one),
+        _evidence(screen, catalog, one),
+        _limits(screen, one),
+        _files(screen, one, files),
+    ]
+    return "\n".join(line for part in parts for line in part).rstrip()
+
+
+def _about(screen: Screen, one: Framework) -> Iterator[str]:
+    yield screen.style(one.name, "strong")
+    yield from screen.wrapped(f"{one.summary}.")
+    yield from screen.wrapped(_release(one.facts))
+    if one.facts.note:
+        yield from screen.wrapped(f"Note: {one.facts.note}.")
+    if one.facts.caution:
+        for line in screen.wrapped(f"Caution: {one.facts.caution}."):
+            yield screen.style(line, "warn")
+    if instead := one.facts.alternative:
+        yield from screen.wrapped(f"Maintained instead: {instead.name}, {instead.why}.")
+    yield ""
+
+
+def _evidence(screen: Screen, catalog: Catalog, one: Framework) -> Iterator[str]:
+    yield screen.style("What the guidance says of it", "strong")
+    for e in sorted(one.evidence.values(), key=lambda e: -e.strength):
+        text = f"{catalog.criteria[e.criterion]}: {e.why} ({catalog.sources[e.source]})"
+        yield from screen.wrapped(text, "      ", f"  {e.strength:+}  ")
+    yield ""
+
+
+def _limits(screen: Screen, one: Framework) -> Iterator[str]:
+    if not one.limits:
+        return
+    yield screen.style("Lines of the contract that it does not hold", "strong")
+    for limit in one.limits:
+        yield from screen.wrapped(f"{limit.line} {limit.what} ({limit.evidence})", "    ", "  - ")
+    yield ""
+
+
+def _files(screen: Screen, one: Framework, files: Sequence[str]) -> Iterator[str]:
+    if not one.has_template:
+        yield "It has no template yet."
+        return
+    yield screen.style(f"The {len(files)} files it makes", "strong")
+    yield from tree(screen, files)
+
+
+# ---- new
+
+
+def ending(screen: Screen, made: Made, name: str, output: Path, command: str, dry_run: bool) -> str:
+    """The end of `new`: the tree, the warnings, what to do next, and how to repeat the run."""
+    following = [f"cd {shlex.quote(str(output / name))}", "uv run pytest", f"uv run {name}"]
+    parts = {
+        "Warnings": [line for w in made.warnings for line in screen.wrapped(w, "    ", "  ")],
+        "Next": [] if dry_run else [f"  {line}" for line in following],
+        "The same again, without questions": [f"  {command}"],
+    }
+    lines = [screen.style(f"{name}/", "strong"), *tree(screen, made.files)]
+    for heading, body in parts.items():
+        lines += ["", screen.style(heading, "strong"), *body] if body else []
+    return "\n".join([*lines, *(["", "Nothing was written."] if dry_run else [])])
+
+
+def tree(screen: Screen, files: Sequence[str], deepest: int = 2) -> list[str]:
+    """The files as a tree; a folder with one entry joins it, and `deepest` levels are opened."""
+    return list(_branches(screen, [file.split("/") for file in files], "", deepest))
+
+
+def _branches(
+    screen: Screen, paths: Iterable[Sequence[str]], margin: str, levels: int
+) -> Iterator[str]:
+    groups: dict[str, list[Sequence[str]]] = {}
+    for path in paths:
+        groups.setdefault(path[0], []).append(path[1:])
+    ordered = sorted(groups.items(), key=lambda item: (not item[1][0], item[0]))
+    for number, (name, inner) in enumerate(ordered, 1):
+        knee, line = _joint(screen, last=number == len(ordered))
+        while inner[0] and len({path[0] for path in inner}) == 1 and len(inner[0]) > 1:
+            name, inner = f"{name}/{inner[0][0]}", [path[1:] for path in inner]
+        if not inner[0]:
+            yield f"{margin}{knee}{name}"
+        elif levels == 1:
+            count = f"({len(inner)} file{'s' if len(inner) > 1 else ''})"
+            yield f"{margin}{knee}{name}/ {screen.style(count, 'quiet')}"
+        else:
+            yield f"{margin}{knee}{name}/"
+            yield from _branches(screen, inner, margin + line, levels - 1)
+
+
+def _joint(screen: Screen, last: bool) -> tuple[str, str]:
+    if screen.drawing:
+        return ("└── ", "    ") if last else ("├── ", "│   ")
+    return ("`-- ", "    ") if last else ("|-- ", "|   ")
+
+
+def command_line(answers: Mapping[str, str], output: str | None, steps: Collection[str]) -> str:
+    """The command that makes this service again, and asks nothing."""
+    name, *given = [
+        value if key == "name" else f"--{key}={value}" for key, value in answers.items() if value
+    ]
+    place = [f"--output={output}"] if output else []
+    left_out = [f"--no-{step}" for step in STEPS if step not in steps]
+    return shlex.join(["scaffold", "new", name, *given, *place, *left_out, "--defaults"])
