@@ -26,8 +26,12 @@ _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Whatever asks the database inside has at most `seconds` for it all together."""
-    token = _deadline.set(time.monotonic() + seconds)
+    """Whatever asks the database inside has at most `seconds` for it all together.
+
+    Inside another deadline the earlier one counts.
+    """
+    end, outer = time.monotonic() + seconds, _deadline.get()
+    token = _deadline.set(end if outer is None else min(end, outer))
     try:
         yield
     finally:
