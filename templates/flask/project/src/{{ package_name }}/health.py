@@ -11,12 +11,16 @@ blueprint = Blueprint("health", __name__)
 
 @blueprint.get("/livez")
 def get_liveness() -> Response:
-    return Response('{"status": "pass"}', content_type=HEALTH_CONTENT_TYPE)
+    return health(200, '{"status": "pass"}')
 
 
 @blueprint.get("/readyz")
 def get_readiness() -> Response:
-    status, body = health_report(current_app.extensions["database"].checks(), draining.is_set())
+    checks = current_app.extensions["database"].checks()
+    return health(*health_report(checks, draining.is_set()))
+
+
+def health(status: int, body: str | bytes) -> Response:
     return Response(body, status, {"Cache-Control": "no-store"}, content_type=HEALTH_CONTENT_TYPE)
 
 
