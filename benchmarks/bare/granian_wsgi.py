@@ -1,0 +1,19 @@
+"""Serves a bare twin as the generated services are served: granian, WSGI, one worker."""
+
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+
+from .item import HOST, PORT, THREADS
+
+
+def serve(module: str) -> None:
+    """Serve `application` of a module of this folder until a signal."""
+    Granian(
+        f"benchmarks.bare.{module}:application",
+        address=HOST,
+        port=PORT,
+        interface=Interfaces.WSGI,
+        http=HTTPModes.http1,
+        blocking_threads=THREADS,
+        log_enabled=False,
+    ).serve()
