@@ -33,7 +33,7 @@ class ItemList:
         cursor = None if last is None else cursor_after(last)
         resp.media = {"items": [item.representation() for item in found], "next_cursor": cursor}
         if cursor:
-            resp.append_link(f"{PATH}?limit={page.limit}&cursor={cursor}", "next")
+            resp.set_header("Link", f'<{PATH}?limit={page.limit}&cursor={cursor}>; rel="next"')
 
     def on_post(self, req: Request, resp: Response) -> None:
         item = self._store.create(content(req))
