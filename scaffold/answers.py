@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from scaffold import documents, naming
-from scaffold.advice import Advice, advise
+from scaffold.advice import Advice, Ranked, advise
 from scaffold.catalog import Catalog, Framework, Question
 from scaffold.errors import (
     BadAnswers,
@@ -102,7 +102,8 @@ def _framework_problems(catalog: Catalog, value: str) -> Iterator[BadAnswers]:
         yield problem
     else:
         if not framework.has_template:
-            yield NoTemplate(without_template(framework))
+            having = ", ".join(f.id for f in catalog.frameworks if f.has_template) or "none"
+            yield NoTemplate(f"{without_template(framework)} These have one: {having}.")
 
 
 def framework_called(catalog: Catalog, framework_id: str) -> Framework:
@@ -165,7 +166,10 @@ def settle(
         raise MissingAnswers(_what_would_work(missing, given.get("name", "my-svc")))
     if "framework" in given:
         return dict(given)
-    return {**given, "framework": _best(advise(catalog, given, maintained), given["name"]).id}
+    return {
+        **given,
+        "framework": _best(catalog, advise(catalog, given, maintained), given["name"]).id,
+    }
 
 
 def _what_would_work(missing: list[str], name: str) -> str:
@@ -176,19 +180,28 @@ def _what_would_work(missing: list[str], name: str) -> str:
     return f"Nobody can be asked here, and this is missing: {absent}. Try: {command}{ways}."
 
 
-def _best(advice: Advice, name: str) -> Framework:
+def _best(catalog: Catalog, advice: Advice, name: str) -> Framework:
     if advice.split:
         names = " and ".join(framework.name for framework in advice.split)
         flags = " or ".join(f"--framework {framework.id}" for framework in advice.split)
         raise SplitWorkload(f"These are two services, {names}. Choose the one to make: {flags}.")
-    best = advice.ranking[0].framework
-    if best.has_template:
-        return best
-    usable = next((r.framework for r in advice.ranking if r.framework.has_template), None)
-    offer = (
-        f" The best that has one: scaffold new {name} --framework {usable.id}." if usable else ""
+    best = advice.ranking[0]
+    usable = next((ranked for ranked in advice.ranking if ranked.framework.has_template), None)
+    if not usable:
+        raise NoTemplate(without_template(best.framework))
+    if usable is best:
+        return best.framework
+    command = f"scaffold new {name} --framework {usable.framework.id}"
+    raise NoTemplate(f"{instead(catalog, best, usable)} To make that: {command}")
+
+
+def instead(catalog: Catalog, best: Ranked, usable: Ranked) -> str:
+    """That the best framework has no template, and which one to take, with what that one lacks."""
+    lacking = " or ".join(catalog.criteria[must] for must in usable.unmet)
+    but = f", though it is not made for {lacking}" if lacking else ""
+    return (
+        f"{without_template(best.framework)} The best that has one is {usable.framework.name}{but}."
     )
-    raise NoTemplate(f"{best.name} fits best. {without_template(best)}{offer}")
 
 
 def complete(catalog: Catalog, given: Mapping[str, str]) -> dict[str, str]:

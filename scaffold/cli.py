@@ -40,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         typer.main.get_command(build(catalog.load()))(
-            list(arguments), prog_name="scaffold", standalone_mode=False
+            list(arguments) or ["--help"], prog_name="scaffold", standalone_mode=False
         )
         return 0
     except BaseException as error:
@@ -51,7 +51,6 @@ def build(known: Catalog) -> typer.Typer:
     """The application, with a flag for each question of `known`."""
     app = typer.Typer(
         add_completion=False,
-        no_args_is_help=True,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "obj": known},
     )
@@ -229,11 +228,7 @@ def _wizard(known: Catalog) -> "Wizard":
 
     view = _view()
     plain = os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")
-    asker = (
-        prompts.Lines(print, view.width)
-        if plain
-        else prompts.Menus(print, view.width, view.colour, view.drawing)
-    )
+    asker = prompts.Lines(print, view) if plain else prompts.Menus(print, view)
     return Wizard(known, asker, print, view)
 
 
@@ -273,8 +268,17 @@ def _failed(error: BaseException, arguments: Sequence[str]) -> int:
     if "--json" in before_dashes:
         _print_json(schema.error(code, kind, message))
     else:
-        print(message if kind == "help" else f"scaffold: {message}", file=sys.stderr)
+        print(_told(message), file=sys.stderr)
     return code
+
+
+def _told(message: str) -> str:
+    """The message, wrapped where a person reads it on a terminal."""
+    if not sys.stderr.isatty():
+        return f"scaffold: {message}"
+    first, *others = message.splitlines()
+    lines = [*_view().wrapped(first, "  ", "scaffold: ")]
+    return "\n".join([*lines, *(line for other in others for line in _view().wrapped(other, "  "))])
 
 
 def _explained(error: BaseException) -> tuple[int, str, str]:

@@ -8,15 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-CANNOT_BE_TAKEN = "cannot be taken"
+from scaffold.screen import Screen
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One line of a menu; `closed` says why it cannot be taken."""
+    """One line of a menu.
+
+    `answer` stands for `label` once it is taken; `closed` says why it cannot be.
+    """
 
     id: str
     label: str
+    answer: str | None = None
     closed: str | None = None
 
 
@@ -29,6 +33,8 @@ class Heading:
 class Asker(Protocol):
     """Both ways raise KeyboardInterrupt where the person gives up."""
 
+    hint: str  # how to answer, said once
+
     def choose(self, heading: Heading, choices: Sequence[Choice], default: str) -> str:
         """The id of the choice that is taken; Enter alone takes `default`."""
 
@@ -39,18 +45,21 @@ class Asker(Protocol):
 class Menus:
     """Arrow keys and Enter, or the number of a line; what was asked shrinks to one line."""
 
-    def __init__(self, say: Callable[[str], None], width: int, colour: bool, drawing: bool) -> None:
+    hint = (
+        "Enter takes the marked answer, a number picks one at once. Ctrl-C leaves nothing behind."
+    )
+
+    def __init__(self, say: Callable[[str], None], view: Screen) -> None:
         self._say = say
-        self._width = width
-        self._colour = colour
-        self._pointer = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}" if drawing else ">"
+        self._view = view
+        self._pointer = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}" if view.drawing else ">"
 
     def choose(self, heading: Heading, choices: Sequence[Choice], default: str) -> str:
         import questionary
 
         question = questionary.select(
             self._message(heading),
-            [self._line(number, choice) for number, choice in enumerate(choices, 1)],
+            self._lines(choices),
             default=default,
             qmark="?",
             pointer=self._pointer,
@@ -61,7 +70,7 @@ class Menus:
         )
         _take_by_number(question.application, choices)
         taken: str = question.unsafe_ask()
-        self._note(heading, next(choice.label for choice in choices if choice.id == taken))
+        self._note(heading, next(c.answer or c.label for c in choices if c.id == taken))
         return taken
 
     def write(self, heading: Heading, typed: str = "") -> str:
@@ -83,23 +92,30 @@ class Menus:
         return written
 
     def _message(self, heading: Heading) -> str:
-        lines = [*textwrap.wrap(heading.ask, self._width - 4)]
-        lines += textwrap.wrap(heading.explain, self._width - 4)
+        lines = [*textwrap.wrap(heading.ask, self._view.width - 4)]
+        lines += textwrap.wrap(heading.explain, self._view.width - 4)
         return "\n  ".join(lines)
 
-    def _line(self, number: int, choice: Choice) -> Any:
+    def _lines(self, choices: Sequence[Choice]) -> list[Any]:
         import questionary
 
-        text = f"{choice.label}: {choice.closed}" if choice.closed else choice.label
-        title = "\n".join(
-            textwrap.wrap(f"{number} {text}", self._width - 6, subsequent_indent=" " * 5)
-        )
-        return questionary.Choice(title, choice.id, disabled=choice.closed and CANNOT_BE_TAKEN)
+        # questionary puts a dash before what is closed: the others make room for it
+        room = "  " if any(choice.closed for choice in choices) else ""
+        lines = []
+        for number, choice in enumerate(choices, 1):
+            text = f"{number} {choice.label}" + (f" ({choice.closed})" if choice.closed else "")
+            begin = "" if choice.closed else room
+            wrapped = textwrap.wrap(
+                begin + text, self._view.width - 6, subsequent_indent=f"     {room}"
+            )
+            closed: Any = bool(choice.closed)
+            lines.append(questionary.Choice("\n".join(wrapped), choice.id, disabled=closed))
+        return lines
 
     def _style(self) -> Any:
         import questionary
 
-        if not self._colour:
+        if not self._view.colour:
             return questionary.Style(
                 [(name, "noinherit") for name in ("qmark", "answer", "question")]
             )
@@ -116,10 +132,12 @@ class Menus:
     def _depth(self) -> dict[str, Any]:
         from prompt_toolkit.output import ColorDepth
 
-        return {} if self._colour else {"color_depth": ColorDepth.DEPTH_1_BIT}
+        return {} if self._view.colour else {"color_depth": ColorDepth.DEPTH_1_BIT}
 
     def _note(self, heading: Heading, answer: str) -> None:
-        self._say(f"{heading.ask} {answer}")
+        mark = "\N{CHECK MARK}" if self._view.drawing else "-"
+        lines = "\n".join(self._view.wrapped(f"{heading.ask} {answer}", "    ", "  "))
+        self._say(self._view.style(mark, "good") + lines[1:])
 
 
 def _take_by_number(application: Any, choices: Sequence[Choice]) -> None:
@@ -139,9 +157,11 @@ def _bind(application: Any, key: str, result: str) -> None:
 class Lines:
     """For a terminal that cannot move its cursor, and for screen readers: numbered lines."""
 
-    def __init__(self, say: Callable[[str], None], width: int) -> None:
+    hint = "Type a number and Enter; Enter alone takes the one in brackets. Ctrl-C leaves nothing."
+
+    def __init__(self, say: Callable[[str], None], view: Screen) -> None:
         self._say = say
-        self._width = width
+        self._view = view
 
     def choose(self, heading: Heading, choices: Sequence[Choice], default: str) -> str:
         self._show(heading)
@@ -165,7 +185,7 @@ class Lines:
             self._wrapped(heading.explain)
 
     def _wrapped(self, text: str, first: str = "", indent: str = "") -> None:
-        width = self._width - 1
+        width = self._view.width - 1
         self._say(textwrap.fill(text, width, initial_indent=first, subsequent_indent=indent))
 
     def _read(self, prompt: str) -> str:

@@ -53,17 +53,15 @@ def percent(fit: float) -> str:
 
 
 def advice(screen: Screen, catalog: Catalog, advised: Advice, explain: bool = False) -> str:
-    """The ranking: the first with three reasons, the runner-up, then all of them on a scale."""
-    lines = [*_headline(screen, advised), ""]
-    if advised.split:
-        lines += [*_two_services(screen, catalog, advised), ""]
-    else:
-        lines += [*_first_two(screen, catalog, advised), ""]
-    if explain:
-        lines += [line for r in advised.ranking for line in _explained(screen, catalog, r)]
-    else:
-        lines += _scale(screen, advised)
-    return "\n".join(lines)
+    """The choice and its reasons, then all of them on a scale; or, to explain, every reason."""
+    rest = _explanations(screen, catalog, advised) if explain else _scale(screen, catalog, advised)
+    return "\n".join([choice(screen, catalog, advised), "", *rest])
+
+
+def choice(screen: Screen, catalog: Catalog, advised: Advice) -> str:
+    """The first with three reasons and the runner-up beside it, or why these are two services."""
+    body = _two_services if advised.split else _first_two
+    return "\n".join([*_headline(screen, advised), "", *body(screen, catalog, advised)])
 
 
 def _headline(screen: Screen, advised: Advice) -> list[str]:
@@ -127,21 +125,31 @@ def _cautions(screen: Screen, ranked: Ranked) -> Iterator[str]:
             yield screen.style(line, "warn")
 
 
-def _scale(screen: Screen, advised: Advice) -> Iterator[str]:
+def _scale(screen: Screen, catalog: Catalog, advised: Advice) -> Iterator[str]:
     widest = max(len(ranked.framework.name) for ranked in advised.ranking)
+    unmet: tuple[str, ...] = ()
     for ranked in advised.ranking:
-        line = f"{ranked.framework.name:{widest}} {screen.bar(ranked.fit)} {percent(ranked.fit):>5}"
-        yield screen.style(f"  {line}", "quiet") if ranked.unmet else f"  {line}"
+        if ranked.unmet != unmet:
+            unmet = ranked.unmet
+            lacking = " or ".join(catalog.criteria[must] for must in unmet)
+            yield from screen.wrapped(f"Not made for {lacking}:")
+        yield f"  {scaled(screen, ranked, widest)}"
 
 
-def _explained(screen: Screen, catalog: Catalog, ranked: Ranked) -> Iterator[str]:
-    name = screen.style(ranked.framework.name, "strong")
-    yield f"{name} {ranked.score} points ({percent(ranked.fit)})"
-    for r in ranked.reasons:
-        text = f"{catalog.criteria[r.criterion]}: {r.why} ({catalog.sources[r.source]})"
-        yield from screen.wrapped(text, "       ", f"  {r.points:+3}  ")
-    yield from _cautions(screen, ranked)
-    yield ""
+def scaled(screen: Screen, ranked: Ranked, widest: int) -> str:
+    """One framework and its fit, on a scale of `widest` and 17 columns."""
+    return f"{ranked.framework.name:{widest}} {screen.bar(ranked.fit)} {percent(ranked.fit):>5}"
+
+
+def _explanations(screen: Screen, catalog: Catalog, advised: Advice) -> Iterator[str]:
+    for ranked in advised.ranking:
+        name = screen.style(ranked.framework.name, "strong")
+        yield f"{name} {ranked.score} points ({percent(ranked.fit)})"
+        for r in ranked.reasons:
+            text = f"{catalog.criteria[r.criterion]}: {r.why} ({catalog.sources[r.source]})"
+            yield from screen.wrapped(text, "       ", f"  {r.points:+3}  ")
+        yield from _cautions(screen, ranked)
+        yield ""
 
 
 # ---- list and show
@@ -270,9 +278,9 @@ def _joint(screen: Screen, last: bool) -> tuple[str, str]:
 
 def command_line(answers: Mapping[str, str], output: str | None, steps: Collection[str]) -> str:
     """The command that makes this service again, and asks nothing."""
-    name, *given = [
-        value if key == "name" else f"--{key}={value}" for key, value in answers.items() if value
-    ]
-    place = [f"--output={output}"] if output else []
+    given = {key: value for key, value in answers.items() if value and key != "name"}
+    words = [word for key, value in given.items() for word in (f"--{key}", value)]
+    place = ["--output", output] if output else []
     left_out = [f"--no-{step}" for step in STEPS if step not in steps]
-    return shlex.join(["scaffold", "new", name, *given, *place, *left_out, "--defaults"])
+    command = ["scaffold", "new", answers["name"], *words, *place, *left_out, "--defaults"]
+    return shlex.join(command)

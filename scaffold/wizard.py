@@ -1,15 +1,16 @@
 """The conversation: which questions, in which order. It asks and decides nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scaffold import answers, naming, screen
-from scaffold.advice import Advice, advise
-from scaffold.catalog import Catalog, Framework, Question
+from scaffold.advice import Advice, Ranked, advise
+from scaffold.catalog import Catalog, Question
 from scaffold.errors import NoTemplate
 from scaffold.prompts import Asker, Choice, Heading
 
-NAME = Heading("What is the service called?", "Lower-case letters, digits and dashes, like my-svc.")
+WHICH = Heading("Which framework is it?", "Enter takes the marked one.")
+FIRST = Heading("Which of the two is made first?", "Enter takes the marked one.")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Wizard:
 
     def everything(self, given: Mapping[str, str], maintained: bool) -> dict[str, str]:
         """Answers to the questions of copier.yml, with the workload asked where it is needed."""
+        self.say(self.view.style("\n".join(self.view.wrapped(self.asker.hint)), "quiet"))
         result = dict(given)
         result["name"] = self._name(given.get("name"), given.get("framework"))
         if "framework" not in given:
@@ -41,35 +43,43 @@ class Wizard:
     def _name(self, name: str | None, framework: str | None) -> str:
         """`name`, asked for until it would work."""
         taken = answers.taken_names(self.catalog, framework)
+        heading = _heading(self.catalog.question("name"))
         if name is None:
-            name = self.asker.write(NAME)
+            name = self.asker.write(heading)
         while why := naming.rule_broken(name, taken):
             better = naming.nearest(name, taken)
             self.say(self._warning(f"{naming.shown(name)} would not work: {why}."))
-            name = self.asker.write(NAME, better)
+            name = self.asker.write(heading, better)
         return name
 
     def _framework(self, advice: Advice) -> str:
-        self.say("\n" + screen.advice(self.view, self.catalog, advice) + "\n")
-        offered = advice.split or tuple(ranked.framework for ranked in advice.ranking)
-        ask = "Which one is made first?" if advice.split else "Which one is it?"
-        usable = [framework for framework in offered if framework.has_template]
+        self.say("\n" + screen.choice(self.view, self.catalog, advice) + "\n")
+        offered = [r for r in advice.ranking if not advice.split or r.framework in advice.split]
+        usable = [r for r in offered if r.framework.has_template]
         if not usable:
-            raise NoTemplate(" ".join(answers.without_template(f) for f in offered))
-        if usable[0] is not offered[0]:
-            self.say(self._warning(self._instead(offered[0], usable[0])))
-        choices = [_framework_choice(framework) for framework in offered]
-        return self.asker.choose(
-            Heading(ask, "Enter takes the one that is marked."), choices, usable[0].id
-        )
+            raise NoTemplate(" ".join(answers.without_template(r.framework) for r in offered))
+        best = offered[0]
+        if usable[0] is not best:
+            self.say(self._warning(answers.instead(self.catalog, best, usable[0])))
+        heading = FIRST if advice.split else WHICH
+        return self.asker.choose(heading, self._ranked_choices(offered), usable[0].framework.id)
 
-    def _instead(self, best: Framework, usable: Framework) -> str:
-        return f"{answers.without_template(best)} The best that has one is {usable.name}."
+    def _ranked_choices(self, offered: Sequence[Ranked]) -> list[Choice]:
+        widest = max(len(ranked.framework.name) for ranked in offered)
+        return [
+            Choice(
+                ranked.framework.id,
+                screen.scaled(self.view, ranked, widest),
+                answer=ranked.framework.name,
+                closed=None if ranked.framework.has_template else "no template yet",
+            )
+            for ranked in offered
+        ]
 
     def _answer(self, question: Question) -> str:
         if question.options:
             return self._choose(question)
-        heading = Heading(question.ask, question.explain)
+        heading = _heading(question)
         text = self.asker.write(heading)
         while why := answers.text_problem(text):
             self.say(self._warning(f"That would not work: {why}."))
@@ -78,13 +88,11 @@ class Wizard:
 
     def _choose(self, question: Question) -> str:
         choices = [Choice(option.id, option.label) for option in question.options]
-        heading = Heading(question.ask, question.explain)
-        return self.asker.choose(heading, choices, question.default or choices[0].id)
+        return self.asker.choose(_heading(question), choices, question.default or choices[0].id)
 
     def _warning(self, text: str) -> str:
         return self.view.style("\n".join(self.view.wrapped(text)), "warn")
 
 
-def _framework_choice(framework: Framework) -> Choice:
-    label = f"{framework.name}: {framework.summary}"
-    return Choice(framework.id, label, None if framework.has_template else "no template yet")
+def _heading(question: Question) -> Heading:
+    return Heading(question.ask, question.explain)
