@@ -56,6 +56,7 @@ def _trimmed(name: str) -> str:
     return name
 
 
+{% block content %}
 class ItemContent(BaseModel):
     """What a caller says of an item. Nothing is converted, and nothing unknown is let through."""
 
@@ -63,6 +64,7 @@ class ItemContent(BaseModel):
 
     name: Annotated[str, AfterValidator(_trimmed)]
     quantity: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+{% endblock %}
 
 
 @dataclass(frozen=True, slots=True)

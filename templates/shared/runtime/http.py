@@ -25,6 +25,7 @@ Model = TypeVar("Model", bound=BaseModel)
 _log = logging.getLogger(__name__)
 _MOST_ERRORS = 20
 _JSON_MEDIA_TYPE = re.compile(r'application/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.I)
+_PORT = re.compile(r":[0-9]+$")
 _CURSOR = re.compile(r"[0-7][0-9a-f]{15}")
 _LIMIT = re.compile(r"100|[1-9][0-9]?")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
@@ -87,6 +88,15 @@ def problem_of(error: Exception) -> Problem:
             return Problem(503, "The database does not answer.", headers={"Retry-After": "1"})
     _log.error("unhandled_error", exc_info=error)
     return Problem(500)
+
+
+def check_host(header: str, allowed: Iterable[str]) -> None:
+    """Refuse a Host that is not among those allowed: exact names, or `*.` and a domain."""
+    host = _PORT.sub("", header.lower())
+    for pattern in allowed:
+        if host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:])):
+            return
+    raise Problem(400, "The Host is not one that this service answers for.")
 
 
 def read_json(

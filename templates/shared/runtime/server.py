@@ -20,9 +20,11 @@ from .database import Database
 from .logs import configure_logs, logging_config
 from .settings import BadSetting, Settings, load_settings
 
+{% block interface %}
 INTERFACE: Final = Interfaces.WSGI
 # A request that waits for the database holds a thread: enough that probes always find a free one.
 THREADS: Final = 128
+{% endblock %}
 IN_FLIGHT_SECONDS: Final = 30
 _DEATH_OF_PARENT: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 

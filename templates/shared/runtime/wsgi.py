@@ -5,7 +5,15 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import telemetry
-from .http import BODILESS, MAX_HEADER_BYTES, NOSNIFF, PROBLEM_CONTENT_TYPE, Problem, problem_of
+from .http import (
+    BODILESS,
+    MAX_HEADER_BYTES,
+    NOSNIFF,
+    PROBLEM_CONTENT_TYPE,
+    Problem,
+    check_host,
+    problem_of,
+)
 from .settings import Settings
 from .telemetry import QUIET_PATHS, Exchange
 
@@ -83,15 +91,6 @@ class _Answer:
 def path_of(environ: "WSGIEnvironment") -> str:
     """The path as text, decoded as UTF-8 where it is that."""
     return str(environ["PATH_INFO"]).encode("latin-1").decode("utf-8", "replace")
-
-
-def check_host(header: str, allowed: Iterable[str]) -> None:
-    """Refuse a Host that is not among those allowed: exact names, or `*.` and a domain."""
-    host = header.lower().rpartition(":")[0] if header[-1:].isdigit() else header.lower()
-    for pattern in allowed:
-        if host == pattern or (pattern.startswith("*.") and host.endswith(pattern[1:])):
-            return
-    raise Problem(400, "The Host is not one that this service answers for.")
 
 
 def _header_bytes(environ: "WSGIEnvironment") -> int:
