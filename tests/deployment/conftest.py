@@ -1,0 +1,122 @@
+"""What is deployed, of every framework and answer: rendered once, read by many tests."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import yaml
+
+from tests.deployment.tools import build_manifests
+from tests.services import Projects, frameworks, render
+
+ANSWERS = (("sqlite", "github"), ("postgresql", "gitlab"))
+
+Manifest = dict[str, Any]
+Test = TypeVar("Test", bound=Callable[..., object])
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """A rendered service; nothing is installed in it."""
+
+    framework: str
+    database: str
+    ci: str
+    folder: Path
+
+    def read(self, name: str) -> str:
+        return (self.folder / name).read_text(encoding="utf-8")
+
+    def load(self, name: str) -> Any:
+        return yaml.safe_load(self.read(name))
+
+    @property
+    def overlay(self) -> Path:
+        return self.folder / "deploy/kubernetes/overlays/production"
+
+    @cached_property
+    def manifests(self) -> list[Manifest]:
+        """What the production overlay sends to a cluster."""
+        return [*yaml.safe_load_all(build_manifests(self.overlay))]
+
+    def of_kind(self, kind: str) -> list[Manifest]:
+        return [manifest for manifest in self.manifests if manifest["kind"] == kind]
+
+    def the(self, kind: str) -> Manifest:
+        (only,) = self.of_kind(kind)
+        return only
+
+    @property
+    def pods(self) -> list[Manifest]:
+        """The pod templates of the deployment and of the job."""
+        workloads = self.of_kind("Deployment") + self.of_kind("Job")
+        return [workload["spec"]["template"] for workload in workloads]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "container: builds images and runs them; needs podman")
+
+
+def only(answer: str) -> Callable[[Test], Test]:
+    """Run a test of a rendering only where ``answer`` was given: a database or a CI."""
+
+    def mark(test: Test) -> Test:
+        test.wanted = answer  # type: ignore[attr-defined]
+        return test
+
+    return mark
+
+
+def chosen(config: pytest.Config) -> list[str]:
+    given = [name for name in config.getoption("framework").split(",") if name]
+    return [name for name in frameworks() if not given or name in given]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "rendering" in metafunc.fixturenames:
+        wanted = getattr(metafunc.function, "wanted", None)
+        cases = [
+            (framework, *answers)
+            for framework, answers in itertools.product(chosen(metafunc.config), ANSWERS)
+            if wanted is None or wanted in answers
+        ]
+        names = ["-".join(case) for case in cases]
+        metafunc.parametrize("rendering", cases, ids=names, indirect=True, scope="session")
+    elif "framework" in metafunc.fixturenames:
+        metafunc.parametrize("framework", chosen(metafunc.config), scope="session")
+
+
+@pytest.fixture(scope="session")
+def renderings(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, str, str], Rendering]:
+    """All of them, by (framework, database, ci)."""
+    folder = tmp_path_factory.mktemp("renderings")
+    found = {}
+    for framework, (database, ci) in itertools.product(chosen(request.config), ANSWERS):
+        target = folder / f"{framework}-{database}-{ci}"
+        render(framework, target, database=database, ci=ci, author="Stock team")
+        found[framework, database, ci] = Rendering(framework, database, ci, target)
+    return found
+
+
+@pytest.fixture(scope="session")
+def rendering(
+    request: pytest.FixtureRequest, renderings: dict[tuple[str, str, str], Rendering]
+) -> Rendering:
+    return renderings[request.param]
+
+
+@pytest.fixture(scope="session")
+def projects(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Projects]:
+    """Rendered and installed services, on SQLite; ``--projects`` keeps them."""
+    kept = request.config.getoption("projects")
+    yield Projects(Path(kept).resolve() if kept else tmp_path_factory.mktemp("projects"))
