@@ -18,8 +18,7 @@ def add_routes(app: App[Request, Response], database: Database) -> None:
 
 class Liveness:
     def on_get(self, req: Request, resp: Response) -> None:
-        resp.content_type = HEALTH_CONTENT_TYPE
-        resp.data = b'{"status": "pass"}'
+        tell(resp, 200, b'{"status": "pass"}')
 
 
 class Readiness:
@@ -27,9 +26,13 @@ class Readiness:
         self._database = database
 
     def on_get(self, req: Request, resp: Response) -> None:
-        resp.status, resp.data = health_report(self._database.checks(), draining.is_set())
-        resp.content_type = HEALTH_CONTENT_TYPE
-        resp.cache_control = ["no-store"]
+        tell(resp, *health_report(self._database.checks(), draining.is_set()))
+
+
+def tell(resp: Response, status: int, report: bytes) -> None:
+    resp.status, resp.data = status, report
+    resp.content_type = HEALTH_CONTENT_TYPE
+    resp.cache_control = ["no-store"]
 
 
 class Metrics:
