@@ -1,0 +1,137 @@
+"""A checkout with small templates of its own, and the command run in it as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scaffold import catalog
+
+REPOSITORY = Path(__file__).parents[2]
+# Real data, small templates: one framework from each end of the ranking has a template.
+WITH_TEMPLATE = ("flask", "tornado", "flask_restful")
+PROJECT = {
+    ".copier-answers.yml.jinja": '{% include "templates/shared/.copier-answers.yml.jinja" %}\n',
+    "README.md.jinja": "# {{ name }}\n",
+    "about.json.jinja": (
+        '{"name": {{ name | to_json }},'
+        ' "description": {{ description | to_json(ensure_ascii=false) }},'
+        ' "author": {{ author | to_json(ensure_ascii=false) }}}\n'
+    ),
+    "src/{{ package_name }}/__init__.py": "",
+    "src/{{ package_name }}/app.py.jinja": "DATABASE = {{ database | to_json }}\n",
+    "{% if ci == 'github' %}.github{% endif %}/ci.yml": "on: push\n",
+}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A finished run of the command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the tool with templates of the test's own."""
+
+    root: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        keep = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL")
+        base = {key: os.environ[key] for key in keep if key in os.environ}
+        return base | {"PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-P", "-m", "scaffold"]
+
+    def scaffold(self, *arguments: str, cwd: Path, **environment: str) -> Ran:
+        """Runs the command without a terminal."""
+        done = subprocess.run(
+            [*self.command, *arguments],
+            cwd=cwd,
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=60,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def new(self, *arguments: str, cwd: Path, **environment: str) -> Ran:
+        """`scaffold new` without the lock and the repository, which need uv and git."""
+        return self.scaffold(
+            "new", *arguments, "--no-lock", "--no-git", cwd=cwd, **environment
+        )
+
+
+def make_checkout(root: Path) -> Checkout:
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(REPOSITORY / "scaffold", root / "scaffold", ignore=ignore)
+    for name in ("copier.yml", "guidance.toml", "templates/taken.toml"):
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(REPOSITORY / name, root / name)
+    _choices(root / "copier.yml")
+    for described in REPOSITORY.glob("templates/*/framework.toml"):
+        target = root / "templates" / described.parent.name
+        target.mkdir()
+        shutil.copy(described, target)
+    shared = root / "templates" / "shared"
+    shared.mkdir()
+    shutil.copy(REPOSITORY / "templates/shared/.copier-answers.yml.jinja", shared)
+    for framework in WITH_TEMPLATE:
+        write(root / "templates" / framework / "project", PROJECT)
+    return Checkout(root)
+
+
+def _choices(questions: Path) -> None:
+    """Offers the frameworks that have a template here in place of the repository's."""
+    head, found, rest = questions.read_text().partition("  default: flask\n  choices:\n")
+    assert found, "copier.yml has another shape now"
+    kept = rest[rest.index("\n\n") :]
+    offered = "".join(f"    - {framework}\n" for framework in WITH_TEMPLATE)
+    questions.write_text(head + found + offered + kept.lstrip("\n").join(["\n", ""]))
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    return make_checkout(tmp_path_factory.mktemp("checkout"))
+
+
+@pytest.fixture(scope="session")
+def known() -> catalog.Catalog:
+    """The catalog of this repository."""
+    return catalog.load(REPOSITORY)
+
+
+@pytest.fixture(scope="session")
+def small(checkout: Checkout) -> catalog.Catalog:
+    """The catalog of the checkout with small templates."""
+    return catalog.load(checkout.root)

@@ -1,0 +1,57 @@
+"""What lies in examples/ is what the templates make, byte for byte."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from scaffold.catalog import Catalog
+from tests.tool.conftest import REPOSITORY
+
+EXAMPLES = REPOSITORY / "examples"
+
+
+@pytest.fixture(scope="module")
+def command() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("regenerate", EXAMPLES / "regenerate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.glob("*/**/*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_the_examples_are_what_the_templates_make(command: ModuleType, tmp_path: Path) -> None:
+    command.regenerate(tmp_path)
+    made, kept = contents(tmp_path), contents(EXAMPLES)
+    hint = "run `python examples/regenerate.py`"
+    assert sorted(made) == sorted(kept), hint
+    assert [name for name, content in made.items() if kept[name] != content] == [], hint
+
+
+def test_a_file_that_no_template_makes_any_more_goes(command: ModuleType, tmp_path: Path) -> None:
+    old = tmp_path / "flask" / "old.py"
+    old.parent.mkdir()
+    old.touch()
+    command.regenerate(tmp_path)
+    assert not old.exists()
+    assert (tmp_path / "flask" / "pyproject.toml").exists()
+
+
+def test_an_example_has_no_lock_and_names_no_machine() -> None:
+    text = {name: content.decode() for name, content in contents(EXAMPLES).items()}
+    assert not [name for name in text if name.endswith(".lock")]
+    assert not [name for name, content in text.items() if str(REPOSITORY) in content]
+
+
+def test_every_template_is_a_choice_and_every_choice_has_a_template(known: Catalog) -> None:
+    having = sorted(framework.id for framework in known.frameworks if framework.has_template)
+    assert sorted(known.question("framework").choices) == having
