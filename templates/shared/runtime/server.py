@@ -1,3 +1,4 @@
+{% block imports %}
 """The command line of the service, and its server: granian with one worker process."""
 
 import argparse
@@ -14,12 +15,14 @@ from typing import Any, Final
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
+{% endblock %}
 
 from .. import NAME
 from .database import Database
 from .logs import configure_logs, logging_config
 from .settings import BadSetting, Settings, load_settings
 
+{% block constants %}
 {% block interface %}
 INTERFACE: Final = Interfaces.WSGI
 # A request that waits for the database holds a thread: enough that probes always find a free one.
@@ -27,6 +30,7 @@ THREADS: Final = 128
 {% endblock %}
 IN_FLIGHT_SECONDS: Final = 30
 _DEATH_OF_PARENT: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
+{% endblock %}
 
 draining = threading.Event()
 
@@ -53,9 +57,10 @@ def migrate(settings: Settings) -> None:
     """Bring the schema to its newest revision."""
     database = Database(settings)
     database.migrate()
-    database.close()  # the worker is a fork: it must not inherit an open connection
+    database.close()  # a server that forks must not hand down an open connection
 
 
+{% block serve %}
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; what is in flight then gets its answer."""
     # A worker that is still starting must not die of the signal that tells it to drain.
@@ -113,3 +118,4 @@ class _DrainingServer(MPServer):
         timer = threading.Timer(self._drain_seconds, stop)
         timer.daemon = True
         timer.start()
+{% endblock %}
