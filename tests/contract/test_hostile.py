@@ -151,7 +151,7 @@ def test_no_query_makes_a_5xx(service: Service, query: str) -> None:
         assert answer.status_code < 500, answer.text
 
 
-@pytest.mark.parametrize("query", ["x=1", "Limit=0", "offset=-1", "x[]=%ff", "x"])
+@pytest.mark.parametrize("query", ["x=1", "Limit=0", "offset=-1", "x[]=1", "x"])
 def test_an_unknown_parameter_is_ignored(service: Service, query: str) -> None:
     assert service.http.get(f"{ITEMS}?{query}").status_code == 200
 
@@ -168,10 +168,10 @@ TARGETS = [
 ]
 
 
-@pytest.mark.parametrize("target", TARGETS, ids=lambda target: ascii(target)[1:32])
-def test_no_path_makes_a_5xx_or_leaves_the_service(service: Service, target: str) -> None:
+@pytest.mark.parametrize("path", TARGETS, ids=lambda path: ascii(path)[1:32])
+def test_no_path_makes_a_5xx_or_leaves_the_service(service: Service, path: str) -> None:
     for method in ("GET", "OPTIONS", "PUT"):
-        data = request(method, target.encode("latin-1"))
+        data = request(method, path.encode("latin-1"))
         answer = exchange_or_close(service.address, data, method)
         if answer is not None:
             assert answer.status_code < 500, answer.text

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.contract("E4")
 
 INSIDE = re.compile(
     r"traceback|exception|sqlalchemy|sqlite|psycopg|postgres|no such table|relation|undefinedtable"
-    r"|operationalerror|programmingerror|databaseerror|select |insert |\.py\b|site-packages|/tmp|/home"
+    r"|operationalerror|programmingerror|databaseerror|select |insert |\.py\b|site-packages"
+    r"|/tmp|/home"
     r"|items_put_aside|flask|django|fastapi|starlette|tornado|falcon|sanic|pyramid|nameko|werkzeug"
     r"|granian|gunicorn|uvicorn|python|\d+\.\d+\.\d+",
     re.IGNORECASE,

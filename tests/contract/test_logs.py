@@ -84,7 +84,7 @@ def test_a_request_has_one_line_that_tells_all(
 
 @pytest.mark.contract("H3")
 @pytest.mark.parametrize(
-    "target",
+    "url",
     [
         "/x%0a{%22level%22:%22critical%22}",
         "/x%0d%0a{}",
@@ -100,9 +100,9 @@ def test_a_request_has_one_line_that_tells_all(
         "/%ff%0aforged",
     ],
 )
-def test_a_url_cannot_forge_a_line(service: Service, target: str) -> None:
+def test_a_url_cannot_forge_a_line(service: Service, url: str) -> None:
     request_id = fresh_id()
-    exchange(service.address, "GET", target, [("X-Request-ID", request_id)])
+    exchange(service.address, "GET", url, [("X-Request-ID", request_id)])
     entry = service.wait_for_request_line(request_id)
     assert entry["level"] != "critical"
     assert not [line for line in service.lines if not line.startswith("{")]
@@ -269,13 +269,11 @@ def assert_fresh_id(request_id: str, given: str) -> None:
 
 
 @pytest.mark.contract("H4")
-def test_two_request_ids_are_none(service: Service) -> None:
+def test_two_request_ids_give_one(service: Service) -> None:
     lines = [("X-Request-ID", "first"), ("X-Request-ID", "second")]
     answer = exchange(service.address, "GET", ITEMS, lines)
     assert len(answer.headers.get_list("x-request-id")) == 1
-    assert answer.headers["x-request-id"] in {"first", "second"} or re.fullmatch(
-        r"[\w-]{8,128}", answer.headers["x-request-id"]
-    )
+    assert re.fullmatch(r"[\x21-\x7e]{1,128}", answer.headers["x-request-id"])
 
 
 @pytest.mark.contract("H4")

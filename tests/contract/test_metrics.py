@@ -144,6 +144,7 @@ def test_a_thousand_unknown_paths_add_no_series(service: Service) -> None:
     for method in methods:
         exchange(service.address, method, "/nowhere")
         exchange(service.address, method, f"{ITEMS}/abc")
+        exchange(service.address, method, f"{ITEMS}/abc", JSON.items(), b"{}")
     before = sorted_series(service)
     connection = http.client.HTTPConnection(*service.address, timeout=20)
     for number in range(1000):
@@ -151,11 +152,10 @@ def test_a_thousand_unknown_paths_add_no_series(service: Service) -> None:
         connection.request(methods[number % 3], path)
         answer = connection.getresponse()
         answer.read()
-        assert answer.status in {400, 404, 415}
+        assert 400 <= answer.status < 500
     connection.close()
     after = sorted_series(service)
-    assert [s for s in after if s not in before and '"400"' not in s and '"415"' not in s] == []
-    assert len(after) - len(before) < 100, "a few for the statuses at most"
+    assert [series for series in after if series not in before] == []
 
 
 def sorted_series(service: Service) -> list[str]:
@@ -219,8 +219,8 @@ def test_durations_are_seconds(service: Service, database: Database) -> None:
         with database.hold_writes():
             body = b'{"name": "%s"}' % fresh_name().encode()
             connection.send(request("POST", ITEMS, JSON.items(), body))
+            connection.socket.settimeout(1)
             with pytest.raises(TimeoutError):
-                connection.socket.settimeout(1)
                 connection.answer("POST")
         connection.socket.settimeout(20)
         assert connection.socket.recv(12) == b"HTTP/1.1 201"

@@ -49,7 +49,7 @@ def test_an_item_is_read_with_a_strong_tag(service: Service, made: httpx.Respons
 
 @pytest.mark.parametrize(
     "condition",
-    ["{tag}", "*", f"{OTHER_TAG}, {{tag}}", "{tag},{other}", "W/{tag}", ' , {tag} ,"x"'],
+    ["{tag}", "*", f"{OTHER_TAG}, {{tag}}", "{tag},{other}", "W/{tag}", ', {tag} ,"x"'],
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_a_known_item_is_not_sent_again(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import select
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -82,14 +83,18 @@ def exchange(
         return connection.answer(method)
 
 
-def exchange_or_close(address: Address, data: bytes, method: str = "GET") -> httpx.Response | None:
-    """Send bytes that may be anything; None where the server closes without an answer."""
+def exchange_or_close(
+    address: Address, data: bytes, method: str = "GET", patience: float = 2
+) -> httpx.Response | None:
+    """Send bytes that may be anything; None where the server closes without an answer.
+
+    A server that still waits for more after ``patience`` seconds is told that there is no more.
+    """
     with Connection(address) as connection:
-        try:
+        with contextlib.suppress(OSError):  # it may answer and close while we are still sending
             connection.send(data)
-            connection.socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass  # it closed while we were still sending: it may have answered before
+            if not select.select([connection.socket], [], [], patience)[0]:
+                connection.socket.shutdown(socket.SHUT_WR)
         try:
             return connection.answer(method)
         except (ConnectionError, http.client.HTTPException):
