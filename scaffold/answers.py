@@ -1,5 +1,6 @@
 """From what was given (flags, a file, the wizard) to answers that are complete and would work."""
 
+import shlex
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
@@ -163,7 +164,7 @@ def settle(
         if absent
     ]
     if missing:
-        raise MissingAnswers(_what_would_work(missing, given.get("name", "my-svc")))
+        raise MissingAnswers(_what_would_work(missing, given))
     if "framework" in given:
         return dict(given)
     return {
@@ -172,12 +173,14 @@ def settle(
     }
 
 
-def _what_would_work(missing: list[str], name: str) -> str:
-    framework = "--defaults" if "framework" in missing else ""
-    ways = "; --framework or a workload flag such as --talk chooses it" if framework else ""
-    command = f"scaffold new {name} {framework}".rstrip()
+def _what_would_work(missing: list[str], given: Mapping[str, str]) -> str:
+    flags = [word for key, value in given.items() if key != "name" for word in (f"--{key}", value)]
+    flags += ["--defaults"] if "framework" in missing else []
+    command = shlex.join(["scaffold", "new", given.get("name", "my-svc"), *flags])
     absent = " and ".join(missing)
-    return f"Nobody can be asked here, and this is missing: {absent}. Try: {command}{ways}."
+    ways = "--framework or a workload flag such as --talk chooses the framework"
+    hint = f" ({ways})" if "framework" in missing else ""
+    return f"Nobody can be asked here, and this is missing: {absent}{hint}. Try: {command}"
 
 
 def _best(catalog: Catalog, advice: Advice, name: str) -> Framework:

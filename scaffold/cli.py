@@ -10,6 +10,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +33,21 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Maintained = Annotated[
     bool, typer.Option("--maintained", help="Leave out frameworks that are hardly maintained.")
 ]
+Explain = Annotated[bool, typer.Option("--explain", help="Every reason, for all of them.")]
+Name = Annotated[str | None, typer.Argument(help="What the service is called, like my-svc.")]
+Output = Annotated[
+    Path,
+    typer.Option(help="The folder to make it in, by default this one.", show_default=False),
+]
+AnswersFile = Annotated[
+    Path | None, typer.Option("--answers", help="A YAML or JSON file of answers.")
+]
+Defaults = Annotated[bool, typer.Option("--defaults", help="Take every default, ask nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the files, write nothing.")]
+NoLock = Annotated[bool, typer.Option("--no-lock", help="Do not run `uv lock`.")]
+NoGit = Annotated[bool, typer.Option("--no-git", help="Make no git repository.")]
+WhichFramework = Annotated[str, typer.Argument(help="Its id, as `scaffold list` has it.")]
+Version = Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)]
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -92,11 +108,7 @@ def _flag(question: Question) -> inspect.Parameter:
 # ---- the commands
 
 
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", is_eager=True)
-    ] = False,
-) -> None:
+def _root(version: Version = False) -> None:
     """Makes production-ready Python microservices, with the framework that fits the workload."""
     if version:
         print(f"scaffold {__version__}")
@@ -105,27 +117,14 @@ def _root(
 
 def new(
     context: typer.Context,
-    name: Annotated[
-        str | None, typer.Argument(help="What the service is called, like my-svc.")
-    ] = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            help="The folder to make it in, by default the current one.", show_default=False
-        ),
-    ] = HERE,
-    answers_file: Annotated[
-        Path | None, typer.Option("--answers", help="A YAML or JSON file of answers.")
-    ] = None,
-    defaults: Annotated[
-        bool, typer.Option("--defaults", help="Take every default, ask nothing.")
-    ] = False,
+    name: Name = None,
+    output: Output = HERE,
+    answers_file: AnswersFile = None,
+    defaults: Defaults = False,
     maintained: Maintained = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the files, write nothing.")
-    ] = False,
-    no_lock: Annotated[bool, typer.Option("--no-lock", help="Do not run `uv lock`.")] = False,
-    no_git: Annotated[bool, typer.Option("--no-git", help="Make no git repository.")] = False,
+    dry_run: DryRun = False,
+    no_lock: NoLock = False,
+    no_git: NoGit = False,
     as_json: Json = False,
     debug: Debug = False,
     **flags: str | None,
@@ -135,7 +134,7 @@ def new(
     given = _given(known, answers_file, {"name": name, **flags})
     asking = _on_terminal() and not (as_json or defaults)
     chosen = (
-        _asked(known, given, maintained)
+        _wizard(known, output).everything(given, maintained)
         if asking
         else answers.settle(known, given, defaults, maintained)
     )
@@ -152,9 +151,7 @@ def new(
 def advise_(
     context: typer.Context,
     maintained: Maintained = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Every reason, for all of them.")
-    ] = False,
+    explain: Explain = False,
     as_json: Json = False,
     debug: Debug = False,
     **flags: str | None,
@@ -163,7 +160,7 @@ def advise_(
     known: Catalog = context.obj
     given = _given(known, None, flags)
     if _on_terminal() and not given and not as_json:
-        given = _wizard(known).workload(given)
+        given = _wizard(known, HERE).workload(given)
     advised = advise(known, given, maintained)
     if as_json:
         _print_json(schema.advice(advised))
@@ -188,7 +185,7 @@ def list_(
 
 def show(
     context: typer.Context,
-    framework: Annotated[str, typer.Argument(help="Its id, as `scaffold list` has it.")],
+    framework: WhichFramework,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -218,18 +215,14 @@ def _given(known: Catalog, file: Path | None, flags: Mapping[str, str | None]) -
     return given
 
 
-def _asked(known: Catalog, given: Mapping[str, str], maintained: bool) -> dict[str, str]:
-    return _wizard(known).everything(given, maintained)
-
-
-def _wizard(known: Catalog) -> "Wizard":
+def _wizard(known: Catalog, output: Path) -> "Wizard":
     from scaffold import prompts
     from scaffold.wizard import Wizard
 
     view = _view()
     plain = os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")
     asker = prompts.Lines(print, view) if plain else prompts.Menus(print, view)
-    return Wizard(known, asker, print, view)
+    return Wizard(known, asker, print, view, partial(service.refusal, output))
 
 
 def _on_terminal() -> bool:

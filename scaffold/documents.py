@@ -39,7 +39,7 @@ def answers_in(content: bytes, source: str) -> tuple[dict[str, str], list[str]]:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise BadAnswersFile(f"{source} is not valid YAML: {_place_of(error)}.") from error
-    if root is None:
+    if root is None or (root.tag == NULL_TAG and not root.value):
         return {}, []
     if not isinstance(root, yaml.MappingNode):
         raise BadAnswersFile(f"{source} has to be a mapping of questions to answers.")
@@ -82,9 +82,15 @@ def _flat(root: yaml.MappingNode) -> tuple[dict[str, str], list[str]]:
         elif key.value in answers:
             problems.append(f"{key.value} is answered twice.")
         else:
-            answers[key.value] = value.value if isinstance(value, yaml.ScalarNode) else ""
+            answers[key.value] = _text_of(value)
             problems.extend(f"{key.value} {problem}" for problem in _no_text(value))
     return answers, problems
+
+
+def _text_of(node: yaml.Node) -> str:
+    """A value as it is written; JSON's two escapes for one character beyond U+FFFF are joined."""
+    written = node.value if isinstance(node, yaml.ScalarNode) else ""
+    return str(written).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
 def _no_text(node: yaml.Node) -> Iterator[str]:

@@ -30,9 +30,7 @@ def _property(catalog: Catalog, question: Question) -> dict[str, Any]:
     if question.id == "name":
         return shape | {"pattern": naming.PATTERN, "maxLength": naming.LONGEST}
     if question.id == "framework":
-        return shape | {
-            "oneOf": [_const(f.id, f.name) for f in catalog.frameworks if f.has_template]
-        }
+        return shape | {"oneOf": [_const(f, catalog.framework(f).name) for f in question.choices]}
     if question.options:
         return shape | {"oneOf": [_const(o.id, o.label) for o in question.options]}
     return shape | {"maxLength": answers.LONGEST_TEXT}

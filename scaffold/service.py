@@ -50,6 +50,17 @@ def create(
     return Made(target, chosen.id, render.VERSION, files, warnings)
 
 
+def refusal(output: Path, name: str) -> str | None:
+    """Why `output` cannot take a new folder called `name`, as the end of a sentence."""
+    from scaffold import staging
+
+    try:
+        staging.refuse_taken(output / name)
+    except TargetRefuses as refused:
+        return str(refused).rstrip(".")
+    return None
+
+
 def preview(catalog: Catalog, framework: Framework) -> list[str]:
     """The files of a service of `framework` with the defaults; none where it has no template."""
     from scaffold import render

@@ -15,12 +15,16 @@ FIRST = Heading("Which of the two is made first?", "Enter takes the marked one."
 
 @dataclass(frozen=True)
 class Wizard:
-    """`say` shows text to the person, wrapped for `view`."""
+    """`say` shows text to the person, wrapped for `view`.
+
+    `refusal` tells why a service of that name cannot be written where it should go, if it cannot.
+    """
 
     catalog: Catalog
     asker: Asker
     say: Callable[[str], None]
     view: screen.Screen
+    refusal: Callable[[str], str | None]
 
     def workload(self, given: Mapping[str, str]) -> dict[str, str]:
         """An answer to each workload question; only those that are not `given` are asked."""
@@ -46,7 +50,7 @@ class Wizard:
         heading = _heading(self.catalog.question("name"))
         if name is None:
             name = self.asker.write(heading)
-        while why := naming.rule_broken(name, taken):
+        while why := naming.rule_broken(name, taken) or self.refusal(name):
             better = naming.nearest(name, taken)
             self.say(self._warning(f"{naming.shown(name)} would not work: {why}."))
             name = self.asker.write(heading, better)

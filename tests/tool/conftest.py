@@ -80,9 +80,7 @@ class Checkout:
 
     def new(self, *arguments: str, cwd: Path, **environment: str) -> Ran:
         """`scaffold new` without the lock and the repository, which need uv and git."""
-        return self.scaffold(
-            "new", *arguments, "--no-lock", "--no-git", cwd=cwd, **environment
-        )
+        return self.scaffold("new", *arguments, "--no-lock", "--no-git", cwd=cwd, **environment)
 
 
 def make_checkout(root: Path) -> Checkout:

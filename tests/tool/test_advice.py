@@ -103,9 +103,7 @@ def test_a_tie_goes_by_criteria_met_then_the_newer_release_then_the_article(
     assert releases == sorted(releases, reverse=True)
 
     same_day = known.frameworks[0].facts.released
-    alike = tuple(
-        replace(f, facts=replace(f.facts, released=same_day)) for f in known.frameworks
-    )
+    alike = tuple(replace(f, facts=replace(f.facts, released=same_day)) for f in known.frameworks)
     places = [
         ranked.framework.place
         for ranked in advise(replace(known, frameworks=alike), none_asked).ranking

@@ -1,4 +1,4 @@
-"""The floors of the package: who may import whom, which library lives where, how long a thing is."""
+"""The floors of the package: who imports whom, which library lives where, how long things are."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The database: connections with a deadline, and the state of its schema."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -36,6 +37,9 @@ _SQLITE_OUT_OF_REACH = frozenset(
 )
 # PostgreSQL's classes 08 (connection), 53 (resources) and 57 (operator intervention).
 _POSTGRESQL_OUT_OF_REACH = ("08", "53", "57")
+_transaction: ContextVar[tuple[Connection, list[Callable[[], object]]] | None] = ContextVar(
+    "transaction", default=None
+)
 
 
 class Database:
@@ -64,15 +68,33 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction: committed when the block ends, rolled back when it raises."""
-        with self._guard(self._writers, None), self._transaction() as connection:
+    def writing(self, stored: Callable[[], object] | None = None) -> Iterator[Connection]:
+        """A transaction: committed when the block ends, rolled back when it raises.
+
+        A block inside another one is part of its transaction. `stored` is called after the commit,
+        on SQLite before the next transaction begins.
+        """
+        outer = _transaction.get()
+        if outer is not None:
+            connection, calls = outer
             yield connection
+            calls += [stored] if stored else []
+            return
+        with self._guard(self._writers, None):
+            calls = [stored] if stored else []
+            with self._committing() as connection:
+                token = _transaction.set((connection, calls))
+                try:
+                    yield connection
+                finally:
+                    _transaction.reset(token)
+            for call in calls:
+                call()
 
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
         """A transaction without a deadline that waits for any other one of its kind."""
-        with self._transaction() as connection:
+        with self._committing() as connection:
             if not self._sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": _MIGRATION_LOCK})
             yield connection
@@ -123,10 +145,10 @@ class Database:
                 raise
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def _committing(self) -> Iterator[Connection]:
         if not self._sqlite:
-            committing = self._engine.execution_options(isolation_level="READ COMMITTED")
-            with committing.begin() as connection:
+            engine = self._engine.execution_options(isolation_level="READ COMMITTED")
+            with engine.begin() as connection:
                 yield connection
             return
         with self._engine.connect() as connection:

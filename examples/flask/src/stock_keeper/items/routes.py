@@ -63,10 +63,8 @@ def store() -> ItemStore:
 
 
 def content() -> ItemContent:
-    headers = request.headers
-    return read_json(
-        ItemContent, headers.get("Content-Type"), headers.get("Content-Encoding"), request.data
-    )
+    kind, encoding = request.content_type, request.headers.get("Content-Encoding")
+    return read_json(ItemContent, kind, encoding, request.get_data())
 
 
 def answer(item: Item) -> Response:

@@ -60,6 +60,20 @@ def docs_policy() -> str:
     )
 
 
+def route_of(path: str) -> str:
+    """The path template of the document that `path` fits; empty where none does.
+
+    For requests that are refused before the framework knows their route.
+    """
+    return next((template for pattern, template in _routes() if pattern.fullmatch(path)), "")
+
+
+@cache
+def _routes() -> list[tuple[re.Pattern[str], str]]:
+    templates = (*json.loads(document_bytes())["paths"], "/openapi.json", "/docs")
+    return [(re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(t))), t) for t in templates]
+
+
 def _resources() -> list[Traversable]:
     """The folders of the package that describe a resource, by name."""
     folders = (entry for entry in _PACKAGE.iterdir() if entry.name != _RUNTIME.name)

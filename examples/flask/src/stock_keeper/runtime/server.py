@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from .. import NAME
@@ -51,7 +52,7 @@ def migrate(settings: Settings) -> None:
     """Bring the schema to its newest revision."""
     database = Database(settings)
     database.migrate()
-    database.close()  # the worker is a fork: it must not inherit an open connection
+    database.close()  # a server that forks must not hand down an open connection
 
 
 def serve(settings: Settings) -> None:
@@ -70,6 +71,7 @@ def serve(settings: Settings) -> None:
         http1_settings=HTTP1Settings(header_read_timeout=30_000, max_buffer_size=65_536),
         blocking_threads=THREADS,
         workers_kill_timeout=IN_FLIGHT_SECONDS,
+        log_level=LogLevels(settings.log_level),
         log_dictconfig=logging_config(settings.log_level),
     ).serve()
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from . import telemetry
+from .document import route_of
 from .http import (
     BODILESS,
     MAX_HEADER_BYTES,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 EXCHANGE = "service.exchange"
 _CHUNK = 65_536
+_HANG_UP = {"Connection": "close"}  # what is left of the body is not read
 
 
 class Edge:
@@ -49,9 +51,12 @@ class Edge:
         except Exception as error:
             return answer.problem(problem_of(error))
         finally:
+            exchange.route = exchange.route or route_of(exchange.path)
             telemetry.finish(exchange, answer.status)
 
     def _check(self, environ: "WSGIEnvironment", exchange: Exchange) -> None:
+        if not environ["REQUEST_METHOD"].isupper():  # methods tell upper from lower case
+            raise Problem(400)
         if _header_bytes(environ) > MAX_HEADER_BYTES:
             raise Problem(431)
         if self._allowed_hosts and exchange.path not in QUIET_PATHS:
@@ -103,7 +108,7 @@ def _buffer_body(environ: "WSGIEnvironment", limit: int) -> None:
     """Read the body here, bounded; what is inside then sees a plain one with its length."""
     length = environ.get("CONTENT_LENGTH") or ""
     if length.isdecimal() and int(length) > limit:
-        raise Problem(413)
+        raise Problem(413, headers=_HANG_UP)
     wanted = int(length) if length.isdecimal() else limit + 1
     body = bytearray()
     while len(body) < wanted:
@@ -112,7 +117,7 @@ def _buffer_body(environ: "WSGIEnvironment", limit: int) -> None:
             break
         body += chunk
     if len(body) > limit:
-        raise Problem(413)
+        raise Problem(413, headers=_HANG_UP)
     if length.isdecimal() and len(body) < wanted:
         raise Problem(400, "The body ended before its Content-Length.")
     environ["wsgi.input"] = io.BytesIO(body)

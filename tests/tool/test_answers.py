@@ -1,0 +1,293 @@
+"""What is taken as an answer, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scaffold import answers, documents, schema
+from scaffold.catalog import Catalog
+from scaffold.errors import (
+    BadAnswers,
+    BadAnswersFile,
+    BadName,
+    MissingAnswers,
+    NoTemplate,
+    SplitWorkload,
+)
+
+FINE = [
+    "",
+    "Keeps “stock”",
+    "naïve café",
+    "日本語の説明",
+    "שלום",
+    "👩‍👩‍👧",
+    "🏴󠁧󠁢󠁥󠁮󠁧󠁿",
+    "می‌خواهم",
+    "a" * 200,
+]
+REFUSED = {
+    "a" * 201: "it is longer than 200 characters",
+    "two\nlines": "it has the character U+000A, which cannot be printed",
+    "a\ttab": "it has the character U+0009, which cannot be printed",
+    "bell\x07": "it has the character U+0007, which cannot be printed",
+    "delete\x7f": "it has the character U+007F, which cannot be printed",
+    "next\x85line": "it has the character U+0085, which cannot be printed",
+    "line\u2028separator": "it has the character U+2028, which cannot be printed",
+    "half\ud800": "it has the character U+D800, which cannot be printed",
+    "turned\u202eround": "it has the character U+202E, which cannot be printed",
+    "mark\ufeff": "it has the character U+FEFF, which cannot be printed",
+    "never\uffff": "it has the character U+FFFF, which cannot be printed",
+}
+
+
+@pytest.mark.parametrize("text", FINE)
+def test_any_printable_text_is_taken(text: str) -> None:
+    assert answers.text_problem(text) is None
+
+
+@pytest.mark.parametrize(("text", "why"), REFUSED.items(), ids=ascii)
+def test_text_that_cannot_be_printed_is_refused(text: str, why: str) -> None:
+    assert answers.text_problem(text) == why
+
+
+@given(st.text(max_size=200))
+def test_text_that_is_taken_survives_every_file_type(text: str) -> None:
+    if answers.text_problem(text) is None:
+        quoted = json.dumps(text, ensure_ascii=False)
+        assert tomllib.loads(f"text = {quoted}")["text"] == text
+        assert yaml.safe_load(f"text: {quoted}")["text"] == text
+        assert eval(quoted, {}) == text
+        assert text.encode().decode() == text
+
+
+def test_all_that_is_wrong_is_named_at_once(known: Catalog) -> None:
+    given = {
+        "name": "class",
+        "framework": "flaks",
+        "database": "postgre",
+        "ci": "circle",
+        "author": "a\x00b",
+        "talk": "loudly",
+    }
+    with pytest.raises(BadAnswers) as told:
+        answers.check(known, given)
+    assert str(told.value).splitlines() == [
+        '"class" cannot be the name: it is a Python keyword. class-service would work.',
+        '"flaks" is no answer to framework: it is one of flask, django, fastapi, tornado, falcon, '
+        "sanic, pyramid, flask_restful, nameko; did you mean flask?",
+        '"a\\x00b" cannot be the author: it has the character U+0000, which cannot be printed.',
+        '"postgre" is no answer to database: it is one of sqlite, postgresql; '
+        "did you mean postgresql?",
+        '"circle" is no answer to ci: it is one of github, gitlab, none.',
+        '"loudly" is no answer to talk: it is one of http, live, messages.',
+    ]
+
+
+def test_one_problem_alone_keeps_its_kind(known: Catalog) -> None:
+    with pytest.raises(BadName):
+        answers.check(known, {"name": "class", "ci": "none"})
+
+
+def test_a_framework_without_a_template_is_refused_with_those_that_have_one(
+    small: Catalog,
+) -> None:
+    with pytest.raises(NoTemplate) as told:
+        answers.check(small, {"framework": "sanic"})
+    assert str(told.value) == (
+        "Sanic has no template yet. These have one: flask, tornado, flask_restful."
+    )
+
+
+# ---- a file of answers
+
+
+def read(known: Catalog, folder: Path, content: bytes | str) -> dict[str, str]:
+    path = folder / "answers.yml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return answers.from_file(known, path)
+
+
+def test_plain_values_are_text_as_they_are_written(known: Catalog, tmp_path: Path) -> None:
+    content = "name: my-svc\ndata: no\ndescription: 2024-01-01\nauthor: 007\nci: none\n"
+    assert read(known, tmp_path, content) == {
+        "name": "my-svc",
+        "data": "no",
+        "description": "2024-01-01",
+        "author": "007",
+        "ci": "none",
+    }
+
+
+@pytest.mark.parametrize("content", ["", "---\n", "# nothing\n", "{}"])
+def test_an_empty_file_answers_nothing(known: Catalog, tmp_path: Path, content: str) -> None:
+    assert read(known, tmp_path, content) == {}
+
+
+def test_json_and_the_answers_of_a_made_service_are_read(known: Catalog, tmp_path: Path) -> None:
+    given = {"_commit": "v1", "_src_path": "x", "name": "my-svc", "author": 'Zoë \\ "q" 💚'}
+    expected = {key: value for key, value in given.items() if not key.startswith("_")}
+    assert read(known, tmp_path, json.dumps(given)) == expected
+
+
+BOMB = "a: &a [x,x,x]\nb: &b [*a,*a,*a]\nc: &c [*b,*b,*b]\nname: *c\n"
+UNREADABLE = {
+    "- a\n- b\n": "has to be a mapping of questions to answers.",
+    "just text": "has to be a mapping of questions to answers.",
+    "a: [": "is not valid YAML: ",
+    "a: 1\n---\nb: 2\n": "is not valid YAML: ",
+    BOMB: "uses a YAML alias; write the answer out instead.",
+    "<<: *x\n": "uses a YAML alias; write the answer out instead.",
+    "name: " + "[" * 20000: "is nested deeper than 8 levels.",
+    "name: " + "{a: " * 9000: "is nested deeper than 8 levels.",
+    "name: " + "x" * 70000: "is larger than 64 KiB.",
+}
+
+
+@pytest.mark.parametrize(("content", "why"), UNREADABLE.items(), ids=lambda text: text[:12])
+def test_a_file_that_cannot_be_answers_is_refused_in_one_sentence(
+    known: Catalog, tmp_path: Path, content: str, why: str
+) -> None:
+    with pytest.raises(BadAnswersFile) as told:
+        read(known, tmp_path, content)
+    assert f"{tmp_path / 'answers.yml'} {why}" in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_bytes_that_are_no_text_are_refused(known: Catalog, tmp_path: Path) -> None:
+    with pytest.raises(BadAnswersFile, match=r"answers.yml is not UTF-8 \(byte 6\)\.$"):
+        read(known, tmp_path, b"name: \xff\xfe")
+
+
+def test_a_byte_order_mark_does_no_harm(known: Catalog, tmp_path: Path) -> None:
+    assert read(known, tmp_path, b"\xef\xbb\xbfname: my-svc\n") == {"name": "my-svc"}
+
+
+def test_a_file_that_is_not_there_is_told(known: Catalog, tmp_path: Path) -> None:
+    with pytest.raises(BadAnswersFile, match="cannot be read: No such file or directory"):
+        answers.from_file(known, tmp_path / "none.yml")
+    with pytest.raises(BadAnswersFile, match="cannot be read: Is a directory"):
+        answers.from_file(known, tmp_path)
+
+
+def test_every_line_that_is_wrong_is_named_at_once(known: Catalog, tmp_path: Path) -> None:
+    content = (
+        "databse: sqlite\nzzz: 1\nname: a\nname: b\nci: [github]\nauthor: null\n"
+        "team: !!python/name:os.system x\n? [a]\n: b\n"
+    )
+    with pytest.raises(BadAnswersFile) as told:
+        read(known, tmp_path, content)
+    path = tmp_path / "answers.yml"
+    assert str(told.value).splitlines() == [
+        f"{path}: name is answered twice.",
+        f"{path}: ci has to be text, not a list or a mapping.",
+        f"{path}: author has to be text, not null.",
+        f"{path}: team has to be plain text, without a YAML tag.",
+        f"{path}: line 8: the name of a question is one word.",
+        f'{path}: "databse" is no question; did you mean database?',
+        f'{path}: "zzz" is no question; the questions are name, framework, description, author, '
+        "database, ci, talk, size, data, load, contract, team.",
+    ]
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_bring_the_reader_down(content: bytes) -> None:
+    try:
+        found, problems = documents.answers_in(content, "it")
+    except BadAnswersFile:
+        return
+    assert all(isinstance(value, str) for value in found.values())
+    assert all(problem.endswith(".") for problem in problems)
+
+
+# ---- where nobody can be asked
+
+
+def test_what_is_missing_is_named_with_the_command_that_would_work(known: Catalog) -> None:
+    with pytest.raises(MissingAnswers) as told:
+        answers.settle(known, {}, defaults=False, maintained=False)
+    assert str(told.value) == (
+        "Nobody can be asked here, and this is missing: name and framework (--framework or a "
+        "workload flag such as --talk chooses the framework). Try: scaffold new my-svc --defaults"
+    )
+    with pytest.raises(MissingAnswers) as told:
+        given = {"framework": "flask", "author": "The team"}
+        answers.settle(known, given, defaults=False, maintained=False)
+    assert str(told.value) == (
+        "Nobody can be asked here, and this is missing: name. "
+        "Try: scaffold new my-svc --framework flask --author 'The team'"
+    )
+
+
+def test_a_workload_chooses_its_framework(small: Catalog) -> None:
+    given = {"name": "my-svc", "talk": "live"}
+    assert answers.settle(small, given, defaults=False, maintained=False) == {
+        **given,
+        "framework": "tornado",
+    }
+    by_default = answers.settle(small, {"name": "my-svc"}, defaults=True, maintained=False)
+    assert by_default["framework"] == "flask"
+
+
+def test_two_services_are_not_made_as_one(small: Catalog) -> None:
+    given = {"name": "my-svc", "talk": "live", "data": "yes"}
+    with pytest.raises(SplitWorkload) as told:
+        answers.settle(small, given, defaults=False, maintained=False)
+    assert str(told.value) == (
+        "These are two services, Django with DRF and Tornado. "
+        "Choose the one to make: --framework django or --framework tornado."
+    )
+
+
+def test_the_best_that_has_a_template_is_offered_never_taken_in_silence(small: Catalog) -> None:
+    with pytest.raises(NoTemplate) as told:
+        answers.settle(small, {"name": "my-svc", "load": "rate"}, defaults=False, maintained=False)
+    assert str(told.value) == (
+        "Falcon has no template yet. The best that has one is Flask. "
+        "To make that: scaffold new my-svc --framework flask"
+    )
+    rpc = {"name": "my-svc", "talk": "messages", "size": "unsure"}
+    with pytest.raises(NoTemplate) as told:
+        answers.settle(small, rpc, defaults=False, maintained=False)
+    assert str(told.value) == (
+        "Nameko has no template yet. The best that has one is Tornado, though it is not made for "
+        "RPC and events between services. To make that: scaffold new my-svc --framework tornado"
+    )
+
+
+def test_maintained_holds_for_the_choice_too(small: Catalog) -> None:
+    given = {"name": "my-svc", "contract": "resources", "team": "flask"}
+    free = answers.settle(small, given, defaults=False, maintained=False)
+    kept = answers.settle(small, given, defaults=False, maintained=True)
+    assert (free["framework"], kept["framework"]) == ("flask_restful", "flask")
+
+
+# ---- the schema
+
+
+def test_the_schema_and_the_questions_agree(known: Catalog) -> None:
+    described = schema.questions(known)
+    asked = {q.id: q for q in (*known.fields, *known.workload)}
+    assert set(described["properties"]) == set(asked)
+    for question_id, shape in described["properties"].items():
+        offered = [option["const"] for option in shape.get("oneOf", ())]
+        assert shape.get("default") == asked[question_id].default
+        assert not offered or shape.get("default") is None or shape["default"] in offered
+        assert offered == list(asked[question_id].choices)
+
+
+def test_every_question_has_words_and_a_default_that_is_an_answer(known: Catalog) -> None:
+    assert len(known.workload) <= 6
+    for question in (*known.fields, *known.workload):
+        assert question.ask.endswith("?")
+        assert question.explain.endswith(".")
+        assert question.default is not None or question.id == "name"
+        assert "{{" not in (question.default or "")
+    answers.check(known, {q.id: q.default for q in known.workload if q.default})
