@@ -24,7 +24,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -72,6 +72,19 @@ def process_tree(root: int) -> list[psutil.Process]:
         return []
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Neither gone nor dead and merely not yet reaped by its parent."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
+def wait_for_death(processes: Iterable[psutil.Process], seconds: float = 10) -> None:
+    """Return when none is alive any more; fail the test after ``seconds``."""
+    wait_until(lambda: not any(map(is_alive, processes)), seconds, f"{processes} are gone")
+
+
 def signal_tree(root: int, number: signal.Signals) -> None:
     """Send a signal to a process and its descendants, the root first."""
     for process in process_tree(root):
@@ -116,7 +129,7 @@ class OwnServer:
             signal_tree(self.process.pid, signal.SIGKILL)
             signal_tree(self.process.pid, signal.SIGCONT)
             self.process.wait(10)
-            psutil.wait_procs(family, timeout=10)
+            wait_for_death(family)
             self.process = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -276,10 +289,8 @@ class RabbitMQ(OwnServer):
         assert self.process is not None
         family = process_tree(self.process.pid)
         signal_tree(self.process.pid, signal.SIGTERM)
-        _gone, alive = psutil.wait_procs(family, timeout=30)
-        for process in alive:
-            process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
+        wait_for_death(family)
         self.process = None
 
     def close(self) -> None:

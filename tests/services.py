@@ -33,7 +33,14 @@ import httpx
 import psutil
 import pytest
 
-from tests.servers import free_port, process_tree, signal_tree, wait_until
+from tests.servers import (
+    free_port,
+    is_alive,
+    process_tree,
+    signal_tree,
+    wait_for_death,
+    wait_until,
+)
 
 REPOSITORY = Path(__file__).parent.parent
 TEMPLATES = REPOSITORY / "templates"
@@ -284,7 +291,7 @@ class Service:
         return self._family
 
     def living_family(self) -> list[psutil.Process]:
-        return [p for p in self._family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+        return [process for process in self._family if is_alive(process)]
 
     def terminate(self) -> None:
         self.remember_family()
@@ -296,7 +303,7 @@ class Service:
         signal_tree(self.pid, signal.SIGKILL)
         assert self.process is not None
         self.process.wait(10)
-        psutil.wait_procs(self._family, timeout=10)
+        wait_for_death(self._family)
 
     def wait_for_exit(self, seconds: float) -> int:
         """The exit code, or a failure if the process is still there after ``seconds``."""

@@ -1,9 +1,10 @@
 """The part of an OpenAPI document that has to be equal on all services, in one fixed form.
 
-    python -m tests.contract.canonical http://127.0.0.1:8000/openapi.json > canonical.json
-
 References are resolved, words for people and names of components are left out, and what has no
-order is sorted, so that two documents that promise the same are the same.
+order is sorted, so that two documents that promise the same are the same. ``openapi.json`` beside
+this file is the document that all are compared with, without its words:
+
+    python -m tests.contract.canonical http://127.0.0.1:8000/openapi.json > openapi.json
 """
 
 from __future__ import annotations
@@ -57,6 +58,19 @@ def resolved(node: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
     return resolved(target, document) | beside
 
 
+def speechless(node: Any, *, named: bool = False) -> Any:
+    """The node without words for people; still a document, with its references."""
+    if isinstance(node, list):
+        return [speechless(entry) for entry in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: speechless(value, named=not named and key in NAMED_BY_USERS)
+        for key, value in node.items()
+        if named or key not in WORDS - {"title"}
+    }
+
+
 if __name__ == "__main__":
-    json.dump(canonical(httpx.get(sys.argv[1]).json()), sys.stdout, indent=2)
+    json.dump(speechless(httpx.get(sys.argv[1]).json()), sys.stdout, indent=2)
     sys.stdout.write("\n")

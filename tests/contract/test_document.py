@@ -14,8 +14,7 @@ import pytest
 import schemathesis
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.config import SchemathesisConfig
-from schemathesis.engine import events
-from schemathesis.engine.context import EngineContext
+from schemathesis.engine import Status, events
 
 from tests.contract.canonical import canonical
 from tests.contract.items import ITEMS
@@ -23,7 +22,7 @@ from tests.services import Service
 
 pytestmark = pytest.mark.contract("R5")
 
-CANONICAL = Path(__file__).parent / "canonical.json"
+CANONICAL = Path(__file__).parent / "openapi.json"
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def test_the_document_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
 
 def test_the_document_is_the_same_on_every_service(document: dict[str, Any]) -> None:
     """In paths, methods, parameters, schemas and statuses; not in words, names and order."""
-    assert canonical(document) == json.loads(CANONICAL.read_text())
+    assert canonical(document) == canonical(json.loads(CANONICAL.read_text()))
 
 
 def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -130,7 +129,8 @@ def findings(service: Service, examples: int) -> list[str]:
     phases: set[str] = set()
     for event in schemathesis.engine.from_schema(schema).execute():
         if isinstance(event, events.PhaseFinished):
-            phases.add(event.phase.name.value)
+            if event.status != Status.SKIP:
+                phases.add(event.phase.name.value)
         if isinstance(event, events.ScenarioFinished):
             found += [
                 f"{check.failure_info.failure.title}: {check.failure_info.failure.message}\n"
@@ -141,7 +141,7 @@ def findings(service: Service, examples: int) -> list[str]:
             ]
         if isinstance(event, events.NonFatalError | events.FatalError):
             found.append(str(event))
-    assert {"Examples", "Coverage", "Fuzzing", "Stateful"} <= phases, phases
+    assert {"examples", "coverage", "fuzzing", "stateful"} <= phases, phases
     return found
 
 
@@ -186,7 +186,8 @@ class Addresses(HTMLParser):
             self.styles.append(data)
 
     def handle_endtag(self, tag: str) -> None:
-        self._inside = ""
+        if tag == self._inside:
+            self._inside = ""
 
 
 REQUESTED_BY_STYLE = re.compile(r"""(?:url\(|@import)\s*['"]?([^'")\s;]+)""")
