@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote
 from uuid import UUID
@@ -103,30 +104,42 @@ def read_json(
     model: type[Model], content_type: str | None, content_encoding: str | None, body: bytes
 ) -> Model:
     """The body as `model`; a `Problem` with 415, 400 or 422 where it is something else."""
-    if content_encoding:
-        raise Problem(415, "A body with a Content-Encoding is not accepted.")
-    if not body:
-        raise Problem(400, "The body is empty; it must be a JSON object.")
-    if not _JSON_MEDIA_TYPE.fullmatch(content_type or ""):
-        raise Problem(415, "The body must be sent as application/json.")
+    check_json(content_type, content_encoding, body)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise _refusal(error) from None
 
 
+def check_json(content_type: str | None, content_encoding: str | None, body: bytes) -> None:
+    """Refuse (415, 400) what is not sent as a JSON document."""
+    if content_encoding:
+        raise Problem(415, "A body with a Content-Encoding is not accepted.")
+    if not body:
+        raise Problem(400, "The body is empty; it must be a JSON object.")
+    if not _JSON_MEDIA_TYPE.fullmatch(content_type or ""):
+        raise Problem(415, "The body must be sent as application/json.")
+
+
 def _refusal(error: ValidationError) -> Problem:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if any(one["type"] == "json_invalid" for one in found):
-        return Problem(400, "The body is not valid JSON in UTF-8.")
-    return Problem(
-        422,
-        "The body is not valid.",
-        errors=[(_pointer(one["loc"]), one["msg"]) for one in found[:_MOST_ERRORS]],
-    )
+        return not_json()
+    return invalid_body((one["loc"], one["msg"]) for one in found)
 
 
-def _pointer(location: tuple[int | str, ...]) -> str:
+def not_json() -> Problem:
+    """The problem of a body that cannot be read at all."""
+    return Problem(400, "The body is not valid JSON in UTF-8.")
+
+
+def invalid_body(found: Iterable[tuple[Iterable[int | str], str]]) -> Problem:
+    """The problem of a body of the wrong content: pairs of where, as keys and indices, and why."""
+    errors = [(_pointer(location), why) for location, why in islice(found, _MOST_ERRORS)]
+    return Problem(422, "The body is not valid.", errors=errors)
+
+
+def _pointer(location: Iterable[int | str]) -> str:
     steps = (str(step)[:100].replace("~", "~0").replace("/", "~1") for step in location)
     return "".join(f"/{step}" for step in steps)
 

@@ -1,8 +1,10 @@
 """Configuration: read from the environment once, checked before anything starts."""
 
+{% block imports %}
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+{% endblock %}
 from pydantic_settings import BaseSettings, NoDecode
 
 from .. import DEFAULT_DATABASE_URL
@@ -46,6 +48,8 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1)] = 1_048_576
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+{% block more %}
+{% endblock %}
 
     @property
     def on_sqlite(self) -> bool:
