@@ -14,12 +14,15 @@ from typing import Any, Final
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
+from granian.log import LogLevels
 from granian.server.mp import MPServer
 {% endblock %}
 
 from .. import NAME
 from .database import Database
+{% block logs %}
 from .logs import configure_logs, logging_config
+{% endblock %}
 from .settings import BadSetting, Settings, load_settings
 
 {% block constants %}
@@ -77,6 +80,7 @@ def serve(settings: Settings) -> None:
         http1_settings=HTTP1Settings(header_read_timeout=30_000, max_buffer_size=65_536),
         blocking_threads=THREADS,
         workers_kill_timeout=IN_FLIGHT_SECONDS,
+        log_level=LogLevels(settings.log_level),
         log_dictconfig=logging_config(settings.log_level),
     ).serve()
 
