@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -114,9 +114,18 @@ def rendering(
 
 
 @pytest.fixture(scope="session")
-def projects(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Projects]:
+def projects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Projects:
     """Rendered and installed services, on SQLite; ``--projects`` keeps them."""
     kept = request.config.getoption("projects")
-    yield Projects(Path(kept).resolve() if kept else tmp_path_factory.mktemp("projects"))
+    return Projects(Path(kept).resolve() if kept else tmp_path_factory.mktemp("projects"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of images: what each took to build, weighs, and how it runs."""
+    reports = [r for key in ("passed", "failed") for r in terminalreporter.stats.get(key, [])]
+    rows = [value for r in reports for key, value in r.user_properties if key == "image"]
+    if rows:
+        terminalreporter.section("images")
+        terminalreporter.write_line("".join(f"{name:>20}" for name in rows[0]))
+    for row in rows:
+        terminalreporter.write_line("".join(f"{value!s:>20}" for value in row.values()))

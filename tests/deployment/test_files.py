@@ -1,4 +1,4 @@
-"""What stands beside the Python of a service: the image's recipe, compose, ignores, the catalogue."""
+"""What stands beside a service's Python: image, compose, ignores, the catalogue, its texts."""
 
 from __future__ import annotations
 

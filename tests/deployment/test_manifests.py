@@ -140,7 +140,8 @@ def test_liveness_never_asks_for_the_database(rendering: Rendering) -> None:
 
 
 def selects(selector: dict[str, str], pod: Manifest) -> bool:
-    return selector.items() <= pod["metadata"]["labels"].items()
+    labels: dict[str, str] = pod["metadata"]["labels"]
+    return selector.items() <= labels.items()
 
 
 def test_requests_reach_servers_and_never_a_migration(rendering: Rendering) -> None:

@@ -1,4 +1,4 @@
-"""Dashboard and alerts: about metrics that are there, and loud when, and only when, they should be."""
+"""Dashboard and alerts: about metrics that are there, loud when they should be and only then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CI of a service: valid, pinned, with no right that it does not need, and asking what it should."""
+"""CI of a service: valid, pinned, with no right too many, and asking what it should."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The programs that judge a rendered service: each at one version, each a skip where it is missing.
+"""The programs that judge a rendered service: each at one version, a skip where it is missing.
 
-Those of the package index run by ``uv tool run`` in environments of their own, so that none of them has
-a say in what the tests or the tool depend on.
+Those of the package index run in environments of their own (``uv tool run``), so that none of
+them has a say in what the tests or the tool depend on.
 """
 
 from __future__ import annotations
