@@ -75,8 +75,8 @@ def execute(environ: "WSGIEnvironment", router: Router) -> "WSGIApplication":
     if environ["PATH_INFO"].endswith("\n"):
         raise NotFound
     environ.pop("HTTP_X_VHM_ROOT", None)
-    # The body is in memory already; WebOb would copy it to a file.
-    environ["webob.is_body_seekable"] = True
+    # A body is in memory already; WebOb would copy it to a file.
+    environ["webob.is_body_seekable"] = bool(environ.get("CONTENT_LENGTH"))
     with router.request_context(environ) as request:
         response = router.invoke_request(request)
         if request.matched_route is not None:
