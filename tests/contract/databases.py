@@ -21,12 +21,18 @@ PASSWORD = "cor%rect/horse:b@ttery?staple#1"
 """Every character that a URL has to escape is in it, and it must never be printed."""
 ROLE = "keeper"
 ASIDE = "items_put_aside"
+LOCKS = {
+    "writes": sql.SQL("share row exclusive"),
+    "everything": sql.SQL("access exclusive"),
+}
 
 
 class Database(Protocol):
     """What tests do to a database behind the service's back."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """``sqlite`` or ``postgresql``."""
 
     @property
     def url(self) -> str:
@@ -141,13 +147,13 @@ class PostgresDatabase:
 
     @contextlib.contextmanager
     def hold_writes(self) -> Iterator[None]:
-        with self._locked("share row exclusive"):
+        with self._locked("writes"):
             yield
 
     @contextlib.contextmanager
     def hold_everything(self) -> Iterator[None]:
         """Within the block even reads of items wait for a lock."""
-        with self._locked("access exclusive"):
+        with self._locked("everything"):
             yield
 
     @contextlib.contextmanager
@@ -165,8 +171,8 @@ class PostgresDatabase:
     def _locked(self, mode: str) -> Iterator[None]:
         with self._connection() as connection, connection.transaction():
             table = self._items_table(connection)
-            statement = f"lock table {{}} in {mode} mode".encode().decode()
-            connection.execute(sql.SQL(statement).format(table))  # type: ignore[arg-type]
+            lock = sql.SQL("lock table {} in {} mode")
+            connection.execute(lock.format(table, LOCKS[mode]))
             yield
 
     @contextlib.contextmanager

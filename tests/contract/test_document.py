@@ -129,8 +129,7 @@ def findings(service: Service, examples: int) -> list[str]:
     phases: set[str] = set()
     for event in schemathesis.engine.from_schema(schema).execute():
         if isinstance(event, events.PhaseFinished):
-            if event.status != Status.SKIP:
-                phases.add(event.phase.name.value)
+            phases |= {event.phase.name.value} if event.status != Status.SKIP else set()
         if isinstance(event, events.ScenarioFinished):
             found += [
                 f"{check.failure_info.failure.title}: {check.failure_info.failure.message}\n"

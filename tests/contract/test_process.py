@@ -172,7 +172,7 @@ def way_down(readme: str) -> list[str]:
     blocks = re.findall(r"^```.*?\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
     commands = [match.strip() for block in blocks for match in DOWN.findall(block)]
     inline = [code for code in re.findall(r"`([^`\n]+)`", readme) if DOWN.fullmatch(code)]
-    found = [command.partition(" #")[0].split() for command in commands + inline]
+    found: list[list[str]] = [c.partition(" #")[0].split() for c in [*commands, *inline]]
     assert found, "the README names no command that takes the schema down"
     return found[0]
 

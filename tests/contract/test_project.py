@@ -33,7 +33,7 @@ def test_the_format_is_settled(fresh: Path) -> None:
 
 
 def test_the_types_are_strict(fresh: Path) -> None:
-    uv(fresh, "run", "--offline", "mypy", "--strict", "src")
+    uv(fresh, "run", "--offline", "mypy", "--strict")
 
 
 def test_own_tests_cover_the_service(fresh: Path, tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_own_tests_cover_the_service(fresh: Path, tmp_path: Path) -> None:
         url = create_database(admin_url, "own_tests", "own_tests", "own")
         uv(
             fresh,
-            *("run", "--offline", "pytest", "-q", "--cov=src", f"--cov-report=json:{report}"),
+            *("run", "--offline", "pytest", "-q", "--cov", f"--cov-report=json:{report}"),
             TEST_POSTGRES_URL=url,
         )
     covered = json.loads(report.read_text())["totals"]["percent_covered"]

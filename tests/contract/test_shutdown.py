@@ -206,9 +206,11 @@ class Ledger:
         self.service = service
         self.items: dict[str, dict[str, object]] = {}
         self.deleted: set[str] = set()
+        self.rounds = 0
 
     def write(self) -> None:
-        """One create, and of two items before it one replaced and one deleted."""
+        """Create an item and replace it; delete every third."""
+        self.rounds += 1
         try:
             made = create(self.service.http)
             path = made.headers["location"]
@@ -216,8 +218,7 @@ class Ledger:
             answer = self.service.http.put(path, json={"name": fresh_name(), "quantity": 2})
             if answer.status_code == 200:
                 self.items[path] = answer.json()
-            if len(self.items) % 3 == 0:
-                self.uncertain = path
+            if self.rounds % 3 == 0:
                 answer = self.service.http.delete(path)
                 if answer.status_code == 204:
                     del self.items[path]
