@@ -75,6 +75,13 @@ class Projects:
     folder: Path
     given: Mapping[str, Path] = field(default_factory=dict)
 
+    def fresh(self, framework: str, target: Path) -> None:
+        """Make a project of a test's own in ``target``, not yet installed."""
+        if framework in self.given:
+            copy_of(self.given[framework], target)
+        else:
+            render(framework, target)
+
     def get(self, framework: str) -> Project:
         if framework in self.given:
             return Project(framework, self.given[framework])
@@ -93,6 +100,14 @@ class Projects:
                     shutil.rmtree(target)
                     raise
         return Project(framework, target)
+
+
+def copy_of(project: Path, target: Path) -> None:
+    """A project as it was before anything was installed or run in it."""
+    made = shutil.ignore_patterns(
+        ".venv", "uv.lock", "__pycache__", ".*_cache", "*.db*", ".coverage*"
+    )
+    shutil.copytree(project, target, ignore=made)
 
 
 def render(framework: str, target: Path, **answers: object) -> None:
@@ -163,7 +178,7 @@ class Project:
             return subprocess.run(
                 [self.executable, *arguments],
                 cwd=folder,
-                env=plain_environment() | environment,
+                env={**plain_environment(), **environment},
                 capture_output=True,
                 text=True,
                 timeout=timeout,

@@ -25,10 +25,10 @@ from tests.services import (
     NAME,
     PACKAGE,
     Project,
+    Projects,
     Service,
     install,
     plain_environment,
-    render,
     uv,
     uv_environment,
 )
@@ -50,10 +50,10 @@ def without_network(command: list[str]) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.contract("P1")
 def test_a_fresh_project_passes_its_own_tests_without_network(
-    framework: str, tmp_path: Path
+    framework: str, projects: Projects, tmp_path: Path
 ) -> None:
     project = tmp_path / NAME
-    render(framework, project)
+    projects.fresh(framework, project)
     before = time.monotonic()
     install(project)
     result = subprocess.run(

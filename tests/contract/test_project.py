@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import any_postgres_url, create_database
-from tests.services import NAME, install, render, uv
+from tests.services import NAME, Projects, install, uv
 
 pytestmark = [pytest.mark.slow, pytest.mark.contract("D6")]
 
@@ -16,10 +16,10 @@ COVERED_PERCENT = 90
 
 
 @pytest.fixture(scope="module")
-def fresh(framework: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def fresh(framework: str, projects: Projects, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project just rendered and installed."""
     project = tmp_path_factory.mktemp(framework) / NAME
-    render(framework, project)
+    projects.fresh(framework, project)
     install(project)
     return project
 
