@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import islice
@@ -162,12 +162,29 @@ class Page:
 def read_page(query: str) -> Page:
     """The page that a query string asks for; a `Problem` with 422 for what it cannot be."""
     values = read_query(query)
-    limit, cursor = values.get("limit", "50"), values.get("cursor", "0" * 16)
-    if not _LIMIT.fullmatch(limit):
-        raise invalid("limit", "It must be a whole number from 1 to 100.")
-    if not _CURSOR.fullmatch(cursor):
-        raise invalid("cursor", "It must be the next_cursor of an earlier page.")
-    return Page(int(limit), int(cursor, 16))
+    limit = _read("limit", read_limit, values.get("limit", "50"))
+    return Page(limit, _read("cursor", read_cursor, values.get("cursor", "0" * 16)))
+
+
+def read_limit(text: str) -> int:
+    """How many rows a page may have, or a ValueError that says what is right."""
+    if not _LIMIT.fullmatch(text):
+        raise ValueError("It must be a whole number from 1 to 100.")
+    return int(text)
+
+
+def read_cursor(text: str) -> int:
+    """The position behind a cursor, or a ValueError that says what is right."""
+    if not _CURSOR.fullmatch(text):
+        raise ValueError("It must be the next_cursor of an earlier page.")
+    return int(text, 16)
+
+
+def _read(name: str, reader: Callable[[str], int], text: str) -> int:
+    try:
+        return reader(text)
+    except ValueError as error:
+        raise invalid(name, str(error)) from None
 
 
 def read_query(query: str) -> dict[str, str]:

@@ -6,6 +6,8 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from . import health
+{% block api %}
+{% endblock %}
 from .items import routes as items
 from .runtime import NotFound
 from .runtime.database import Database
@@ -32,7 +34,9 @@ def create_app(settings: Settings) -> Flask:
     app = Service()
     app.extensions["database"] = Database(settings)
     app.register_blueprint(health.blueprint)
+{% block items %}
     app.register_blueprint(items.blueprint)
+{% endblock %}
     # A check of who may call goes here: app.before_request(your_check).
     app.before_request(name_route)
     app.register_error_handler(HTTPException, answer_http_exception)
