@@ -10,6 +10,7 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -47,7 +48,18 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the files, write n
 NoLock = Annotated[bool, typer.Option("--no-lock", help="Do not run `uv lock`.")]
 NoGit = Annotated[bool, typer.Option("--no-git", help="Make no git repository.")]
 WhichFramework = Annotated[str, typer.Argument(help="Its id, as `scaffold list` has it.")]
-Version = Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"scaffold {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version),
+]
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -55,10 +67,13 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        typer.main.get_command(build(catalog.load()))(
-            list(arguments) or ["--help"], prog_name="scaffold", standalone_mode=False
-        )
+        command = typer.main.get_command(build(catalog.load()))
+        words = list(arguments) or ["--help"]
+        if command(words, prog_name="scaffold", standalone_mode=False) == Interrupted.code:
+            raise KeyboardInterrupt  # typer has made an exit code of it
         return 0
+    except BrokenPipeError:
+        return 0  # whoever read the output has enough; what was to be made is made by then
     except BaseException as error:
         return _failed(error, arguments)
 
@@ -110,9 +125,6 @@ def _flag(question: Question) -> inspect.Parameter:
 
 def _root(version: Version = False) -> None:
     """Makes production-ready Python microservices, with the framework that fits the workload."""
-    if version:
-        print(f"scaffold {__version__}")
-        raise typer.Exit
 
 
 def new(
@@ -226,7 +238,7 @@ def _wizard(known: Catalog, output: Path) -> "Wizard":
 
 
 def _on_terminal() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def _view() -> screen.Screen:
@@ -258,10 +270,11 @@ def _failed(error: BaseException, arguments: Sequence[str]) -> int:
     if "--debug" in before_dashes:
         traceback.print_exception(error)
     code, kind, message = _explained(error)
-    if "--json" in before_dashes:
-        _print_json(schema.error(code, kind, message))
-    else:
-        print(_told(message), file=sys.stderr)
+    with suppress(BrokenPipeError):
+        if "--json" in before_dashes:
+            _print_json(schema.error(code, kind, message))
+        else:
+            print(_told(message), file=sys.stderr)
     return code
 
 

@@ -69,6 +69,7 @@ class Menus:
             **self._depth(),
         )
         _take_by_number(question.application, choices)
+        _end_on_signal(question.application)
         taken: str = question.unsafe_ask()
         self._note(heading, next(c.answer or c.label for c in choices if c.id == taken))
         return taken
@@ -145,6 +146,15 @@ def _take_by_number(application: Any, choices: Sequence[Choice]) -> None:
     for number, choice in enumerate(choices[:9], 1):
         if not choice.closed:
             _bind(application, str(number), choice.id)
+
+
+def _end_on_signal(application: Any) -> None:
+    """A SIGINT that no key sent, which questionary's menus do not heed."""
+
+    def give_up(event: Any) -> None:
+        event.app.exit(exception=KeyboardInterrupt)
+
+    application.key_bindings.add("<sigint>")(give_up)
 
 
 def _bind(application: Any, key: str, result: str) -> None:

@@ -1,12 +1,18 @@
 """Makes a service on disk: its files, then its lock and its first commit."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaffold import finish
+from scaffold import finish, staging
 from scaffold.catalog import Catalog, Framework
 from scaffold.errors import Interrupted, TargetRefuses
+
+# What follows once the files stand: its name, what is being done, how it is done.
+STEPS: Mapping[str, tuple[str, Callable[[Path], str | None]]] = {
+    "lock": ("Locking its dependencies", finish.lock),
+    "git": ("Making its first commit", finish.first_commit),
+}
 
 
 @dataclass(frozen=True)
@@ -24,41 +30,27 @@ def create(
     catalog: Catalog,
     answers: Mapping[str, str],
     output: Path,
-    steps: tuple[str, ...],
+    steps: Collection[str],
     progress: Callable[[str], None],
     dry_run: bool,
 ) -> Made:
     """Makes the service of `answers` as a folder of its name in `output`.
 
-    `steps` are the names of those of STEPS to take afterwards. `progress` is told what is going on.
-    With `dry_run` nothing is written. Raises TargetRefuses; Interrupted once the service stands.
+    `steps` are the names of those of STEPS that follow. `progress` is told what is going on. With
+    `dry_run` nothing is written. Raises TargetRefuses, and Interrupted where a service stands.
     """
-    from scaffold import render, staging
+    from scaffold import render
 
-    try:
-        target = output.absolute() / answers["name"]
-        if dry_run:
-            staging.refuse_taken(target)
-            files = render.preview(catalog.root, answers)
-        else:
-            files = render.make(catalog.root, answers, target)
-    except OSError as error:
-        raise TargetRefuses(_cannot_write(output / answers["name"], error)) from error
     chosen = catalog.framework(answers["framework"])
     warnings = [f"{chosen.name}: {chosen.facts.caution}."] if chosen.facts.caution else []
-    warnings += [] if dry_run else _finish(target, answers["name"], steps, progress)
-    return Made(target, chosen.id, render.VERSION, files, warnings)
-
-
-def refusal(output: Path, name: str) -> str | None:
-    """Why `output` cannot take a new folder called `name`, as the end of a sentence."""
-    from scaffold import staging
-
     try:
-        staging.refuse_taken(output / name)
-    except TargetRefuses as refused:
-        return str(refused).rstrip(".")
-    return None
+        target = output.absolute() / answers["name"]
+        files = _files(catalog, answers, target, dry_run)
+    except OSError as error:
+        raise TargetRefuses(_cannot_write(output / answers["name"], error)) from error
+    if not dry_run:
+        warnings += _finish(target, steps, progress)
+    return Made(target, chosen.id, render.VERSION, files, warnings)
 
 
 def preview(catalog: Catalog, framework: Framework) -> list[str]:
@@ -71,28 +63,41 @@ def preview(catalog: Catalog, framework: Framework) -> list[str]:
     return render.preview(catalog.root, defaults | {"name": "my-svc", "framework": framework.id})
 
 
-def _cannot_write(target: Path, error: OSError) -> str:
-    where = f" ({error.filename})" if error.filename else ""
-    return f"{target} cannot be written: {error.strerror or error}{where}."
+def refusal(output: Path, name: str) -> str | None:
+    """Why `output` cannot take a new folder called `name`, as the end of a sentence."""
+    try:
+        staging.refuse_taken(output / name)
+    except TargetRefuses as refused:
+        return str(refused).rstrip(".")
+    return None
 
 
-STEPS: Mapping[str, tuple[str, Callable[[Path], str | None]]] = {
-    "lock": ("Locking its dependencies", finish.lock),
-    "git": ("Making its first commit", finish.first_commit),
-}
+def _files(catalog: Catalog, answers: Mapping[str, str], target: Path, dry_run: bool) -> list[str]:
+    from scaffold import render
+
+    staging.refuse_taken(target)
+    if dry_run:
+        return render.preview(catalog.root, answers)
+    try:
+        return render.make(catalog.root, answers, target)
+    except KeyboardInterrupt:
+        if refusal(target.parent, target.name):  # it came just after the service was in place
+            raise Interrupted(f"Interrupted. {target} is whole.") from None
+        raise
 
 
-def _finish(
-    target: Path, name: str, steps: tuple[str, ...], progress: Callable[[str], None]
-) -> list[str]:
+def _finish(target: Path, steps: Collection[str], progress: Callable[[str], None]) -> list[str]:
     warnings = []
     for step in steps:
         doing, act = STEPS[step]
         progress(f"{doing} ...")
         try:
             warnings.append(act(target))
-        except KeyboardInterrupt as error:
-            raise Interrupted(
-                f"Interrupted: {name} is whole, but this was not done: {step}."
-            ) from error
+        except KeyboardInterrupt:
+            left = f"Interrupted. {target} is whole, but this was not finished: {doing.lower()}."
+            raise Interrupted(left) from None
     return [warning for warning in warnings if warning]
+
+
+def _cannot_write(target: Path, error: OSError) -> str:
+    return f"{target} cannot be written: {error.strerror or error}."

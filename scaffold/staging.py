@@ -11,8 +11,9 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from scaffold.errors import TargetRefuses
@@ -72,26 +73,27 @@ def _parent_of(target: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked_folder(target: Path) -> Iterator[Path]:
-    holder, lock = _new_locked_folder(target)
-    try:
-        yield holder
-    finally:
-        with _no_interruption():
-            os.close(lock)
-            shutil.rmtree(holder, ignore_errors=True)
+    with _no_interruption() as allow_interruption:
+        holder, lock = _new_locked_folder(target)
+        try:
+            allow_interruption()
+            yield holder
+        finally:
+            with _no_interruption():
+                os.close(lock)
+                shutil.rmtree(holder, ignore_errors=True)
 
 
 def _new_locked_folder(target: Path) -> tuple[Path, int]:
     while True:
-        with _no_interruption():
-            holder = Path(tempfile.mkdtemp(prefix=f".{target.name}{MARK}", dir=target.parent))
-            try:
-                return holder, _lock(holder)
-            except (BlockingIOError, FileNotFoundError):
-                continue  # another run saw it without its lock and took it for abandoned
-            except OSError:
-                shutil.rmtree(holder, ignore_errors=True)
-                raise
+        holder = Path(tempfile.mkdtemp(prefix=f".{target.name}{MARK}", dir=target.parent))
+        try:
+            return holder, _lock(holder)
+        except (BlockingIOError, FileNotFoundError):
+            continue  # another run saw it without its lock and took it for abandoned
+        except OSError:
+            shutil.rmtree(holder, ignore_errors=True)
+            raise
 
 
 def _lock(folder: Path) -> int:
@@ -138,13 +140,14 @@ def _move(folder: Path, target: Path) -> None:
 
 
 @contextmanager
-def _no_interruption() -> Iterator[None]:
-    """Puts off SIGINT and SIGTERM, so that what stands inside is done wholly."""
+def _no_interruption() -> Iterator[Callable[[], object]]:
+    """Puts off SIGINT and SIGTERM to the end of the block, or until what it yields is called."""
     if sys.platform == "win32":
-        yield
+        yield lambda: None
         return
-    waiting = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    allow = partial(signal.pthread_sigmask, signal.SIG_SETMASK, before)
     try:
-        yield
+        yield allow
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, waiting)
+        allow()

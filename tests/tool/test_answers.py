@@ -217,8 +217,8 @@ def test_what_is_missing_is_named_with_the_command_that_would_work(known: Catalo
         "Nobody can be asked here, and this is missing: name and framework (--framework or a "
         "workload flag such as --talk chooses the framework). Try: scaffold new my-svc --defaults"
     )
+    given = {"framework": "flask", "author": "The team"}
     with pytest.raises(MissingAnswers) as told:
-        given = {"framework": "flask", "author": "The team"}
         answers.settle(known, given, defaults=False, maintained=False)
     assert str(told.value) == (
         "Nobody can be asked here, and this is missing: name. "

@@ -1,0 +1,100 @@
+"""The command on a real terminal: keys go in, and what the screen shows comes out."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pexpect
+import pyte
+
+from tests.tool.conftest import Checkout
+
+PATIENCE = 30.0  # seconds
+ENTER = "\r"
+DOWN = "\x1b[B"
+CTRL_C = "\x03"
+CTRL_D = "\x04"
+WHERE_IS_THE_CURSOR = "\x1b[6n"
+
+
+class Terminal:
+    """A terminal of `columns`, tall enough that nothing scrolls away."""
+
+    def __init__(
+        self, checkout: Checkout, cwd: Path, *arguments: str, columns: int = 80, **environment: str
+    ) -> None:
+        rows = 200
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.Stream(self.screen)
+        self.written = ""
+        self._child = pexpect.spawn(
+            checkout.command[0],
+            [*checkout.command[1:], *arguments],
+            cwd=os.fspath(cwd),
+            env={
+                **checkout.environment,
+                "TERM": "xterm-256color",
+                "LANG": "C.UTF-8",
+                **environment,
+            },
+            dimensions=(rows, columns),
+            encoding="utf-8",
+            timeout=PATIENCE,
+        )
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.close(force=True)
+
+    @property
+    def text(self) -> str:
+        """What a person sees, without trailing blanks."""
+        return "\n".join(line.rstrip() for line in self.screen.display).rstrip()
+
+    def wait_for(self, words: str) -> None:
+        self._read_until(lambda: words in " ".join(self.text.split()), words)
+
+    def send(self, keys: str) -> None:
+        self._child.send(keys)
+
+    def answer(self, question: str, keys: str) -> None:
+        """Waits until `question` is the one that is asked, and answers it."""
+        self.wait_for(f"? {question}")
+        self.send(keys)
+        self._read_until(lambda: f"? {question}" not in " ".join(self.text.split()), "an answer")
+
+    def signal(self, number: signal.Signals) -> None:
+        self._child.kill(number)
+
+    def end(self) -> int:
+        """Waits for the end of the command and returns its exit code."""
+        self._read_until(lambda: False, "the end", until_end=True)
+        self._child.wait()
+        assert self._child.exitstatus is not None, f"killed by {self._child.signalstatus}"
+        return int(self._child.exitstatus)
+
+    def _read_until(
+        self, condition: Callable[[], bool], what: str, until_end: bool = False
+    ) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, f"no {what!r} within {PATIENCE} s:\n{self.text}"
+            try:
+                self._show(self._child.read_nonblocking(4096, timeout=1))
+            except pexpect.TIMEOUT:
+                continue
+            except pexpect.EOF:
+                assert until_end or condition(), f"ended before {what!r}:\n{self.text}"
+                return
+
+    def _show(self, data: str) -> None:
+        self.written += data
+        self._stream.feed(data)
+        for _ in range(data.count(WHERE_IS_THE_CURSOR)):
+            self.send(f"\x1b[{self.screen.cursor.y + 1};{self.screen.cursor.x + 1}R")

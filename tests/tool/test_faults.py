@@ -1,0 +1,149 @@
+"""A service is there wholly or not at all, whatever breaks off the run that makes it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scaffold import staging
+from scaffold.errors import TargetRefuses
+from tests.tool.conftest import Checkout
+
+FAULTS = Path(__file__).parent / "faults.py"
+WHOLE = [
+    ".copier-answers.yml",
+    ".github/ci.yml",
+    "README.md",
+    "about.json",
+    "src/my_svc/__init__.py",
+    "src/my_svc/app.py",
+]
+FEWEST_WRITES = 2 * len(WHOLE)
+HIDDEN = ".my-svc.scaffold-"
+
+
+def broken_runs(checkout: Checkout, folder: Path, kind: str) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, str(FAULTS), str(checkout.root), str(folder), kind],
+        env=checkout.environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    runs = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(runs) >= FEWEST_WRITES
+    return runs
+
+
+@pytest.mark.parametrize("kind", ["ENOSPC", "EACCES", "SIGINT", "SIGTERM"])
+def test_a_broken_run_leaves_nothing_and_can_be_repeated(
+    checkout: Checkout, tmp_path: Path, kind: str
+) -> None:
+    code = 130 if kind.startswith("SIG") else 3
+    for run in broken_runs(checkout, tmp_path, kind):
+        if run["left"]:
+            assert run["left"] == ["my-svc"], run
+            assert run["files"] == WHOLE, run
+            assert run["code"] in (0, code), run
+        else:
+            assert run["code"] == code, run
+            assert run["again"] == 0, run
+        assert run["left_again"] == ["my-svc"], run
+        assert run["files_again"] == WHOLE, run
+
+
+def test_a_killed_run_leaves_no_target_and_the_next_run_cleans_up(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    runs = broken_runs(checkout, tmp_path, "SIGKILL")
+    assert any(run["left"] for run in runs), "no run was killed half way"
+    for run in runs:
+        assert run["code"] == -9, run
+        assert all(name.startswith(HIDDEN) for name in run["left"]), run
+        assert run["again"] == 0, run
+        assert run["left_again"] == ["my-svc"], run
+        assert run["files_again"] == WHOLE, run
+
+
+def test_of_two_at_once_one_wins_and_the_other_is_told(checkout: Checkout, tmp_path: Path) -> None:
+    def run(_: int) -> int:
+        return checkout.new("my-svc", "--defaults", cwd=tmp_path).code
+
+    with ThreadPoolExecutor(3) as pool:
+        codes = sorted(pool.map(run, range(3)))
+    assert codes == [0, 3, 3]
+    assert [path.name for path in tmp_path.iterdir()] == ["my-svc"]
+
+
+def test_the_folder_of_a_run_that_still_lives_is_left_alone(tmp_path: Path) -> None:
+    target = tmp_path / "my-svc"
+    with staging.staged(target) as mine:
+        staging.remove_abandoned(target)
+        assert mine.is_dir()
+        assert mine.is_dir()
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_another_run_made_meanwhile_stays(tmp_path: Path) -> None:
+    target = tmp_path / "my-svc"
+
+    def lose() -> None:
+        with staging.staged(target):
+            target.mkdir()
+            (target / "theirs").touch()
+
+    with pytest.raises(TargetRefuses, match="was made by another run meanwhile"):
+        lose()
+    assert [path.name for path in target.iterdir()] == ["theirs"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_that_was_missing_goes_again_when_nothing_was_made(tmp_path: Path) -> None:
+    target = tmp_path / "one" / "two" / "my-svc"
+
+    def fail() -> None:
+        with staging.staged(target):
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+    with staging.staged(target) as folder:
+        (folder / "file").touch()
+    assert [path.name for path in target.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda path: (path.mkdir(), (path / "x").touch()), "is not empty"),
+        (lambda path: path.touch(), "is a file"),
+        (lambda path: path.symlink_to(path.parent), "is a symbolic link"),
+        (lambda path: path.symlink_to(path.parent / "nowhere"), "is a symbolic link"),
+    ],
+)
+def test_what_is_there_already_is_never_touched(
+    checkout: Checkout, tmp_path: Path, make: Any, why: str
+) -> None:
+    target = tmp_path / "my-svc"
+    make(target)
+    before = sorted(tmp_path.rglob("*"))
+    ran = checkout.new("my-svc", "--defaults", cwd=tmp_path)
+    assert ran.code == 3
+    assert ran.err == f"scaffold: {target} {why}; choose another name or --output.\n"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_empty_folder_is_a_fine_place(checkout: Checkout, tmp_path: Path) -> None:
+    (tmp_path / "my-svc").mkdir()
+    assert checkout.new("my-svc", "--defaults", cwd=tmp_path).code == 0
+    assert (tmp_path / "my-svc" / "README.md").read_text() == "# my-svc\n"

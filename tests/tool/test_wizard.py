@@ -1,0 +1,271 @@
+"""The wizard on a real terminal, as a person sees it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.tool.conftest import Checkout
+from tests.tool.terminal import CTRL_C, CTRL_D, DOWN, ENTER, Terminal
+
+WORKLOAD = [
+    "How do others talk to it?",
+    "How big will it get?",
+    "Will people sign in and edit its data?",
+    "What will be hard about its load?",
+    "What do its callers want from the API?",
+    "What does the team know?",
+]
+NAME = "What is the service called?"
+WHICH = "Which framework is it?"
+FIELDS = [
+    "What does it do, in one sentence?",
+    "Who owns it?",
+    "Which database does it keep its data in?",
+    "Where does its CI run?",
+]
+QUIET = ("new", "--no-lock", "--no-git")
+MARK = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def answers_of(folder: Path) -> dict[str, str]:
+    loaded: dict[str, str] = yaml.safe_load((folder / ".copier-answers.yml").read_text())
+    return loaded
+
+
+def test_enter_all_the_way_gives_a_good_service(checkout: Checkout, tmp_path: Path) -> None:
+    with Terminal(checkout, tmp_path, *QUIET) as terminal:
+        terminal.answer(NAME, ENTER)
+        terminal.wait_for('"" would not work: it is empty.')
+        for question in (NAME, *WORKLOAD, WHICH, *FIELDS):
+            terminal.answer(question, ENTER)
+        assert terminal.end() == 0
+    answers = answers_of(tmp_path / "my-service")
+    assert (answers["framework"], answers["database"], answers["ci"]) == (
+        "flask",
+        "sqlite",
+        "github",
+    )
+
+
+def test_each_question_is_explained_has_a_default_and_shrinks_to_a_line(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    with Terminal(checkout, tmp_path, *QUIET, "my-svc") as terminal:
+        terminal.wait_for("Enter takes the marked answer, a number picks one at once.")
+        terminal.wait_for(WORKLOAD[0])
+        terminal.wait_for("It decides most: ")
+        terminal.wait_for(f"{MARK} 1 Plain HTTP")
+        terminal.answer(WORKLOAD[0], DOWN + ENTER)
+        terminal.wait_for(f"✓ {WORKLOAD[0]} Thousands of connections")
+        assert "It decides most" not in terminal.text
+        terminal.send(CTRL_C)
+        assert terminal.end() == 130
+
+
+def test_the_ranking_has_reasons_a_runner_up_and_what_sets_them_apart(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    with Terminal(checkout, tmp_path, *QUIET, "my-svc") as terminal:
+        for question in WORKLOAD:
+            terminal.answer(question, ENTER)
+        terminal.wait_for(WHICH)
+        seen = terminal.text
+        assert "Flask fits best (92 %)" in seen
+        assert len(re.findall(r"^  \+ ", seen, re.MULTILINE)) == 3
+        assert "Runner-up: Flask-RESTful (75 %)\n  ahead on help with the shape" in seen
+        assert "\n  behind on small and light, quick to learn and start with\n" in seen
+        assert "! no release since 2023-05-21" in seen
+        assert f"{MARK} 1 Flask" in " ".join(seen.split())
+        assert "(no template yet)" in seen
+        terminal.send(CTRL_C)
+        assert terminal.end() == 130
+
+
+def test_one_key_overrides_the_recommendation(checkout: Checkout, tmp_path: Path) -> None:
+    with Terminal(checkout, tmp_path, *QUIET, "my-svc") as terminal:
+        for question in WORKLOAD:
+            terminal.answer(question, "1")
+        terminal.answer(WHICH, "2")
+        terminal.wait_for(f"✓ {WHICH} Flask-RESTful")
+        terminal.answer(FIELDS[0], 'Keeps "stock" 💚' + ENTER)
+        terminal.answer(FIELDS[1], "Zoë" + ENTER)
+        terminal.answer(FIELDS[2], "2")
+        terminal.answer(FIELDS[3], DOWN + DOWN + ENTER)
+        assert terminal.end() == 0
+        shown = " ".join(terminal.text.split())
+    answers = answers_of(tmp_path / "my-svc")
+    given = {key: answers[key] for key in ("framework", "description", "author", "database", "ci")}
+    assert given == {
+        "framework": "flask_restful",
+        "description": 'Keeps "stock" 💚',
+        "author": "Zoë",
+        "database": "postgresql",
+        "ci": "none",
+    }
+    assert "cd my-svc uv run pytest uv run my-svc" in shown
+    assert "scaffold new my-svc --framework flask_restful --description " in shown
+
+
+def test_a_closed_choice_cannot_be_taken_and_the_best_open_one_is_marked(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    with Terminal(checkout, tmp_path, *QUIET, "my-svc", "--load", "rate") as terminal:
+        for question in (q for q in WORKLOAD if q != WORKLOAD[3]):
+            terminal.answer(question, ENTER)
+        terminal.wait_for("Falcon has no template yet. The best that has one is Flask.")
+        terminal.wait_for(WHICH)
+        assert re.search(rf"{MARK} +2 Flask +█", terminal.text)
+        terminal.send("1")
+        terminal.answer(WHICH, ENTER)
+        terminal.wait_for(f"✓ {WHICH} Flask")
+        terminal.send(CTRL_C)
+        assert terminal.end() == 130
+
+
+def test_two_services_are_asked_which_is_first(checkout: Checkout, tmp_path: Path) -> None:
+    with Terminal(checkout, tmp_path, *QUIET, "my-svc") as terminal:
+        terminal.answer(WORKLOAD[0], "2")
+        terminal.answer(WORKLOAD[1], ENTER)
+        terminal.answer(WORKLOAD[2], "2")
+        for question in WORKLOAD[3:]:
+            terminal.answer(question, ENTER)
+        terminal.wait_for("These are two services: Django with DRF and Tornado")
+        terminal.answer("Which of the two is made first?", ENTER)
+        for question in FIELDS:
+            terminal.answer(question, ENTER)
+        assert terminal.end() == 0
+    assert answers_of(tmp_path / "my-svc")["framework"] == "tornado"
+
+
+def test_only_what_is_not_given_is_asked(checkout: Checkout, tmp_path: Path) -> None:
+    given = ("my-svc", "--framework", "flask", "--description", "x", "--author", "y")
+    with Terminal(checkout, tmp_path, *QUIET, *given, "--database", "sqlite") as terminal:
+        terminal.answer(FIELDS[3], "2")
+        assert terminal.end() == 0
+        assert not any(question in terminal.text for question in (NAME, *WORKLOAD, WHICH))
+    assert answers_of(tmp_path / "my-svc")["ci"] == "gitlab"
+
+
+def test_defaults_and_json_never_ask_even_on_a_terminal(checkout: Checkout, tmp_path: Path) -> None:
+    for number, flags in enumerate((("--defaults",), ("--json", "--framework", "flask"))):
+        with Terminal(checkout, tmp_path, *QUIET, f"svc-{number}", *flags) as terminal:
+            assert terminal.end() == 0
+    with Terminal(checkout, tmp_path, "advise", "--json", columns=200) as terminal:
+        assert terminal.end() == 0
+        assert len(json.loads(COLOUR.sub("", terminal.written))["ranking"]) == 9
+
+
+def test_a_name_that_would_not_work_is_asked_again_with_one_that_does(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "file").touch()
+    with Terminal(checkout, tmp_path, *QUIET, "--framework", "flask", columns=120) as terminal:
+        terminal.answer(NAME, "class" + ENTER)
+        terminal.wait_for('"class" would not work: it is a Python keyword.')
+        terminal.wait_for("class-service")
+        terminal.answer(NAME, "\x15taken" + ENTER)
+        terminal.wait_for('"taken" would not work: ')
+        terminal.wait_for("is not empty")
+        terminal.answer(NAME, "\x15flask" + ENTER)
+        terminal.wait_for("something that the service depends on has that name")
+        terminal.answer(NAME, ENTER)
+        for question in FIELDS:
+            terminal.answer(question, ENTER)
+        assert terminal.end() == 0
+    assert (tmp_path / "flask-service" / "README.md").exists()
+
+
+@pytest.mark.parametrize("stop", [CTRL_C, signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=repr)
+@pytest.mark.parametrize("question", [NAME, WORKLOAD[0]])
+def test_giving_up_leaves_nothing_and_says_so(
+    checkout: Checkout, tmp_path: Path, stop: str | signal.Signals, question: str
+) -> None:
+    name = () if question == NAME else ("my-svc",)
+    with Terminal(checkout, tmp_path, *QUIET, *name) as terminal:
+        terminal.wait_for(question)
+        if isinstance(stop, str):
+            terminal.send(stop)
+        else:
+            terminal.signal(stop)
+        assert terminal.end() == 130
+        assert "Interrupted. Nothing was written." in terminal.text
+        assert "Traceback" not in terminal.text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_end_of_the_input_is_giving_up(checkout: Checkout, tmp_path: Path) -> None:
+    with Terminal(checkout, tmp_path, *QUIET) as terminal:
+        terminal.wait_for(NAME)
+        terminal.send(CTRL_D)
+        assert terminal.end() == 130
+
+
+def test_forty_columns_are_enough(checkout: Checkout, tmp_path: Path) -> None:
+    with Terminal(checkout, tmp_path, *QUIET, columns=40) as terminal:
+        terminal.answer(NAME, "my-svc" + ENTER)
+        terminal.wait_for("Messages: other services call it (RPC) or send events")
+        for question in WORKLOAD:
+            terminal.answer(question, "2")
+        terminal.wait_for("Which of the two is made first?")
+        # whatever is cut would lack its end
+        terminal.wait_for("Ctrl-C leaves nothing behind.")
+        terminal.wait_for("keeps thousands of connections open at a time")
+        terminal.wait_for("(no template yet)")
+        terminal.send(CTRL_C)
+        assert terminal.end() == 130
+
+
+def test_no_color_means_none(checkout: Checkout, tmp_path: Path) -> None:
+    given = (*QUIET, "my-svc", "--framework", "flask_restful")
+    for environment, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        with Terminal(checkout, tmp_path, *given, **environment) as terminal:
+            for question in FIELDS:
+                terminal.answer(question, ENTER)
+            assert terminal.end() == 0
+            codes = set(COLOUR.findall(terminal.written))
+            assert bool(codes & {"\x1b[32m", "\x1b[33m"}) == coloured
+            colours = re.compile(r"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|4[0-8]|9[0-7])(?:;[0-9;]*)?m")
+            assert bool(any(colours.fullmatch(code) for code in codes)) == coloured
+        (tmp_path / "my-svc").rename(tmp_path / f"was-{coloured}")
+
+
+@pytest.mark.parametrize("kind", ["dumb", ""])
+def test_a_dumb_terminal_gets_plain_lines(checkout: Checkout, tmp_path: Path, kind: str) -> None:
+    with Terminal(checkout, tmp_path, *QUIET, TERM=kind) as terminal:
+        terminal.wait_for("Type a number and Enter")
+        terminal.wait_for(f"{NAME} Lower-case letters")
+        terminal.send("my-svc\r")
+        terminal.wait_for("1. Plain HTTP")
+        terminal.send("9\r")
+        terminal.wait_for("Type one of 1, 2, 3.")
+        for _ in WORKLOAD:
+            terminal.send("\r")
+        terminal.wait_for(WHICH)
+        terminal.send("2\r")
+        terminal.wait_for(FIELDS[0])
+        terminal.send("It works\r\r")
+        terminal.wait_for("2. PostgreSQL")
+        terminal.send("2\r\r")
+        assert terminal.end() == 0
+        assert "\x1b" not in terminal.written
+    answers = answers_of(tmp_path / "my-svc")
+    assert (answers["framework"], answers["description"]) == ("flask_restful", "It works")
+    assert (answers["author"], answers["database"]) == ("", "postgresql")
+
+
+def test_advise_asks_the_workload_and_ranks(checkout: Checkout, tmp_path: Path) -> None:
+    with Terminal(checkout, tmp_path, "advise") as terminal:
+        terminal.answer(WORKLOAD[0], "3")
+        for question in WORKLOAD[1:]:
+            terminal.answer(question, ENTER)
+        assert terminal.end() == 0
+        assert "Nameko fits best (62 %)" in terminal.text
+        assert "Not made for RPC and events between services:" in terminal.text
