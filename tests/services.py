@@ -22,7 +22,7 @@ import tempfile
 import threading
 import time
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -65,15 +65,31 @@ def limits(framework: str) -> dict[str, str]:
     return {entry["line"]: entry["evidence"] for entry in entries}
 
 
+def environment_of(framework: str) -> dict[str, str]:
+    """What its services need to know beside the database; ``{rabbitmq}`` is a broker's address."""
+    description = TEMPLATES / framework / "framework.toml"
+    if not description.exists():
+        return {}
+    found: dict[str, str] = tomllib.loads(description.read_text()).get("environment", {})
+    return found
+
+
+def neighbours(framework: str) -> set[str]:
+    """What its services need beside the database, such as ``rabbitmq``."""
+    return {value[1:-1] for value in environment_of(framework).values() if value.startswith("{")}
+
+
 @dataclass
 class Projects:
     """Rendered and installed projects in one folder, shared by the processes of a test run.
 
-    ``given`` names folders that are rendered and installed already.
+    ``given`` names folders that are rendered and installed already. ``surroundings`` gives the
+    variables that every service of a framework needs.
     """
 
     folder: Path
     given: Mapping[str, Path] = field(default_factory=dict)
+    surroundings: Callable[[str], Mapping[str, str]] = lambda framework: {}
 
     def fresh(self, framework: str, target: Path) -> None:
         """Make a project of a test's own in ``target``, not yet installed."""
@@ -84,7 +100,7 @@ class Projects:
 
     def get(self, framework: str) -> Project:
         if framework in self.given:
-            return Project(framework, self.given[framework])
+            return Project(framework, self.given[framework], self.surroundings(framework))
         target = self.folder / framework
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / f"{framework}.lock").open("w") as lock:
@@ -99,7 +115,7 @@ class Projects:
                 except BaseException:
                     shutil.rmtree(target)
                     raise
-        return Project(framework, target)
+        return Project(framework, target, self.surroundings(framework))
 
 
 def copy_of(project: Path, target: Path) -> None:
@@ -157,10 +173,11 @@ def uv_environment() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Project:
-    """A rendered, installed project."""
+    """A rendered, installed project; ``surroundings`` is in the environment of all it runs."""
 
     framework: str
     folder: Path
+    surroundings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def executable(self) -> str:
@@ -178,7 +195,7 @@ class Project:
             return subprocess.run(
                 [self.executable, *arguments],
                 cwd=folder,
-                env={**plain_environment(), **environment},
+                env={**plain_environment(), **self.surroundings, **environment},
                 capture_output=True,
                 text=True,
                 timeout=timeout,
@@ -266,7 +283,7 @@ class Service:
             self.process = subprocess.Popen(
                 self.command,
                 cwd=self.folder or self._scratch,
-                env=plain_environment() | self.environment,
+                env=plain_environment() | dict(self.project.surroundings) | self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=stderr,

@@ -16,8 +16,8 @@ import pytest
 
 from tests.contract.databases import Database, PostgresDatabase, SqliteDatabase
 from tests.contract.lines import TITLES
-from tests.servers import any_postgres_url
-from tests.services import Project, Projects, Service, frameworks, limits
+from tests.servers import any_amqp_url, any_postgres_url
+from tests.services import Project, Projects, Service, environment_of, frameworks, limits
 
 SEVERAL_AT_ONCE = 6
 
@@ -122,7 +122,16 @@ def projects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if hasattr(request.config, "workerinput") else base
     folder = Path(kept) if kept else shared / "projects"
-    return Projects(folder, {name: Path(path).resolve() for name, path in given.items()})
+
+    def surroundings(framework: str) -> dict[str, str]:
+        environment = environment_of(framework)
+        for name, value in environment.items():
+            if value == "{rabbitmq}":
+                environment[name] = request.getfixturevalue("amqp_url")
+        return environment
+
+    folders = {name: Path(path).resolve() for name, path in given.items()}
+    return Projects(folder, folders, surroundings)
 
 
 @pytest.fixture(scope="session")
@@ -140,6 +149,13 @@ def framework_project(framework: str, projects: Projects) -> Project:
 def postgres_admin_url() -> Iterator[str]:
     """Started when the first test needs it."""
     with any_postgres_url() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def amqp_url() -> Iterator[str]:
+    """A broker for every service that needs one, started when the first of them does."""
+    with any_amqp_url() as url:
         yield url
 
 
