@@ -29,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "fault: breaks a database, a process or a connection of its own",
         "slow: takes more than a few seconds for each service",
         "limitable: a limit in framework.toml for the test's line makes it a strict xfail",
+        "xdist_group(name): tests of one group run in one process of pytest-xdist",
         "last: runs after the other tests of the same service",
     ):
         config.addinivalue_line("markers", marker)

@@ -34,7 +34,7 @@ class Patch:
     old: str
     new: str
     only: str = ""
-    """A pytest ``-k`` expression that leaves out the slow tests that cannot notice."""
+    """A module of tests, or a pytest ``-k`` expression, to leave out what cannot notice."""
     database: str = "sqlite"
 
 
@@ -547,7 +547,7 @@ PATCHES = [
         HTTP,
         "    return Problem(500)\n",
         "    return Problem(500, repr(error))\n",
-        "test_internal",
+        "test_internal_errors",
     ),
     Patch(
         "E4",
@@ -555,7 +555,7 @@ PATCHES = [
         HTTP,
         '_log.error("unhandled_error", exc_info=error)',
         '_log.error("unhandled_error")',
-        "test_internal",
+        "test_internal_errors",
     ),
     Patch(
         "E4",
@@ -563,7 +563,7 @@ PATCHES = [
         DATABASE,
         "if deadlines.out_of_reach(error.orig):",
         "if True:",
-        "test_internal",
+        "test_internal_errors",
     ),
     Patch(
         "E5",
