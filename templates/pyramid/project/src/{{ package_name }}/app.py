@@ -107,10 +107,7 @@ def answer_error(error: Exception, request: Request) -> Response:
     """Any error, as a problem."""
     problem = problem_of(error)
     exchange = request.environ[EXCHANGE]
-    response = Response(
-        problem.body(exchange.path, exchange.request_id),
-        status=problem.status.value,
-        content_type=PROBLEM_CONTENT_TYPE,
-    )
+    body = problem.body(exchange.path, exchange.request_id)
+    response = Response(body, status=problem.status.value, content_type=PROBLEM_CONTENT_TYPE)
     response.headers.update(problem.headers)
     return response

@@ -27,9 +27,7 @@ def get_readiness(request: Request) -> Response:
 
 
 def health(status: int, report: bytes) -> Response:
-    response = Response(report, status=status, content_type=HEALTH_CONTENT_TYPE)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return Response(report, status, content_type=HEALTH_CONTENT_TYPE, cache_control="no-store")
 
 
 def get_metrics(request: Request) -> Response:

@@ -70,10 +70,8 @@ def item_id(request: Request) -> UUID:
 
 
 def content(request: Request) -> ItemContent:
-    headers = request.headers
-    return read_json(
-        ItemContent, headers.get("Content-Type"), headers.get("Content-Encoding"), request.body
-    )
+    kind, encoding = request.headers.get("Content-Type"), request.headers.get("Content-Encoding")
+    return read_json(ItemContent, kind, encoding, request.body)
 
 
 def shown(request: Request, item: Item) -> Representation:
