@@ -89,7 +89,7 @@ class Projects:
 
     folder: Path
     given: Mapping[str, Path] = field(default_factory=dict)
-    surroundings: Callable[[str], Mapping[str, str]] = lambda framework: {}
+    surroundings: Callable[[str], Mapping[str, str]] = lambda _: {}
 
     def fresh(self, framework: str, target: Path) -> None:
         """Make a project of a test's own in ``target``, not yet installed."""
