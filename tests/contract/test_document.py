@@ -114,6 +114,13 @@ def test_the_declared_headers_are_there(document: dict[str, Any]) -> None:
         assert names <= declared, f"{key} {status}: {names - declared}"
 
 
+ACCEPTED = ["2xx", "3xx", "404", "409", "412"]
+"""What a request that fits the schemas may be answered: no schema says which tag is current."""
+
+INTEGRAL_FLOAT = re.compile(r'"quantity": *-?[0-9]+\.0\b')
+"""JSON Schema takes 3.0 for an integer, and has no means to say that the service does not."""
+
+
 def findings(service: Service, examples: int) -> list[str]:
     """What schemathesis finds in all its phases, one line for each failure."""
     config = SchemathesisConfig.from_dict(
@@ -122,6 +129,7 @@ def findings(service: Service, examples: int) -> list[str]:
             "generation": {"max-examples": examples},
             "phases": {"stateful": {"generation": {"max-examples": examples}}},
             "request-timeout": 20,
+            "checks": {"positive_data_acceptance": {"expected-statuses": ACCEPTED}},
         }
     )
     schema = schemathesis.openapi.from_url(f"{service.url}/openapi.json", config=config)
@@ -137,6 +145,10 @@ def findings(service: Service, examples: int) -> list[str]:
                 for checks in event.recorder.checks.values()
                 for check in checks
                 if check.failure_info is not None
+                and not (
+                    check.name == "positive_data_acceptance"
+                    and INTEGRAL_FLOAT.search(check.failure_info.code_sample)
+                )
             ]
         if isinstance(event, events.NonFatalError | events.FatalError):
             found.append(str(event))

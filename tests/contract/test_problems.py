@@ -339,6 +339,7 @@ def test_a_body_that_was_cut_off_is_not_stored(service: Service) -> None:
     assert create(service.http, name=name).status_code == 201, "the cut one was stored"
 
 
+@pytest.mark.limitable
 @pytest.mark.contract("E2")
 def test_a_chunked_body_without_its_end_is_not_stored(service: Service) -> None:
     """Without the last chunk a message is incomplete (RFC 9112, 8), however it looks."""

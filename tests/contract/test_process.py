@@ -230,7 +230,10 @@ def assert_refused(project: Project, command: str, variable: str, value: str) ->
     environment[variable] = value
     before = time.monotonic()
     arguments = [command] if command else []
-    result = project.run(*arguments, environment=environment, timeout=30)
+    try:
+        result = project.run(*arguments, environment=environment, timeout=15)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"{variable}={value}: the process did not end", pytrace=False)
     seconds = time.monotonic() - before
     shown = result.stdout + result.stderr
     assert result.returncode > 0, f"{variable}={value}: exit {result.returncode}\n{shown}"
