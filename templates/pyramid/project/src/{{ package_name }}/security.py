@@ -5,8 +5,6 @@ from typing import Any
 from pyramid.request import Request
 from pyramid.security import Allowed, Denied
 
-Headers = list[tuple[str, str]]
-
 
 class Anyone:
     """The security policy: anyone may do anything, because who may call is decided in front.
@@ -24,8 +22,8 @@ class Anyone:
     def authenticated_userid(self, request: Request) -> str | None:
         return None
 
-    def remember(self, request: Request, userid: str, **options: Any) -> Headers:
+    def remember(self, request: Request, userid: str, **options: Any) -> list[tuple[str, str]]:
         return []
 
-    def forget(self, request: Request, **options: Any) -> Headers:
+    def forget(self, request: Request, **options: Any) -> list[tuple[str, str]]:
         return []

@@ -18,8 +18,6 @@ from ..runtime.http import (
 )
 from .store import Item, ItemContent, ItemStore
 
-Representation = dict[str, Any]
-
 
 def includeme(config: Configurator) -> None:
     store = ItemStore(config.registry.settings["database"])
@@ -30,7 +28,7 @@ def includeme(config: Configurator) -> None:
     )
 
 
-def list_items(request: Request) -> Representation:
+def list_items(request: Request) -> dict[str, Any]:
     page = read_page(request.query_string)
     found, last = request.items.page(page.limit, page.after)
     cursor = None if last is None else cursor_after(last)
@@ -40,21 +38,21 @@ def list_items(request: Request) -> Representation:
     return {"items": [item.representation() for item in found], "next_cursor": cursor}
 
 
-def create_item(request: Request) -> Representation:
+def create_item(request: Request) -> dict[str, Any]:
     item = request.items.create(content(request))
     request.response.status_code = 201
     request.response.headers["Location"] = request.route_path("item", item_id=item.id)
     return shown(request, item)
 
 
-def get_item(request: Request) -> Representation | Response:
+def get_item(request: Request) -> dict[str, Any] | Response:
     item = request.items.get(item_id(request))
     if none_match(request.headers.get("If-None-Match"), item.revision):
         return Response(status=304, headerlist=[("ETag", entity_tag(item.revision))])
     return shown(request, item)
 
 
-def replace_item(request: Request) -> Representation:
+def replace_item(request: Request) -> dict[str, Any]:
     wanted = content(request)
     revisions = if_match(request.headers.get("If-Match"))
     return shown(request, request.items.replace(item_id(request), wanted, revisions))
@@ -74,6 +72,6 @@ def content(request: Request) -> ItemContent:
     return read_json(ItemContent, kind, encoding, request.body)
 
 
-def shown(request: Request, item: Item) -> Representation:
+def shown(request: Request, item: Item) -> dict[str, Any]:
     request.response.headers["ETag"] = entity_tag(item.revision)
     return item.representation()
