@@ -1,3 +1,4 @@
+{% block head %}
 """The API document and the page that shows it, both read from files and sent as they are.
 
 `openapi.json` beside this module is the base: health, metrics, problems. The `openapi.json` in
@@ -19,20 +20,21 @@ Document = dict[str, Any]
 
 _PACKAGE = resources.files(__name__.partition(".")[0])
 _RUNTIME = resources.files(__name__.rpartition(".")[0])
+{% endblock %}
 
 
-def load_document(title: str, version: str, *parts: Document) -> Document:
+{% block document %}
+def load_document(title: str, version: str) -> Document:
     """The whole OpenAPI 3.1 document, resources first, in the order of their folders' names.
 
-    `parts` are what no file describes. Raises ValueError if an operation, a component or anything
-    else is described twice.
+    Raises ValueError if an operation, a component or anything else is described twice.
     """
     base = _read(_RUNTIME)
     document: Document = {
         "openapi": base.pop("openapi"),
         "info": base.pop("info") | {"title": title, "version": version},
     }
-    for part in (*parts, *map(_read, _resources()), base):
+    for part in (*map(_read, _resources()), base):
         _merge(document, part)
     return document
 
@@ -44,6 +46,7 @@ def document_bytes() -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
+{% endblock %}
 @cache
 def docs_page() -> bytes:
     """The page that shows `./openapi.json` and tries it: HTML in UTF-8, asking no other host."""
@@ -60,6 +63,7 @@ def docs_policy() -> str:
     )
 
 
+{% block sources %}
 def route_of(path: str) -> str:
     """The path template of the document that `path` fits; empty where none does.
 
@@ -81,6 +85,7 @@ def _resources() -> list[Traversable]:
     return sorted(described, key=lambda folder: folder.name)
 
 
+{% endblock %}
 def _read(folder: Traversable) -> Document:
     document: Document = json.loads((folder / "openapi.json").read_text(encoding="utf-8"))
     return document

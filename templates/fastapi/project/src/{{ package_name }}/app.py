@@ -15,21 +15,20 @@ from . import NAME, health
 from .items import routes as items
 from .runtime.asgi import Edge
 from .runtime.database import READINESS_SECONDS, Database
-from .runtime.document import load_document
+from .runtime.document import complete
 from .runtime.http import Problem
-from .runtime.routing import described, operation_id
+from .runtime.routing import operation_id
 from .runtime.settings import Settings
 from .runtime.telemetry import METHODS
 from .runtime.threads import Threads
 
 
 class Service(FastAPI):
-    """FastAPI whose document has, beside its routes, what all services have in common."""
+    """FastAPI whose document has, beside its own routes, what all services have in common."""
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
-            own = described(super().openapi())
-            self.openapi_schema = load_document(self.title, self.version, own)
+            self.openapi_schema = complete(super().openapi())
         return self.openapi_schema
 
 
@@ -46,8 +45,8 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.include_router(health.router)
+    # A check of who may call goes here: dependencies=[Depends(your_check)].
     app.include_router(items.router)
-    # A check of who may call is a dependency: FastAPI(dependencies=[Depends(your_check)]).
     app.add_middleware(Edge, settings=settings, route_of=route_of)
     return app
 
@@ -84,9 +83,14 @@ async def refuse(request: Request, error: HTTPException) -> Response:
 
 
 async def refuse_values(_: Request, error: RequestValidationError) -> Response:
-    """Values that a route's own annotations refuse, as a problem."""
-    errors = [(str(one["loc"][-1]), one["msg"]) for one in error.errors()]
+    """Values that a route's own annotations refuse, as a problem that says where each stands."""
+    errors = [(place(*one["loc"]), one["msg"]) for one in error.errors()]
     raise Problem(422, "The request is not valid.", errors=errors)
+
+
+def place(source: str, *steps: str | int) -> str:
+    """A JSON pointer into the body, or the name of the parameter."""
+    return "".join(f"/{step}" for step in steps) if source == "body" else str(steps[0])
 
 
 def allowed_methods(request: Request) -> list[str]:
