@@ -9,8 +9,9 @@ from scaffold.catalog import Catalog, Question
 from scaffold.errors import NoTemplate
 from scaffold.prompts import Asker, Choice, Heading
 
-WHICH = Heading("Which framework is it?", "Enter takes the marked one.")
-FIRST = Heading("Which of the two is made first?", "Enter takes the marked one.")
+OVERRIDE = "Enter follows the advice, a number overrides it."
+WHICH = Heading("Which framework is it?", OVERRIDE)
+FIRST = Heading("Which of the two is made first?", OVERRIDE)
 
 
 @dataclass(frozen=True)

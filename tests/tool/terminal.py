@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pexpect
@@ -25,7 +25,12 @@ class Terminal:
     """A terminal of `columns`, tall enough that nothing scrolls away."""
 
     def __init__(
-        self, checkout: Checkout, cwd: Path, *arguments: str, columns: int = 80, **environment: str
+        self,
+        checkout: Checkout,
+        cwd: Path,
+        *arguments: str,
+        columns: int = 80,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         rows = 200
         self.screen = pyte.Screen(columns, rows)
@@ -39,7 +44,7 @@ class Terminal:
                 **checkout.environment,
                 "TERM": "xterm-256color",
                 "LANG": "C.UTF-8",
-                **environment,
+                **(environment or {}),
             },
             dimensions=(rows, columns),
             encoding="utf-8",

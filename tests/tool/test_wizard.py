@@ -225,8 +225,9 @@ def test_forty_columns_are_enough(checkout: Checkout, tmp_path: Path) -> None:
 
 def test_no_color_means_none(checkout: Checkout, tmp_path: Path) -> None:
     given = (*QUIET, "my-svc", "--framework", "flask_restful")
-    for environment, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
-        with Terminal(checkout, tmp_path, *given, **environment) as terminal:
+    kinds: list[tuple[dict[str, str], bool]] = [({}, True), ({"NO_COLOR": "1"}, False)]
+    for environment, coloured in kinds:
+        with Terminal(checkout, tmp_path, *given, environment=environment) as terminal:
             for question in FIELDS:
                 terminal.answer(question, ENTER)
             assert terminal.end() == 0
@@ -239,7 +240,7 @@ def test_no_color_means_none(checkout: Checkout, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["dumb", ""])
 def test_a_dumb_terminal_gets_plain_lines(checkout: Checkout, tmp_path: Path, kind: str) -> None:
-    with Terminal(checkout, tmp_path, *QUIET, TERM=kind) as terminal:
+    with Terminal(checkout, tmp_path, *QUIET, environment={"TERM": kind}) as terminal:
         terminal.wait_for("Type a number and Enter")
         terminal.wait_for(f"{NAME} Lower-case letters")
         terminal.send("my-svc\r")
