@@ -168,6 +168,22 @@ class PostgresDatabase:
                 connection.execute(sql.SQL("alter table {} rename to {}").format(aside, table))
 
     @contextlib.contextmanager
+    def hold_schema(self) -> Iterator[None]:
+        """Within the block whoever wants to change the schema waits."""
+        with self._connection() as connection, connection.transaction():
+            connection.execute("lock table pg_catalog.pg_class in share mode")
+            yield
+
+    def waiting(self) -> int:
+        """How many sessions of this database wait for a lock of any kind."""
+        with self._connection() as connection:
+            row = connection.execute(
+                "select count(*) from pg_stat_activity"
+                " where datname = current_database() and wait_event_type = 'Lock'"
+            ).fetchone()
+        return int(row[0]) if row else 0
+
+    @contextlib.contextmanager
     def _locked(self, mode: str) -> Iterator[None]:
         with self._connection() as connection, connection.transaction():
             table = self._items_table(connection)

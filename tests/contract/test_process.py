@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.conftest import Launch, NewDatabase
-from tests.contract.databases import Database
+from tests.contract.databases import Database, PostgresDatabase
 from tests.contract.items import ITEMS, assert_problem, create, fresh_name, walk
 from tests.contract.wire import exchange
 from tests.servers import free_port, missing, wait_until
@@ -159,8 +160,13 @@ def test_migrating_at_once_is_safe(project: Project, new_database: NewDatabase) 
     alone, together = new_database(), new_database()
     project.migrate({"DATABASE_URL": alone.url})
     environment = {"DATABASE_URL": together.url}
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(4) as pool, contextlib.ExitStack() as start:
+        if isinstance(together, PostgresDatabase):
+            start.enter_context(together.hold_schema())
         runs = [pool.submit(project.run, "migrate", environment=environment) for _ in range(4)]
+        if isinstance(together, PostgresDatabase):
+            wait_until(lambda: together.waiting() == 4, 30, "all four want to begin")
+        start.close()
     for run in runs:
         result = run.result()
         assert result.returncode == 0, result.stdout + result.stderr
