@@ -6,12 +6,14 @@ import contextlib
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -49,6 +51,26 @@ def without_network(command: list[str]) -> list[str]:
     return [*prefix, sys.executable, str(LOOPBACK_ONLY), *command]
 
 
+def stopwatch() -> Callable[[], float]:
+    """Seconds since now: of the clock, or of the children's processors on a machine that is busy.
+
+    Where more is running than there are processors, the clock tells about the others.
+    """
+    clock, processors = time.monotonic(), children_seconds()
+
+    def spent() -> float:
+        if os.getloadavg()[0] > (os.cpu_count() or 1):
+            return children_seconds() - processors
+        return time.monotonic() - clock
+
+    return spent
+
+
+def children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 @pytest.mark.slow
 @pytest.mark.contract("P1")
 def test_a_fresh_project_passes_its_own_tests_without_network(
@@ -56,7 +78,7 @@ def test_a_fresh_project_passes_its_own_tests_without_network(
 ) -> None:
     project = tmp_path / NAME
     projects.fresh(framework, project)
-    before = time.monotonic()
+    spent = stopwatch()
     install(project)
     result = subprocess.run(
         without_network(["uv", "run", "--offline", "pytest", "-q"]),
@@ -67,7 +89,7 @@ def test_a_fresh_project_passes_its_own_tests_without_network(
         timeout=120,
         check=False,
     )
-    seconds = time.monotonic() - before
+    seconds = spent()
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
     assert re.search(r"\d+ passed", result.stdout), result.stdout[-500:]
     assert not re.search(r"[1-9]\d* (failed|error|warning)", result.stdout), result.stdout[-2000:]
