@@ -297,6 +297,13 @@ def test_an_unknown_command_is_refused(framework_project: Project) -> None:
 
 
 @pytest.mark.contract("P4")
+def test_a_port_in_use_ends_the_process(service: Service) -> None:
+    """Two services that share a port would each get a part of the other's requests."""
+    assert_refused(service.project, "", "PORT", str(service.port))
+    assert service.is_live()
+
+
+@pytest.mark.contract("P4")
 def test_a_relative_sqlite_file_lies_in_the_working_folder(
     framework_project: Project, tmp_path: Path
 ) -> None:

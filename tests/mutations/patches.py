@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MAIN = "{package}/__main__.py"
 APP = "{package}/app.py"
 HEALTH = "{package}/health.py"
 ROUTES = "{package}/items/routes.py"
@@ -52,7 +53,7 @@ PATCHES = [
     Patch(
         "P2",
         "no schema on the first run",
-        SERVER,
+        MAIN,
         'if command == "migrate" or settings.on_sqlite:',
         'if command == "migrate":',
         "first_run",
@@ -60,7 +61,7 @@ PATCHES = [
     Patch(
         "P3",
         "serving migrates PostgreSQL",
-        SERVER,
+        MAIN,
         'if command == "migrate" or settings.on_sqlite:',
         "if True:",
         "never_migrates",
@@ -78,7 +79,15 @@ PATCHES = [
         "at_once",
         "postgresql",
     ),
-    Patch("P4", "a bad value ends with 0", SERVER, "sys.exit(2)", "sys.exit(0)", "bad_value"),
+    Patch("P4", "a bad value ends with 0", MAIN, "sys.exit(2)", "sys.exit(0)", "bad_value"),
+    Patch(
+        "P6",
+        "no start while SQLite's file is locked",
+        MAIN,
+        'if command == "migrate" or database.checks().get("schema") is False:',
+        "if True:",
+        "is_down",
+    ),
     Patch(
         "P4",
         "a bad value is shown, over several lines",
@@ -125,9 +134,9 @@ PATCHES = [
     Patch(
         "P6",
         "no start without the database",
-        SERVER,
+        MAIN,
         'if command == "migrate" or settings.on_sqlite:',
-        "if True:",
+        "Database(settings).migrate()\n    if True:",
         "is_down",
         "postgresql",
     ),
