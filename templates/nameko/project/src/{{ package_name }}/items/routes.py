@@ -28,7 +28,7 @@ class Routes:
 
     @http("GET", PATH)
     def list_items(self, request: Request) -> Response:
-        page = read_page(request.query_string.decode())
+        page = read_page(request.query_string.decode(errors="replace"))
         found, last = self.store.page(page.limit, page.after)
         cursor = None if last is None else cursor_after(last)
         response = as_json(

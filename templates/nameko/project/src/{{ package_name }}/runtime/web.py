@@ -107,6 +107,7 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
         if not super().parse_request():
             return False
         if self.raw_requestline.endswith(b"\n") and head.whole and self._is_unambiguous():
+            self.path = self.requestline.split()[1]  # the base class forgives a doubled first slash
             return True
         self.close_connection = True
         self.send_error(400)
@@ -147,7 +148,7 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
         super().handle_one_response()
 
     def _heeding(self, app: "WSGIApplication") -> "WSGIApplication":
-        """The application, whose wish to hang up is heeded."""
+        """The application, whose wish to hang up is heeded, and whose HEAD has no body."""
 
         def call(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
             def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -156,7 +157,8 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
                     self.close_connection = self.lingers = True
                 return start_response(status, headers, exc_info)
 
-            return app(environ, start)
+            answer = app(environ, start)
+            return [] if self.command == "HEAD" else answer
 
         return call
 
