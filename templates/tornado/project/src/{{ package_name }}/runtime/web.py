@@ -5,9 +5,10 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from socket import SO_SNDBUF, SOL_SOCKET
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar, cast
 from urllib.parse import unquote
 
+from tornado.http1connection import HTTP1Connection
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
@@ -23,6 +24,7 @@ from tornado.websocket import WebSocketHandler
 
 from . import NotFound, telemetry
 from .database import READINESS_SECONDS, Database
+from .document import route_of
 from .http import (
     MAX_HEADER_BYTES,
     NOSNIFF,
@@ -47,7 +49,7 @@ from .threads import Threads
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-# So much too large a body is still read, so that its sender reads the refusal.
+# So much of what is too large is still taken, so that its sender comes to read the refusal.
 _LINGER_BYTES: Final = 1_048_576
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _UNRESERVED = re.compile(r"%(2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)", re.I)
@@ -81,7 +83,8 @@ class Service(Application):
     def start_request(
         self, server_conn: object, request_conn: HTTPConnection
     ) -> HTTPMessageDelegate:
-        return Edge(self, request_conn, super().start_request(server_conn, request_conn))
+        inner = super().start_request(server_conn, request_conn)
+        return Edge(self, cast(HTTP1Connection, request_conn), inner)
 
     async def end(self) -> None:
         """Close the stream, wait for the answers of what is in flight, let the database go."""
@@ -102,7 +105,7 @@ class Edge(HTTPMessageDelegate):
     exchange: Exchange
 
     def __init__(
-        self, service: Service, connection: HTTPConnection, inner: HTTPMessageDelegate
+        self, service: Service, connection: HTTP1Connection, inner: HTTPMessageDelegate
     ) -> None:
         self._service = service
         self._connection = connection
@@ -125,25 +128,30 @@ class Edge(HTTPMessageDelegate):
         current.set(self)
         self._service.in_flight.add(self)
         try:
-            self._check(headers, query)
+            self._check(start_line.method, headers, query)
             return self._inner.headers_received(start_line._replace(path=target), headers)
         except Problem as problem:
             self._refuse(problem)
         except HTTPInputError:
             self._refuse(Problem(400))
+        if not _is_sending_body(headers):
+            self._connection.finish()
         return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         self._received += len(chunk)
-        if self._received <= self._service.max_body_bytes:
+        if self._received > self._service.max_body_bytes and not self._answered:
+            self._refuse(Problem(413))
+        if not self._answered:
             return self._inner.data_received(chunk)
         if self._received > self._service.max_body_bytes + _LINGER_BYTES:
-            self._refuse(Problem(413))
+            self._connection.finish()
         return None
 
     def finish(self) -> None:
-        if self._received > self._service.max_body_bytes:
-            self._refuse(Problem(413))
+        if self._answered:
+            self._connection.finish()
+            self._connection.close()
         else:
             self._inner.finish()
 
@@ -151,30 +159,36 @@ class Edge(HTTPMessageDelegate):
         """The request never arrived as a whole."""
         self._inner.on_connection_close()
         if not self._answered:
-            telemetry.finish(self.exchange, 400)
+            self._log(400)
             self._service.in_flight.discard(self)
 
     def answered(self, status: int, sent: "asyncio.Future[None]") -> None:
         """The answer is on its way; until it is sent, the request counts as being in flight."""
         self._answered = True
-        telemetry.finish(self.exchange, status)
+        self._log(status)
         sent.add_done_callback(lambda _: self._service.in_flight.discard(self))
 
-    def _check(self, headers: HTTPHeaders, query: str) -> None:
+    def _log(self, status: int) -> None:
+        self.exchange.route = self.exchange.route or route_of(self.exchange.path)
+        telemetry.finish(self.exchange, status)
+
+    def _check(self, method: str, headers: HTTPHeaders, query: str) -> None:
+        if not method.isupper():  # methods tell upper from lower case
+            raise Problem(400)
         size = sum(len(name) + len(value) for name, value in headers.get_all())
         if size + len(query) > MAX_HEADER_BYTES:
             raise Problem(431)
         if self._service.allowed_hosts and self.exchange.path not in QUIET_PATHS:
             check_host(headers.get("Host", ""), self._service.allowed_hosts)
         length = headers.get("Content-Length", "")
-        if length.isdecimal() and len(length) < 20:
-            too_large = int(length) > self._service.max_body_bytes + _LINGER_BYTES
-        else:
-            too_large = length.isdecimal()
-        if too_large:
+        if length.isdecimal() and int(length[:20]) > self._service.max_body_bytes:
             raise Problem(413)
 
     def _refuse(self, problem: Problem) -> None:
+        """Answer at once; what still arrives of the body is then dropped, not left unread.
+
+        A connection that is closed with something unread may lose the answer on its way.
+        """
         body = problem.body(self.exchange.path, self.exchange.request_id)
         headers = HTTPHeaders(problem.headers)
         headers["Content-Type"] = PROBLEM_CONTENT_TYPE
@@ -184,7 +198,6 @@ class Edge(HTTPMessageDelegate):
         headers["Connection"] = "close"
         status = ResponseStartLine("", problem.status.value, problem.status.phrase)
         sent = self._connection.write_headers(status, headers, body)
-        self._connection.finish()
         self.answered(problem.status.value, sent)
 
 
@@ -306,6 +319,12 @@ class StreamMatches(PathMatches):
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         return super().match(request) if wants_stream(request.headers) else None
+
+
+def _is_sending_body(headers: HTTPHeaders) -> bool:
+    return "Expect" not in headers and any(
+        name in headers for name in ("Content-Length", "Transfer-Encoding")
+    )
 
 
 def route(path: str, handler: type[Handler], name: str | None = None) -> URLSpec:
