@@ -349,8 +349,8 @@ PATCHES = [
         "R2",
         "an item comes twice",
         STORE,
-        "items.c.position > after",
-        "items.c.position >= after",
+        "items.c.position > bindparam",
+        "items.c.position >= bindparam",
         "test_listing",
     ),
     Patch(
