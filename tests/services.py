@@ -302,10 +302,11 @@ class Service:
         self.remember_family()
 
     def is_live(self, timeout: float = 2) -> bool:
-        """A connection of its own finds ``/livez`` with 200."""
+        """A connection of its own finds ``/livez`` with 200, under a host that is allowed."""
+        allowed = self.environment.get("ALLOWED_HOSTS", self.host).split(",")[0]
         connection = http.client.HTTPConnection(*self.address, timeout=timeout)
         try:
-            connection.request("GET", "/livez")
+            connection.request("GET", "/livez", headers={"Host": allowed})
             return connection.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False

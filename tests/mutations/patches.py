@@ -380,7 +380,14 @@ PATCHES = [
         "if True:",
         "test_revisions",
     ),
-    Patch("R3", "a weak tag matches", HTTP, ' if not tag.startswith("W/"))', ")", "test_revisions"),
+    Patch(
+        "R3",
+        "a weak tag matches",
+        HTTP,
+        """tag[1:-1] for tag in _ENTITY_TAG.findall(header) if not tag.startswith("W/"))""",
+        """tag.removeprefix("W/")[1:-1] for tag in _ENTITY_TAG.findall(header))""",
+        "test_revisions",
+    ),
     Patch(
         "R3",
         "the tag stays the same",
