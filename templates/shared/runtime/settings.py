@@ -1,9 +1,11 @@
 """Configuration: read from the environment once, checked before anything starts."""
 
 {% block imports %}
+{% endblock %}
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+{% block pydantic %}
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 {% endblock %}
 from pydantic_settings import BaseSettings, NoDecode

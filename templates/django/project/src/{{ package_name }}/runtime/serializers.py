@@ -1,6 +1,6 @@
 """Serializers that take a value as it is sent, or refuse it."""
 
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from django.db import models
 from rest_framework import serializers
@@ -54,9 +54,13 @@ class StrictModelSerializer(serializers.ModelSerializer[Stored]):
     }
 
     def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, dict):
-            known = {name for name, field in self.fields.items() if not field.read_only}
-            if unknown := sorted(data.keys() - known):
-                why = ["This field cannot be set."]
-                raise serializers.ValidationError(dict.fromkeys(unknown, why))
-        return super().to_internal_value(data)
+        known = {name for name, field in self.fields.items() if not field.read_only}
+        unknown = sorted(data.keys() - known) if isinstance(data, dict) else []
+        errors: dict[str, Any] = {name: ["This field cannot be set."] for name in unknown}
+        try:
+            content = super().to_internal_value(data)
+        except serializers.ValidationError as error:
+            errors.update(cast("dict[str, Any]", error.detail))
+        if errors:
+            raise serializers.ValidationError(errors)
+        return content
