@@ -1,5 +1,7 @@
 """Where the service is put together."""
 
+from werkzeug.wrappers import Request
+
 from . import NAME, health
 from .items import routes as items
 from .items.service import Items
@@ -13,7 +15,10 @@ class Web(health.Routes, items.Routes):
 
     name = NAME
     trace = Trace()
-    # A check of who may call is one more dependency, whose worker_setup refuses.
+
+    @staticmethod
+    def check(request: Request) -> None:
+        """Raise a `Problem` for a caller who may not: every request but /livez comes here first."""
 
 
 def create_app(settings: Settings) -> Service:

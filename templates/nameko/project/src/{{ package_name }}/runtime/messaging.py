@@ -4,6 +4,7 @@ An error that Nameko lets escape from them ends the whole container, and the mes
 it comes again.
 """
 
+import json
 import logging
 import os
 import time
@@ -177,6 +178,10 @@ class Call(SafeHeaders, Rpc):  # type: ignore[misc]
     def handle_message(self, body: Any, message: Message) -> None:
         if not isinstance(body, dict):
             raise MalformedRequest("a call is an object of `args` and `kwargs`")
+        try:
+            json.dumps(body, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise MalformedRequest("half of a surrogate pair is no text") from None
         super().handle_message(body, message)
 
 

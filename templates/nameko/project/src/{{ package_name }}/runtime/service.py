@@ -31,7 +31,8 @@ HTTP_WORKERS: Final = 200
 MESSAGE_WORKERS: Final = 20
 HEARTBEAT_SECONDS: Final = 10
 PUBLISH_SECONDS: Final = 5
-POLL_SECONDS: Final = 5
+POLL_SECONDS: Final = 5  # for the events that a replica left behind
+CONNECTED_POLL_SECONDS: Final = 0.2
 _log = structlog.get_logger()
 
 
@@ -108,7 +109,7 @@ class Messaging:
     def __init__(self, services: tuple[type, ...], config: dict[str, Any]) -> None:
         self._services = services
         self._config = config
-        self._containers: dict[type, Any] = {}
+        self._running: dict[type, Any] = {}
         self._probe = Line(config["AMQP_URI"], READINESS_SECONDS)
         self._events = Line(config["AMQP_URI"], PUBLISH_SECONDS)
 
@@ -126,19 +127,24 @@ class Messaging:
         """Take no more messages; calls that are being answered may go on for so long."""
         if self._is_connected:
             with eventlet.Timeout(seconds, False):
-                for container in self._containers.values():
+                for container in self.containers:
                     container.stop()
+
+    @property
+    def containers(self) -> list[ServiceContainer]:
+        """What runs now; another one after each failure."""
+        return list(self._running.values())
 
     @property
     def _is_connected(self) -> bool:
         return all(
-            service in self._containers and is_connected(self._containers[service])
+            service in self._running and is_connected(self._running[service])
             for service in self._services
         )
 
     def _run(self, service: type) -> None:
         while True:
-            container = self._containers[service] = ServiceContainer(service, self._config)
+            container = self._running[service] = ServiceContainer(service, self._config)
             try:
                 container.start()
                 container.wait()
@@ -151,15 +157,17 @@ class Messaging:
         outbox: Outbox = self._config["outbox"]
         while True:
             # Not before the queues of this service's own handlers are there to take them.
-            if self._is_connected:
-                outbox.filled.clear()
-                try:
-                    outbox.send(self._publish)
-                except (Unavailable, SQLAlchemyError) as error:
-                    _log.warning("events_wait", error=str(error))
-                    eventlet.sleep(RECONNECT_SECONDS)
-                    continue
-            outbox.filled.wait(POLL_SECONDS if self._is_connected else RECONNECT_SECONDS)
+            if not self._is_connected:
+                eventlet.sleep(CONNECTED_POLL_SECONDS)
+                continue
+            outbox.filled.clear()
+            try:
+                outbox.send(self._publish)
+            except (Unavailable, SQLAlchemyError) as error:
+                _log.warning("events_wait", error=type(error).__name__)
+                eventlet.sleep(RECONNECT_SECONDS)
+            else:
+                outbox.filled.wait(POLL_SECONDS)
 
     def _publish(self, event: Row[Any]) -> None:
         exchange: Exchange = get_event_exchange(event.service, {})

@@ -26,8 +26,8 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 # A client that connects while all others do waits here, not for its kernel to try again.
 BACKLOG: Final = 1024
-# Within this time a request must have arrived, and a client that reads nothing is given up.
-CLIENT_SECONDS: Final = 30
+CLIENT_SECONDS: Final = 30  # for a whole request to arrive, idle time before it included
+STALLED_SECONDS: Final = 60  # for a client that reads nothing of its answer
 LINGER_SECONDS: Final = 2
 _MAX_LINE: Final = 65_536  # the outermost layer refuses far less, but as a problem
 _HANG_UP: Final = ("Connection", "close")
@@ -104,12 +104,15 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
 
     def parse_request(self) -> bool:
         head = self.rfile = Head(self.rfile)
-        if not super().parse_request():
+        try:
+            if not super().parse_request():
+                return False
+        except (wsgi.HeaderLineTooLong, wsgi.HeadersTooLarge):
+            self.send_error(431)
             return False
         if self.raw_requestline.endswith(b"\n") and head.whole and self._is_unambiguous():
             self.path = self.requestline.split()[1]  # the base class forgives a doubled first slash
             return True
-        self.close_connection = True
         self.send_error(400)
         return False
 
@@ -134,7 +137,7 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
             "Connection: close\r\n\r\n"
         )
         self.wfile.write(head.encode() + body)
-        self.lingers = True
+        self.close_connection = self.lingers = True
 
     def get_environ(self) -> "WSGIEnvironment":
         environ: WSGIEnvironment = super().get_environ()
@@ -202,7 +205,7 @@ class WebServer(NamekoWebServer):  # type: ignore[misc]
             log_output=False,
             debug=False,
             url_length_limit=_MAX_LINE,
-            socket_timeout=CLIENT_SECONDS,
+            socket_timeout=STALLED_SECONDS,
         )
         self._gt = self.container.spawn_managed_thread(self.run)
 
@@ -213,7 +216,6 @@ class WebServer(NamekoWebServer):  # type: ignore[misc]
             except OSError:  # too many open files, perhaps: some will be closed
                 eventlet.sleep(0.1)
                 continue
-            sock.settimeout(CLIENT_SECONDS)
             eventlet.spawn(self.process_request, sock, address)
 
     def process_request(self, sock: Any, address: Any) -> None:
@@ -290,6 +292,7 @@ class Http(HttpRequestHandler):  # type: ignore[misc]
             method = getattr(self.container.service_cls(), self.method_name)
             response: Response = method(request)
             return response
+        self.container.service_cls.check(request)
         return super().handle_request(request)  # type: ignore[no-any-return]
 
     def response_from_result(self, result: Response) -> Response:
