@@ -9,7 +9,8 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from pydantic import BaseModel
 
-from .item import HOST, PORT, read
+from .environment import HOST, PORT
+from .item import read
 
 application = FastAPI()
 

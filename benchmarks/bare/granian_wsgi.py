@@ -3,7 +3,7 @@
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 
-from .item import HOST, PORT, THREADS
+from .environment import HOST, PORT, THREADS
 
 
 def serve(module: str) -> None:

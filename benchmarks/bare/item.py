@@ -8,7 +8,6 @@ filled:
     DATABASE_URL=postgresql://... my-svc/.venv/bin/python -m benchmarks.bare.falcon
 """
 
-import os
 from typing import Any
 from uuid import UUID
 
@@ -24,11 +23,9 @@ from sqlalchemy import (
     select,
 )
 
-URL = os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://", 1)
-HOST = os.environ.get("HOST", "127.0.0.1")
-PORT = int(os.environ.get("PORT", "8000"))
-CONNECTIONS = 10
-THREADS = 128
+from .environment import CONNECTIONS, DATABASE_URL
+
+URL = DATABASE_URL.replace("postgresql://", "postgresql+psycopg://", 1)
 
 items = Table(
     "items",

@@ -1,0 +1,9 @@
+"""Where a bare twin listens, what it asks, and how many threads do both."""
+
+import os
+
+DATABASE_URL = os.environ["DATABASE_URL"]
+HOST = os.environ.get("HOST", "127.0.0.1")
+PORT = int(os.environ.get("PORT", "8000"))
+CONNECTIONS = 10
+THREADS = 128
