@@ -26,6 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for marker in (
         "contract(line, ...): the lines of the contract that the test proves",
+        "beside(name, ...): for frameworks whose services run beside this, such as rabbitmq",
         "fault: breaks a database, a process or a connection of its own",
         "slow: takes more than a few seconds for each service",
         "limitable: a limit in framework.toml for the test's line makes it a strict xfail",

@@ -17,7 +17,15 @@ import pytest
 from tests.contract.databases import Database, PostgresDatabase, SqliteDatabase
 from tests.contract.lines import TITLES
 from tests.servers import any_amqp_url, any_postgres_url
-from tests.services import Project, Projects, Service, environment_of, frameworks, limits
+from tests.services import (
+    Project,
+    Projects,
+    Service,
+    environment_of,
+    frameworks,
+    limits,
+    neighbours,
+)
 
 SEVERAL_AT_ONCE = 6
 
@@ -65,6 +73,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     others = [item for item in items if item not in own]
     wanted = {line for line in config.getoption("line").split(",") if line}
     dropped = [item for item in own if wanted and not wanted & set(lines_of(item))]
+    dropped += [item for item in own if item not in dropped and not has_neighbours(item)]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
     kept = [item for item in own if item not in dropped]
@@ -92,6 +101,12 @@ def prepare(config: pytest.Config, item: pytest.Item) -> None:
     together = "side_by_side" in getattr(item, "fixturenames", ())
     group = item.nodeid.partition("[")[0] if together else column_of(item)
     item.add_marker(pytest.mark.xdist_group(group))
+
+
+def has_neighbours(item: pytest.Item) -> bool:
+    """Whether the services of the test's framework have all that the test is about."""
+    needed = {name for marker in item.iter_markers("beside") for name in marker.args}
+    return not needed or needed <= neighbours(column_of(item).partition("-")[0])
 
 
 def lines_of(item: pytest.Item) -> list[str]:
