@@ -20,7 +20,7 @@ class Items:
     name = "items"
 
     @http("GET", "/v1/items/<item_id>")
-    def get_item(self, request: Request, item_id: str) -> Response:
+    def get_item(self, _: Request, item_id: str) -> Response:
         item = read(item_id)
         return Response(json.dumps(item), 200 if item else 404, content_type="application/json")
 
