@@ -120,9 +120,3 @@ class _ReadRequest(Request):
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems that a route may answer with, as its `responses`."""
     return {one: {"$ref": f"#/components/responses/{_PROBLEMS[one]}"} for one in statuses}
-
-
-def operation_id(route: APIRoute) -> str:
-    """The name of a route's function, as callers in other languages write it: `getItem`."""
-    first, *rest = route.name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
