@@ -107,6 +107,7 @@ class Trickled:
     heads: list[float | None]
     bodies: list[float | None]
     probes: list[float]
+    """Seconds until ``/livez`` answered; infinite where it did not."""
 
 
 HEAD = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
@@ -142,16 +143,20 @@ def trickle(address: Address, heads: int, bodies: int, seconds: float, pause: fl
     async def probe(end: float) -> None:
         while time.monotonic() < end:
             before = time.monotonic()
-            await ask_once()
-            result.probes.append(time.monotonic() - before)
+            answered = await ask_once()
+            result.probes.append(time.monotonic() - before if answered else float("inf"))
             await asyncio.sleep(0.5)
 
-    async def ask_once() -> None:
-        async with asyncio.timeout(10):
-            reader, writer = await asyncio.open_connection(*address)
-            writer.write(request("GET", "/livez"))
-            assert await read_answer(reader) == 200
-            writer.close()
+    async def ask_once() -> bool:
+        try:
+            async with asyncio.timeout(5):
+                reader, writer = await asyncio.open_connection(*address)
+                writer.write(request("GET", "/livez"))
+                status = await read_answer(reader)
+                writer.close()
+        except (OSError, EOFError, TimeoutError):
+            return False
+        return status == 200
 
     asyncio.run(main())
     return result

@@ -47,7 +47,7 @@ def trickled(side_by_side: SideBySide, trickles: Trickles, target: Target) -> Tr
 
 
 def test_slow_clients_never_keep_a_probe_waiting(trickled: Trickled) -> None:
-    assert len(trickled.probes) > 50
+    assert len(trickled.probes) > 10
     assert max(trickled.probes) < 1, f"{max(trickled.probes):.2f} s"
 
 
