@@ -13,7 +13,7 @@ import pyte
 
 from tests.tool.conftest import Checkout
 
-PATIENCE = 30.0  # seconds
+PATIENCE = 60.0  # seconds
 ENTER = "\r"
 DOWN = "\x1b[B"
 CTRL_C = "\x03"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -15,13 +14,18 @@ EXAMPLES = REPOSITORY / "examples"
 
 
 @pytest.fixture(scope="module")
-def command() -> ModuleType:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the command makes in a folder where an old example lies."""
     spec = importlib.util.spec_from_file_location("regenerate", EXAMPLES / "regenerate.py")
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    command = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(command)
+    folder = tmp_path_factory.mktemp("examples")
+    (folder / "flask").mkdir()
+    (folder / "flask" / "old.py").touch()
+    command.regenerate(folder)
+    return folder
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -29,21 +33,16 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def test_the_examples_are_what_the_templates_make(command: ModuleType, tmp_path: Path) -> None:
-    command.regenerate(tmp_path)
-    made, kept = contents(tmp_path), contents(EXAMPLES)
+def test_the_examples_are_what_the_templates_make(made: Path) -> None:
+    now, kept = contents(made), contents(EXAMPLES)
     hint = "run `python examples/regenerate.py`"
-    assert sorted(made) == sorted(kept), hint
-    assert [name for name, content in made.items() if kept[name] != content] == [], hint
+    assert sorted(now) == sorted(kept), hint
+    assert [name for name, content in now.items() if kept[name] != content] == [], hint
 
 
-def test_a_file_that_no_template_makes_any_more_goes(command: ModuleType, tmp_path: Path) -> None:
-    old = tmp_path / "flask" / "old.py"
-    old.parent.mkdir()
-    old.touch()
-    command.regenerate(tmp_path)
-    assert not old.exists()
-    assert (tmp_path / "flask" / "pyproject.toml").exists()
+def test_a_file_that_no_template_makes_any_more_goes(made: Path) -> None:
+    assert (made / "flask" / "pyproject.toml").exists()
+    assert not (made / "flask" / "old.py").exists()
 
 
 def test_an_example_has_no_lock_and_names_no_machine() -> None:

@@ -76,7 +76,9 @@ def test_a_good_name_is_taken(name: str) -> None:
     naming.check_name(name)
 
 
-@pytest.mark.parametrize("name", [*keyword.kwlist, *keyword.softkwlist, *sys.stdlib_module_names])
+@pytest.mark.parametrize(
+    "name", sorted({*keyword.kwlist, *keyword.softkwlist, *sys.stdlib_module_names})
+)
 def test_whatever_python_itself_uses_is_refused(name: str) -> None:
     assert naming.rule_broken(name)
 

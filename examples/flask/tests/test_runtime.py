@@ -28,6 +28,7 @@ from stock_keeper.runtime.settings import BadSetting, load_settings
         ("LOG_LEVEL", "loud"),
         ("DATABASE_URL", "mysql://secret@host/name"),
         ("DATABASE_URL", "sqlite:///"),
+        ("DATABASE_URL", "postgresql://me:secret@host:port/name"),
         ("DATABASE_TIMEOUT_SECONDS", "1"),
         ("MAX_BODY_BYTES", "-1"),
         ("DRAIN_SECONDS", "nan"),
@@ -121,10 +122,11 @@ def process(database_url: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         service.kill()
 
 
-def wait_for(url: str, status: int) -> None:
+def wait_for(url: str, status: int, word: str = "") -> None:
     for _ in range(200):
         try:
-            if httpx.get(url).status_code == status:
+            answer = httpx.get(url)
+            if answer.status_code == status and word in answer.text:
                 return
         except httpx.TransportError:
             pass
@@ -136,7 +138,7 @@ def test_sigterm_drains_and_ends_well(process: tuple[str, subprocess.Popen[str]]
     url, service = process
     wait_for(f"{url}/readyz", 200)
     service.send_signal(signal.SIGTERM)
-    wait_for(f"{url}/readyz", 503)
+    wait_for(f"{url}/readyz", 503, "draining")
     output, _ = service.communicate(timeout=10)
     assert service.returncode == 0
     for line in output.splitlines():

@@ -4,13 +4,14 @@ A PostgreSQL server that was stopped still acknowledges TCP, and its own timeout
 the client gives up by its own clock, and only so many requests wait at a time.
 """
 
+import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
@@ -21,6 +22,18 @@ Result = TypeVar("Result")
 
 _MIN_CONNECT_SECONDS = 2  # libpq's own floor
 _STALL_SECONDS = 1.0
+_SQLITE_OUT_OF_REACH = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+# PostgreSQL's classes 08 (connection), 53 (resources) and 57 (operator intervention).
+_POSTGRESQL_OUT_OF_REACH = ("08", "53", "57")
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
@@ -63,12 +76,20 @@ class DeadlineConnection(psycopg.Connection[psycopg.rows.TupleRow]):
             raise psycopg.OperationalError("the database did not answer in time") from error
 
 
-def connect(url: str) -> DeadlineConnection:
+def connect(url: str = "", **parameters: Any) -> DeadlineConnection:
     """A new connection to PostgreSQL, within what is left of the deadline."""
     left = remaining()
-    if left is None:
-        return DeadlineConnection.connect(url, connect_timeout=10)
-    return DeadlineConnection.connect(url, connect_timeout=max(_MIN_CONNECT_SECONDS, int(left)))
+    seconds = 10 if left is None else max(_MIN_CONNECT_SECONDS, int(left))
+    return DeadlineConnection.connect(url, **{**parameters, "connect_timeout": seconds})
+
+
+def out_of_reach(error: BaseException | None) -> bool:
+    """Whether a driver's error says that the database cannot be asked, rather than what it says."""
+    if isinstance(error, sqlite3.Error):
+        return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_OUT_OF_REACH
+    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
+        return error.sqlstate is None or error.sqlstate.startswith(_POSTGRESQL_OUT_OF_REACH)
+    return False
 
 
 class Bulkhead:
@@ -89,15 +110,16 @@ class Bulkhead:
     @contextmanager
     def place(self) -> Iterator[None]:
         """Hold one place."""
-        self._enter()
+        self.enter()
         finished = False
         try:
             yield
             finished = True
         finally:
-            self._leave(finished)
+            self.leave(finished)
 
-    def _enter(self) -> None:
+    def enter(self) -> None:
+        """Take a place; who got it has to `leave`."""
         with self._lock:
             if self._free == self._places:
                 self._progress = time.monotonic()
@@ -120,7 +142,8 @@ class Bulkhead:
             self._queue.remove(turn)
         raise Unavailable("no connection became free in time")
 
-    def _leave(self, finished: bool) -> None:
+    def leave(self, finished: bool) -> None:
+        """Give the place back; `finished` says that the database did answer."""
         with self._lock:
             if finished:
                 self._progress = time.monotonic()

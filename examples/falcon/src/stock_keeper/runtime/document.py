@@ -21,18 +21,17 @@ _PACKAGE = resources.files(__name__.partition(".")[0])
 _RUNTIME = resources.files(__name__.rpartition(".")[0])
 
 
-def load_document(title: str, version: str, *parts: Document) -> Document:
+def load_document(title: str, version: str) -> Document:
     """The whole OpenAPI 3.1 document, resources first, in the order of their folders' names.
 
-    `parts` are what no file describes. Raises ValueError if an operation, a component or anything
-    else is described twice.
+    Raises ValueError if an operation, a component or anything else is described twice.
     """
     base = _read(_RUNTIME)
     document: Document = {
         "openapi": base.pop("openapi"),
         "info": base.pop("info") | {"title": title, "version": version},
     }
-    for part in (*parts, *map(_read, _resources()), base):
+    for part in (*map(_read, _resources()), base):
         _merge(document, part)
     return document
 

@@ -3,9 +3,10 @@
 import json
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote
 from uuid import UUID
@@ -103,30 +104,42 @@ def read_json(
     model: type[Model], content_type: str | None, content_encoding: str | None, body: bytes
 ) -> Model:
     """The body as `model`; a `Problem` with 415, 400 or 422 where it is something else."""
-    if content_encoding:
-        raise Problem(415, "A body with a Content-Encoding is not accepted.")
-    if not body:
-        raise Problem(400, "The body is empty; it must be a JSON object.")
-    if not _JSON_MEDIA_TYPE.fullmatch(content_type or ""):
-        raise Problem(415, "The body must be sent as application/json.")
+    check_json(content_type, content_encoding, body)
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise _refusal(error) from None
 
 
+def check_json(content_type: str | None, content_encoding: str | None, body: bytes) -> None:
+    """Refuse (415, 400) what is not sent as a JSON document."""
+    if content_encoding:
+        raise Problem(415, "A body with a Content-Encoding is not accepted.")
+    if not body:
+        raise Problem(400, "The body is empty; it must be a JSON object.")
+    if not _JSON_MEDIA_TYPE.fullmatch(content_type or ""):
+        raise Problem(415, "The body must be sent as application/json.")
+
+
 def _refusal(error: ValidationError) -> Problem:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if any(one["type"] == "json_invalid" for one in found):
-        return Problem(400, "The body is not valid JSON in UTF-8.")
-    return Problem(
-        422,
-        "The body is not valid.",
-        errors=[(_pointer(one["loc"]), one["msg"]) for one in found[:_MOST_ERRORS]],
-    )
+        return not_json()
+    return invalid_body((one["loc"], one["msg"]) for one in found)
 
 
-def _pointer(location: tuple[int | str, ...]) -> str:
+def not_json() -> Problem:
+    """The problem of a body that cannot be read at all."""
+    return Problem(400, "The body is not valid JSON in UTF-8.")
+
+
+def invalid_body(found: Iterable[tuple[Iterable[int | str], str]]) -> Problem:
+    """The problem of a body of the wrong content: pairs of where, as keys and indices, and why."""
+    errors = [(_pointer(location), why) for location, why in islice(found, _MOST_ERRORS)]
+    return Problem(422, "The body is not valid.", errors=errors)
+
+
+def _pointer(location: Iterable[int | str]) -> str:
     steps = (str(step)[:100].replace("~", "~0").replace("/", "~1") for step in location)
     return "".join(f"/{step}" for step in steps)
 
@@ -149,12 +162,29 @@ class Page:
 def read_page(query: str) -> Page:
     """The page that a query string asks for; a `Problem` with 422 for what it cannot be."""
     values = read_query(query)
-    limit, cursor = values.get("limit", "50"), values.get("cursor", "0" * 16)
-    if not _LIMIT.fullmatch(limit):
-        raise invalid("limit", "It must be a whole number from 1 to 100.")
-    if not _CURSOR.fullmatch(cursor):
-        raise invalid("cursor", "It must be the next_cursor of an earlier page.")
-    return Page(int(limit), int(cursor, 16))
+    limit = _read("limit", read_limit, values.get("limit", "50"))
+    return Page(limit, _read("cursor", read_cursor, values.get("cursor", "0" * 16)))
+
+
+def read_limit(text: str) -> int:
+    """How many rows a page may have, or a ValueError that says what is right."""
+    if not _LIMIT.fullmatch(text):
+        raise ValueError("It must be a whole number from 1 to 100.")
+    return int(text)
+
+
+def read_cursor(text: str) -> int:
+    """The position behind a cursor, or a ValueError that says what is right."""
+    if not _CURSOR.fullmatch(text):
+        raise ValueError("It must be the next_cursor of an earlier page.")
+    return int(text, 16)
+
+
+def _read(name: str, reader: Callable[[str], int], text: str) -> int:
+    try:
+        return reader(text)
+    except ValueError as error:
+        raise invalid(name, str(error)) from None
 
 
 def read_query(query: str) -> dict[str, str]:

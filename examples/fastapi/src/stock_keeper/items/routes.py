@@ -134,6 +134,7 @@ async def get_item(
     response: Response,
     if_none_match: IfNoneMatch = None,
 ) -> store.Item | Response:
+    """Send the ETag you have as If-None-Match to hear only whether it has changed."""
     item = await in_thread.run(items.get, item_id)
     response.headers["ETag"] = entity_tag(item.revision)
     if none_match(if_none_match, item.revision):
@@ -172,4 +173,7 @@ async def replace_item(
 async def delete_item(
     item_id: ItemId, items: Items, in_thread: InThread, revisions: IfMatch
 ) -> None:
+    """Send the ETag you read as If-Match to delete only what you have seen. Its name is free
+    again.
+    """
     await in_thread.run(items.delete, item_id, revisions)

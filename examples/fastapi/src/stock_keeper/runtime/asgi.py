@@ -52,13 +52,13 @@ class Edge:
             _text(headers.get(b"x-request-id")),
             _text(headers.get(b"traceparent")),
         )
-        answer = _Answer(send, exchange, bodiless=scope["method"] == "HEAD")
+        body = _Body(receive, headers, self._max_body_bytes)
+        answer = _Answer(send, exchange, body, bodiless=scope["method"] == "HEAD")
         inner = {**scope, "headers": list(headers.items())}
         if scope["method"] == "HEAD":
             inner["method"] = "GET"
         try:
             self._check(scope, headers, exchange)
-            body = _Body(receive, headers, self._max_body_bytes)
             await self._app(inner, body.receive, answer.send)
         except Exception as error:
             await answer.problem(problem_of(error))
@@ -83,12 +83,12 @@ class _Body:
         length = headers.get(b"content-length", b"")
         self._declared = int(length) if length.isdigit() else 0
         self._size = 0
-        self._complete = False
+        self.complete = self._declared == 0 and b"transfer-encoding" not in headers
         self._end: float | None = None
 
     async def receive(self) -> Message:
         """The next message, as ASGI has it; a `Problem` with 413, 408 or 400 instead of some."""
-        if self._complete:
+        if self.complete:
             return await self._receive()
         if self._declared > self._limit:
             raise Problem(413)
@@ -97,22 +97,23 @@ class _Body:
             async with asyncio.timeout_at(self._end):
                 message = await self._receive()
         except TimeoutError:
-            raise Problem(408, headers={"Connection": "close"}) from None
+            raise Problem(408) from None
         if message["type"] == "http.disconnect":
             raise Problem(400, "The body ended before its end.")
         self._size += len(message.get("body", b""))
         if self._size > self._limit:
             raise Problem(413)
-        self._complete = not message.get("more_body", False)
+        self.complete = not message.get("more_body", False)
         return message
 
 
 class _Answer:
     """The answer as it goes out: remembers its status, adds the headers that all have."""
 
-    def __init__(self, send: Send, exchange: Exchange, *, bodiless: bool) -> None:
+    def __init__(self, send: Send, exchange: Exchange, body: _Body, *, bodiless: bool) -> None:
         self._send = send
         self._exchange = exchange
+        self._body = body
         self._bodiless = bodiless
         self._started = False
         self.status = 500
@@ -148,6 +149,8 @@ class _Answer:
                 yield name, value
         yield b"x-request-id", self._exchange.request_id.encode()
         yield _NOSNIFF
+        if not self._body.complete:
+            yield b"connection", b"close"  # what is left of the body is not read
 
 
 def _joined(headers: RawHeaders) -> dict[bytes, bytes]:

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -25,18 +24,6 @@ CONNECTIONS: Final = 10
 READINESS_SECONDS: Final = 2.0
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _MIGRATION_LOCK = 7_061_644_215_716_937  # any number, as long as every replica takes the same
-_SQLITE_OUT_OF_REACH = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_READONLY,
-    }
-)
-# PostgreSQL's classes 08 (connection), 53 (resources) and 57 (operator intervention).
-_POSTGRESQL_OUT_OF_REACH = ("08", "53", "57")
 _transaction: ContextVar[tuple[Connection, list[Callable[[], object]]] | None] = ContextVar(
     "transaction", default=None
 )
@@ -140,7 +127,7 @@ class Database:
             except PoolTimeout as error:
                 raise Unavailable("no connection became free in time") from error
             except DBAPIError as error:
-                if _out_of_reach(error):
+                if deadlines.out_of_reach(error.orig):
                     raise Unavailable("the database is out of reach") from error
                 raise
 
@@ -191,13 +178,3 @@ def _postgresql_engine(url: str, seconds: float) -> Engine:
         max_overflow=0,
         pool_timeout=seconds,
     )
-
-
-def _out_of_reach(error: DBAPIError) -> bool:
-    cause = error.orig
-    if isinstance(cause, sqlite3.Error):
-        return (getattr(cause, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_OUT_OF_REACH
-    if isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError)):
-        state = cause.sqlstate
-        return state is None or state.startswith(_POSTGRESQL_OUT_OF_REACH)
-    return False

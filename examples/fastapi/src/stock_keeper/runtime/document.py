@@ -1,7 +1,6 @@
-"""The API document and the page that shows it, both read from files and sent as they are.
+"""The API document, made by FastAPI of the routes and completed here, and the page that shows it.
 
-`openapi.json` beside this module is the base: health, metrics, problems. The `openapi.json` in
-each other folder of the package is what that resource adds, so removing the folder is enough.
+`openapi.json` beside this module is what all services have in common: health, metrics, problems.
 """
 
 import json
@@ -9,39 +8,62 @@ import re
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
-from importlib import metadata, resources
+from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Any
 
-from .. import NAME
-
 Document = dict[str, Any]
 
-_PACKAGE = resources.files(__name__.partition(".")[0])
 _RUNTIME = resources.files(__name__.rpartition(".")[0])
+_REQUEST_ID = {"$ref": "#/components/headers/X-Request-ID"}
+# What FastAPI would answer to values that are not valid.
+_NOT_OURS = frozenset({"HTTPValidationError", "ValidationError"})
 
 
-def load_document(title: str, version: str, *parts: Document) -> Document:
-    """The whole OpenAPI 3.1 document, resources first, in the order of their folders' names.
+def complete(made: Document) -> Document:
+    """The whole OpenAPI 3.1 document: what FastAPI made of the routes, and what all services have.
 
-    `parts` are what no file describes. Raises ValueError if an operation, a component or anything
-    else is described twice.
+    Raises ValueError if an operation, a component or anything else is described twice.
     """
     base = _read(_RUNTIME)
-    document: Document = {
-        "openapi": base.pop("openapi"),
-        "info": base.pop("info") | {"title": title, "version": version},
-    }
-    for part in (*parts, *map(_read, _resources()), base):
+    document: Document = {"openapi": base.pop("openapi"), "info": base.pop("info") | made["info"]}
+    for part in (_of_routes(made), base):
         _merge(document, part)
     return document
 
 
-@cache
-def document_bytes() -> bytes:
-    """The document of this service as compact JSON, in UTF-8."""
-    document = load_document(NAME, metadata.version(NAME))
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+def _of_routes(made: Document) -> Document:
+    for operation in (one for path in made["paths"].values() for one in path.values()):
+        responses = operation["responses"]
+        if "content" in responses.get("422", ()):
+            del responses["422"]  # FastAPI adds it wherever there is a parameter
+        for response in responses.values():
+            if "$ref" in response:
+                del response["description"]  # no more than the status, where the problem says more
+            else:
+                response["headers"] = {"X-Request-ID": _REQUEST_ID, **response.get("headers", {})}
+    schemas = made.get("components", {}).get("schemas", {})
+    part: Document = _untitled(
+        {
+            "tags": made.get("tags", []),
+            "paths": made["paths"],
+            "components": {"schemas": {k: v for k, v in schemas.items() if k not in _NOT_OURS}},
+        }
+    )
+    return part
+
+
+def _untitled(value: Any) -> Any:
+    """Without the titles that pydantic makes of names; a property may well be called title."""
+    if isinstance(value, list):
+        return [_untitled(one) for one in value]
+    if isinstance(value, dict):
+        return {
+            key: _untitled(one)
+            for key, one in value.items()
+            if not (key == "title" and isinstance(one, str))
+        }
+    return value
 
 
 @cache
@@ -58,27 +80,6 @@ def docs_policy() -> str:
         f"default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; "
         "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-
-
-def route_of(path: str) -> str:
-    """The path template of the document that `path` fits; empty where none does.
-
-    For requests that are refused before the framework knows their route.
-    """
-    return next((template for pattern, template in _routes() if pattern.fullmatch(path)), "")
-
-
-@cache
-def _routes() -> list[tuple[re.Pattern[str], str]]:
-    templates = (*json.loads(document_bytes())["paths"], "/openapi.json", "/docs")
-    return [(re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(t))), t) for t in templates]
-
-
-def _resources() -> list[Traversable]:
-    """The folders of the package that describe a resource, by name."""
-    folders = (entry for entry in _PACKAGE.iterdir() if entry.name != _RUNTIME.name)
-    described = (folder for folder in folders if (folder / "openapi.json").is_file())
-    return sorted(described, key=lambda folder: folder.name)
 
 
 def _read(folder: Traversable) -> Document:

@@ -12,12 +12,10 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from .document import Document
 from .http import Page, if_match, read_json, read_page
 from .threads import Threads
 
 ETAG = {"ETag": {"$ref": "#/components/headers/ETag"}}
-_REQUEST_ID = {"$ref": "#/components/headers/X-Request-ID"}
 _PROBLEMS = {
     400: "BadRequest",
     404: "NotFound",
@@ -32,7 +30,10 @@ _PROBLEMS = {
     503: "Unavailable",
 }
 
-Cursor = Annotated[str, Field(pattern="^[0-7][0-9a-f]{15}$", examples=["0000000000000014"])]
+Cursor = Annotated[
+    str,
+    Field(json_schema_extra={"pattern": "^[0-7][0-9a-f]{15}$"}, examples=["0000000000000014"]),
+]
 Tags = Annotated[str | SkipJsonSchema[None], Field(examples=['"5f2b9c0d1e3a4b68"'])]
 IfNoneMatch = Annotated[
     Tags,
@@ -119,40 +120,3 @@ class _ReadRequest(Request):
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems that a route may answer with, as its `responses`."""
     return {one: {"$ref": f"#/components/responses/{_PROBLEMS[one]}"} for one in statuses}
-
-
-def operation_id(route: APIRoute) -> str:
-    """The name of a route's function, as callers in other languages write it: `getItem`."""
-    first, *rest = route.name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
-
-
-def described(document: Document) -> Document:
-    """The paths and schemas of FastAPI's document, without what this service does otherwise."""
-    operations = [each for path in document["paths"].values() for each in path.values()]
-    for responses in (operation["responses"] for operation in operations):
-        if "$ref" not in responses.get("422", {"$ref": ""}):
-            del responses["422"]  # FastAPI adds its own wherever there is a parameter
-        for response in responses.values():
-            if "$ref" in response:
-                del response["description"]
-            else:
-                response["headers"] = {"X-Request-ID": _REQUEST_ID, **response.get("headers", {})}
-    schemas = document.get("components", {}).get("schemas", {})
-    for own in ("HTTPValidationError", "ValidationError"):
-        schemas.pop(own, None)
-    part: Document = _untitled({"paths": document["paths"], "components": {"schemas": schemas}})
-    return part
-
-
-def _untitled(value: Any) -> Any:
-    """Without the titles that pydantic makes of names; a property may well be called title."""
-    if isinstance(value, list):
-        return [_untitled(one) for one in value]
-    if isinstance(value, dict):
-        return {
-            key: _untitled(one)
-            for key, one in value.items()
-            if not (key == "title" and isinstance(one, str))
-        }
-    return value

@@ -1,6 +1,5 @@
-"""The command line of the service, and its server: granian with one worker process."""
+"""The server: granian with one worker process."""
 
-import argparse
 import ctypes
 import logging
 import os
@@ -16,10 +15,8 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from .. import NAME
-from .database import Database
 from .logs import configure_logs, logging_config
-from .settings import BadSetting, Settings, load_settings
+from .settings import Settings, load_settings
 
 INTERFACE: Final = Interfaces.ASGI
 THREADS: Final = 1
@@ -27,31 +24,6 @@ IN_FLIGHT_SECONDS: Final = 30
 _DEATH_OF_PARENT: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 draining = threading.Event()
-
-
-def main() -> None:
-    """Serve, or bring the schema to its newest revision."""
-    parser = argparse.ArgumentParser(prog=NAME, description=f"Run {NAME}.")
-    parser.add_argument("command", nargs="?", choices=["serve", "migrate"], default="serve")
-    command = parser.parse_args().command
-    configure_logs("info")
-    try:
-        settings = load_settings()
-    except BadSetting as error:
-        logging.getLogger(__name__).critical("%s", error)
-        sys.exit(2)
-    configure_logs(settings.log_level)
-    if command == "migrate" or settings.on_sqlite:
-        migrate(settings)
-    if command == "serve":
-        serve(settings)
-
-
-def migrate(settings: Settings) -> None:
-    """Bring the schema to its newest revision."""
-    database = Database(settings)
-    database.migrate()
-    database.close()  # a server that forks must not hand down an open connection
 
 
 def serve(settings: Settings) -> None:

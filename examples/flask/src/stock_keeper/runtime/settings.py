@@ -1,6 +1,7 @@
 """Configuration: read from the environment once, checked before anything starts."""
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode
@@ -15,9 +16,16 @@ class BadSetting(Exception):
 def _known_database(url: str) -> str:
     if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
         return url
-    if url.startswith("postgresql://"):
+    if url.startswith("postgresql://") and _has_valid_port(url):
         return url
-    raise ValueError("must be sqlite:///path or postgresql://user:password@host/name")
+    raise ValueError("must be sqlite:///path or postgresql://user:password@host:port/name")
+
+
+def _has_valid_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def _split(hosts: object) -> object:

@@ -1,0 +1,1 @@
+"""The example resource: `models` is its data, `serializers` and `views` are its face."""

@@ -1,0 +1,214 @@
+"""The database under Django: bounded, pooled connections, and the state of its schema."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any, Final
+
+import django
+from django.core.management import call_command
+from django.db import DEFAULT_DB_ALIAS, Error, connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from psycopg.conninfo import conninfo_to_dict
+
+from . import Unavailable, deadlines
+from .deadlines import Bulkhead
+from .settings import Settings
+
+CONNECTIONS: Final = 10
+READINESS_SECONDS: Final = 2.0
+_MIGRATION_LOCK = 7_061_644_215_716_937  # any number, as long as every replica takes the same
+
+
+class Pool:
+    """The connections of a process to one database: so many in use at a time, as many idle."""
+
+    def __init__(self) -> None:
+        self.users = Bulkhead(CONNECTIONS)
+        self.writers = Bulkhead(1)  # for SQLite, which has one at a time
+        self._idle: list[Any] = []
+
+    def take(self) -> Any:
+        """A connection that was used before, or None."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
+
+    def keep(self, idle: Any) -> bool:
+        """Keep a connection for the next one who asks, unless there are enough."""
+        enough = len(self._idle) >= CONNECTIONS
+        if not enough:
+            self._idle.append(idle)
+        return not enough
+
+    def clear(self) -> None:
+        """Close every connection that is not in use."""
+        while idle := self.take():
+            idle.close()
+
+
+_pools: dict[tuple[str, ...], Pool] = {}
+
+
+class PooledWrapper(BaseDatabaseWrapper):
+    """Mixed into Django's backends: a thread has a connection only from its first query to `close`.
+
+    Having one takes a place among the users of the pool. So whatever asks the database through
+    Django, the admin and the sessions too, is bounded.
+    """
+
+    _place: Bulkhead | None = None
+
+    @property
+    def shared(self) -> Pool:
+        """The pool of all threads whose connections have these settings."""
+        names = ("NAME", "HOST", "PORT", "USER", "OPTIONS")
+        key = tuple(str(self.settings_dict[name]) for name in names)
+        return _pools.get(key) or _pools.setdefault(key, Pool())
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        self.take_place(self.shared.users)
+        try:
+            return self.shared.take() or self.open(conn_params)
+        except BaseException:
+            self.give_place_back(finished=False)
+            raise
+
+    def open(self, conn_params: dict[str, Any]) -> Any:
+        """A connection that nobody has used yet."""
+        return super().get_new_connection(conn_params)
+
+    def is_idle(self) -> bool:
+        """Whether the connection is open, and in no transaction."""
+        raise NotImplementedError
+
+    def _close(self) -> None:
+        clean = self.is_idle() and not self.errors_occurred
+        if not (clean and self.shared.keep(self.connection)):
+            super()._close()  # type: ignore[misc]
+        if not clean:  # what has ended this connection may have ended the others
+            self.shared.clear()
+        self.give_place_back(finished=clean)
+
+    def take_place(self, bulkhead: Bulkhead) -> None:
+        """Wait for a place here instead of the one that this connection has, if it has one."""
+        self.give_place_back(finished=True)
+        bulkhead.enter()
+        self._place = bulkhead
+
+    def give_place_back(self, *, finished: bool) -> None:
+        """Let the next one in; `finished` says that the database did answer."""
+        place, self._place = self._place, None
+        if place is not None:
+            place.leave(finished)
+
+
+class Database:
+    """Django's one database, as the settings of this process have it.
+
+    Django keeps its connections in a module, not in an object: who makes a second Database
+    replaces the first.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        package = __package__.partition(".")[0]
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{package}.settings")
+        django.setup()
+        self.close()
+        with suppress(AttributeError):
+            del connections[DEFAULT_DB_ALIAS]
+        connections.settings = connections.configure_settings(
+            {DEFAULT_DB_ALIAS: connection_settings(settings)}
+        )
+
+    def migrate(self) -> None:
+        """Bring the schema to its newest state; nothing happens where it is there."""
+        with _migrating():
+            call_command("migrate", interactive=False, verbosity=0)
+
+    @staticmethod
+    def checks() -> dict[str, bool]:
+        """What a readiness probe asks: does the database answer, and is its schema there?"""
+        try:
+            with bounded(READINESS_SECONDS):
+                applied = MigrationRecorder(connection).applied_migrations().keys()
+        except (Unavailable, Error):
+            return {"database": False}
+        # One that this code does not know is newer than it: another replica runs it.
+        return {"database": True} if _newest() <= applied else {"database": True, "schema": False}
+
+    def close(self) -> None:
+        """Close this thread's connection, and every one that is not in use."""
+        connections.close_all()
+        for pool in _pools.values():
+            pool.clear()
+
+
+def connection_settings(settings: Settings) -> dict[str, Any]:
+    """An entry of Django's DATABASES."""
+    if settings.on_sqlite:
+        return {
+            "ENGINE": f"{__package__}.sqlite",
+            "NAME": settings.database_url.removeprefix("sqlite:///"),
+            "OPTIONS": {
+                # A deferred transaction that reads before it writes fails at once under contention.
+                "transaction_mode": "IMMEDIATE",
+                "timeout": settings.database_timeout_seconds,
+                # FULL: what was acknowledged outlives a power cut, not the process alone.
+                "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
+            },
+        }
+    options = conninfo_to_dict(settings.database_url)
+    user = options.pop("user", "")
+    return {
+        "ENGINE": f"{__package__}.postgresql",
+        "NAME": options.pop("dbname", user),
+        "USER": user,
+        "PASSWORD": options.pop("password", ""),
+        "HOST": options.pop("host", ""),
+        "PORT": options.pop("port", ""),
+        "OPTIONS": options,
+    }
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[None]:
+    """What is asked inside ends within `seconds`; afterwards the connection is somebody else's.
+
+    Whatever finds the database out of reach raises `Unavailable`; every other error of the
+    database comes through as Django raises it.
+    """
+    try:
+        with deadlines.deadline(seconds):
+            yield
+    except Error as error:
+        if deadlines.out_of_reach(error.__cause__):
+            raise Unavailable("the database is out of reach") from error
+        raise
+    finally:
+        connections.close_all()
+
+
+@cache
+def _newest() -> frozenset[tuple[str, str]]:
+    """The last migration of each app, by app and name."""
+    return frozenset(MigrationLoader(None).graph.leaf_nodes())
+
+
+@contextmanager
+def _migrating() -> Iterator[None]:
+    """Wait for any other one of its kind, without a deadline."""
+    if connection.vendor == "sqlite":
+        with connection.constraint_checks_disabled(), transaction.atomic():
+            yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])

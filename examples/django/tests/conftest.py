@@ -1,0 +1,99 @@
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+
+from stock_keeper.app import create_app
+from stock_keeper.runtime.database import Database
+from stock_keeper.runtime.settings import Settings
+
+ClientOf = Callable[[Settings], AbstractContextManager[httpx.Client]]
+POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL")
+
+
+@contextmanager
+def postgresql_schema() -> Iterator[str]:
+    """A schema of its own on a running server, dropped afterwards, as a DATABASE_URL."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(str(POSTGRES_URL), autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}".encode())
+        try:
+            joint = "&" if "?" in str(POSTGRES_URL) else "?"
+            yield f"{POSTGRES_URL}{joint}options={quote(f'-csearch_path={name}')}"
+        finally:
+            connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
+
+
+@pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES_URL else [])])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database: a file, and where TEST_POSTGRES_URL is set a schema of that server too."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/test.db"
+    else:
+        with postgresql_schema() as url:
+            yield url
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return Settings(database_url=database_url, database_timeout_seconds=2)
+
+
+os.environ.setdefault("SECRET_KEY", "not a secret, but as long as one: " + 20 * "!")
+# This sets Django up, before any test imports a model, and connects to nothing.
+Database(Settings(database_url="sqlite:///none.db"))
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file at the newest schema: copying it takes less time than migrating each anew."""
+    path = tmp_path_factory.mktemp("migrated") / "test.db"
+    database = Database(Settings(database_url=f"sqlite:///{path}"))
+    database.migrate()
+    database.close()
+    return path
+
+
+@pytest.fixture
+def database(settings: Settings, migrated_file: Path) -> Iterator[Database]:
+    """The database at its newest schema."""
+    if settings.on_sqlite:
+        Path(settings.database_url.removeprefix("sqlite:///")).write_bytes(
+            migrated_file.read_bytes()
+        )
+    database = Database(settings)
+    if not settings.on_sqlite:
+        database.migrate()
+    yield database
+    database.close()
+
+
+@contextmanager
+def connect(settings: Settings) -> Iterator[httpx.Client]:
+    """A client of a service with these settings, in this process.
+
+    Django has one set of settings in a process, so there is one such client at a time. It speaks
+    https: the cookies of the admin go no other way.
+    """
+    app = create_app(settings)
+    with httpx.Client(transport=httpx.WSGITransport(app), base_url="https://test") as client:
+        yield client
+    Database(settings).close()
+
+
+@pytest.fixture
+def client_of() -> ClientOf:
+    """Makes a client of a service with other settings, or without a schema."""
+    return connect
+
+
+@pytest.fixture
+def client(settings: Settings, database: object) -> Iterator[httpx.Client]:
+    with connect(settings) as client:
+        yield client

@@ -1,0 +1,167 @@
+"""What is Django's own below the API: settings, migrations, connections, serializers."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.http import Http404, HttpRequest, HttpResponse
+from rest_framework import exceptions
+
+from stock_keeper.runtime import rest, telemetry
+from stock_keeper.runtime.database import Database
+from stock_keeper.runtime.serializers import (
+    StrictBooleanField,
+    StrictCharField,
+    StrictIntegerField,
+)
+from stock_keeper.runtime.settings import BadSetting, Settings, load_settings
+from stock_keeper.runtime.wsgi import EXCHANGE
+
+MANAGE = str(Path(__file__).parent.parent / "manage.py")
+ClientOf = Callable[[Settings], AbstractContextManager[httpx.Client]]
+
+
+def test_the_settings_are_fit_for_production(database: Database) -> None:
+    call_command("check", deploy=True, fail_level="WARNING")
+
+
+def test_every_change_of_a_model_has_its_migration(database: Database) -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+@pytest.mark.parametrize("key", ["", "short"])
+def test_postgresql_asks_for_a_secret_key(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/name")
+    monkeypatch.setenv("SECRET_KEY", key)
+    with pytest.raises(BadSetting, match=r"^SECRET_KEY: [^;]+$"):
+        load_settings()
+
+
+def test_sqlite_has_a_new_secret_key_at_each_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SECRET_KEY")
+    monkeypatch.setenv("DATABASE_URL", "sqlite:///test.db")
+    one, other = load_settings(), load_settings()
+    assert len(one.secret_key) >= 50
+    assert one.secret_key != other.secret_key
+    assert one.secret_key not in repr(one)
+
+
+def run(settings: Settings, *command: str) -> "subprocess.Popen[bytes]":
+    environ = os.environ | {"DATABASE_URL": settings.database_url}
+    return subprocess.Popen([sys.executable, *command], env=environ)
+
+
+def test_two_migrations_at_once_are_one(settings: Settings, client_of: ClientOf) -> None:
+    running = [run(settings, "-m", "stock_keeper", "migrate") for _ in range(2)]
+    assert [process.wait(timeout=60) for process in running] == [0, 0]
+    with client_of(settings) as client:
+        assert client.get("/readyz").status_code == 200
+
+
+def test_a_migration_that_is_taken_back_makes_it_unready(
+    settings: Settings, database: Database, client_of: ClientOf
+) -> None:
+    assert run(settings, MANAGE, "migrate", "items", "zero").wait(timeout=60) == 0
+    with client_of(settings) as client:
+        assert client.get("/readyz").json()["checks"]["schema"] == {"status": "fail"}
+
+
+def test_a_schema_newer_than_the_code_is_fine(client: httpx.Client) -> None:
+    MigrationRecorder(connection).record_applied("items", "9999_of_the_next_release")
+    assert client.get("/readyz").status_code == 200
+
+
+def test_a_thread_keeps_no_connection_after_its_request(client: httpx.Client) -> None:
+    client.get("/v1/items")
+    assert connection.connection is None
+    first = connection.cursor().connection
+    connection.close()
+    assert connection.cursor().connection is first
+
+
+def test_a_connection_that_failed_is_not_used_again(client: httpx.Client) -> None:
+    failed = connection.cursor().connection
+    with pytest.raises(Exception, match="no_such_table"):
+        connection.cursor().execute("SELECT * FROM no_such_table")
+    connection.close()
+    assert connection.cursor().connection is not failed
+
+
+def test_a_write_waits_for_sqlites_lock_until_its_deadline(
+    settings: Settings, client: httpx.Client
+) -> None:
+    if not settings.on_sqlite:
+        pytest.skip("PostgreSQL locks rows, not the file")
+    path = settings.database_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        assert client.post("/v1/items", json={"name": "bolt"}).status_code == 503
+        assert 1.5 < time.monotonic() - started < 3
+        assert client.get("/v1/items").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        (StrictCharField(), ["x", "\xa0x"], [5, True, None, ["x"], " ", "a\x00"]),
+        (StrictIntegerField(), [0, -5], ["7", 1.0, True, None]),
+        (StrictBooleanField(), [True, False], ["true", 1, 0, None]),
+    ],
+)
+def test_a_strict_field_converts_nothing(field: Any, good: list[Any], bad: list[Any]) -> None:
+    for value in good:
+        taken = field.run_validation(value)
+        assert (type(taken), taken) == (type(value), value)
+    for value in bad:
+        with pytest.raises(exceptions.ValidationError):
+            field.run_validation(value)
+
+
+def refusal(error: Exception) -> HttpResponse:
+    """What a caller gets for an error in a view."""
+    request = HttpRequest()
+    request.META[EXCHANGE] = telemetry.Exchange("GET", "/path", "mine", "trace", 0.0)
+    answer = rest.answer_error(error, {"request": request})
+    assert answer is not None
+    assert answer["Content-Type"] == "application/problem+json"
+    return answer
+
+
+def test_what_the_framework_refuses_is_a_problem() -> None:
+    assert refusal(Http404()).status_code == 404
+    assert refusal(PermissionDenied()).status_code == 403
+    unknown = exceptions.AuthenticationFailed("Who are you?")
+    unknown.auth_header = "Bearer"  # type: ignore[attr-defined]
+    answer = refusal(unknown)
+    assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Bearer")
+    assert json.loads(answer.content)["detail"] == "Who are you?"
+    answer = refusal(exceptions.Throttled(wait=7))
+    assert (answer.status_code, answer["Retry-After"]) == (429, "7")
+
+
+def test_what_is_invalid_is_found_however_deep() -> None:
+    detail = {"a": {"b": ["wrong"]}, "c": [{}, {"d": ["bad"]}], "non_field_errors": ["odd"]}
+    errors = json.loads(refusal(exceptions.ValidationError(detail)).content)["errors"]
+    assert errors == [
+        {"pointer": "/a/b", "detail": "wrong"},
+        {"pointer": "/c/1/d", "detail": "bad"},
+        {"pointer": "", "detail": "odd"},
+    ]
+
+
+def test_any_other_error_is_not_the_frameworks_to_answer() -> None:
+    assert rest.answer_error(ZeroDivisionError(), {}) is None

@@ -1,0 +1,46 @@
+"""Waiting that lets others go on: imported before anything else that may wait.
+
+The service's green threads share one real thread, so whatever blocks that blocks all of them.
+Sockets, locks and sleep are eventlet's from here on; PostgreSQL and SQLite wait in C, which no
+patch reaches, and are taught it below.
+"""
+
+import os
+import sqlite3
+import warnings
+from typing import Any
+
+with warnings.catch_warnings():
+    # eventlet says here that it only gets bug fixes; so does the README.
+    warnings.simplefilter("ignore")
+    import eventlet
+    from eventlet import debug, tpool
+
+eventlet.monkey_patch()
+debug.hub_exceptions(False)  # it would print tracebacks between the lines of the log
+os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"  # the one that waits in Python; eventlet's select
+
+from sqlalchemy import Dialect, Engine, event  # noqa: E402  only after the patch
+
+
+class Cursor(sqlite3.Cursor):
+    """A cursor whose statements run in a real thread: a locked file and a slow disk take time."""
+
+    def execute(self, *args: Any) -> "Cursor":
+        tpool.execute(super().execute, *args)
+        return self
+
+
+class Connection(sqlite3.Connection):
+    """A connection to SQLite that makes such cursors."""
+
+    def cursor(self, factory: Any = Cursor) -> Any:
+        return super().cursor(factory)
+
+
+@event.listens_for(Engine, "do_connect")
+def connect_to_sqlite(
+    dialect: Dialect, record: object, args: object, options: dict[str, Any]
+) -> None:
+    if dialect.name == "sqlite":
+        options["factory"] = Connection

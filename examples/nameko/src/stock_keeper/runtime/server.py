@@ -1,0 +1,39 @@
+"""The runner of the service; Nameko's own needs a setuptools of old."""
+
+import signal
+import sys
+import threading
+import time
+from importlib import import_module
+from typing import Any, Final
+
+import eventlet
+import structlog
+
+from .settings import Settings, load_settings
+
+IN_FLIGHT_SECONDS: Final = 30
+
+draining = threading.Event()
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; what is in flight then gets its answer."""
+    log = structlog.get_logger()
+    signals: list[int] = []  # a handler may not switch green threads, so it only notes
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: signals.append(number))
+    service: Any = import_module("..app", __package__).create_app(settings)
+    service.start()
+    log.info("listening", host=settings.host, port=settings.port)
+    while service.is_alive and not signals:
+        eventlet.sleep(0.05)
+    if not signals:
+        log.critical("server_ended")
+        sys.exit(1)
+    draining.set()
+    end = time.monotonic() + settings.drain_seconds
+    while time.monotonic() < end and len(signals) < 2:
+        eventlet.sleep(0.05)
+    service.stop(IN_FLIGHT_SECONDS)
+    log.info("stopped")

@@ -1,0 +1,159 @@
+"""What the service stands on: settings, deadlines, the process itself."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import httpx
+import pytest
+
+from stock_keeper.runtime import Unavailable, telemetry
+from stock_keeper.runtime.deadlines import Bulkhead, deadline, remaining
+from stock_keeper.runtime.settings import BadSetting, load_settings
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "0"),
+        ("LOG_LEVEL", "loud"),
+        ("DATABASE_URL", "mysql://secret@host/name"),
+        ("DATABASE_URL", "sqlite:///"),
+        ("DATABASE_URL", "postgresql://me:secret@host:port/name"),
+        ("DATABASE_TIMEOUT_SECONDS", "1"),
+        ("MAX_BODY_BYTES", "-1"),
+        ("DRAIN_SECONDS", "nan"),
+    ],
+)
+def test_a_bad_setting_is_named_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(BadSetting) as caught:
+        load_settings()
+    assert variable in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_settings_never_show_the_database_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:secret@host/name")
+    assert "secret" not in repr(load_settings())
+
+
+def test_waiting_ends_at_the_deadline() -> None:
+    bulkhead = Bulkhead(1)
+    with bulkhead.place(), ThreadPoolExecutor(1) as pool:
+
+        def wait() -> None:
+            with deadline(0.3), bulkhead.place():
+                pass
+
+        with pytest.raises(Unavailable):
+            pool.submit(wait).result(timeout=2)
+
+
+def test_nobody_waits_for_a_database_that_hangs() -> None:
+    bulkhead = Bulkhead(1)
+    with bulkhead.place(), ThreadPoolExecutor(20) as pool:
+
+        def wait() -> float:
+            started = time.monotonic()
+            with pytest.raises(Unavailable), deadline(30), bulkhead.place():
+                pass
+            return time.monotonic() - started
+
+        waits = [pool.submit(wait) for _ in range(20)]
+        assert max(one.result(timeout=5) for one in waits) < 3
+    with bulkhead.place():
+        assert remaining() is None
+
+
+def test_places_are_given_in_the_order_of_asking() -> None:
+    bulkhead, order = Bulkhead(1), list[int]()
+
+    def ask(number: int) -> None:
+        with bulkhead.place():
+            order.append(number)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(5)]
+    with bulkhead.place():
+        for count, thread in enumerate(threads, 1):
+            thread.start()
+            while len(bulkhead._queue) < count:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2, 3, 4]
+
+
+def test_a_valid_trace_goes_on_and_an_invalid_one_starts_anew() -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+
+    def kept(traceparent: str) -> bool:
+        exchange = telemetry.begin("GET", "/", None, traceparent)
+        telemetry.finish(exchange, 200)
+        return exchange.trace_id == trace
+
+    assert kept(f"00-{trace}-b7ad6b7169203331-01")
+    for bad in ("", f"00-{trace}", f"ff-{trace}-b7ad6b7169203331-01", f"00-{trace}-{'0' * 16}-01"):
+        assert not kept(bad)
+
+
+@pytest.fixture
+def process(database_url: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The service as a process of its own: where it listens, and the process."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    environ = os.environ | {"DATABASE_URL": database_url, "PORT": str(port), "DRAIN_SECONDS": "0.5"}
+    command = [sys.executable, "-m", "stock_keeper"]
+    for _ in range(2):
+        subprocess.run([*command, "migrate"], env=environ, check=True, capture_output=True)
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as service:
+        yield f"http://127.0.0.1:{port}", service
+        service.kill()
+
+
+def wait_for(url: str, status: int, word: str = "") -> None:
+    for _ in range(200):
+        try:
+            answer = httpx.get(url)
+            if answer.status_code == status and word in answer.text:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    pytest.fail(f"{url} never answered {status}")
+
+
+def test_sigterm_drains_and_ends_well(process: tuple[str, subprocess.Popen[str]]) -> None:
+    url, service = process
+    wait_for(f"{url}/readyz", 200 if "TEST_AMQP_URL" in os.environ else 503, "database")
+    service.send_signal(signal.SIGTERM)
+    wait_for(f"{url}/readyz", 503, "draining")
+    output, _ = service.communicate(timeout=10)
+    assert service.returncode == 0
+    for line in output.splitlines():
+        assert {"time", "level", "event"} <= json.loads(line).keys()
+
+
+def test_a_bad_setting_ends_the_process_with_one_line() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "stock_keeper"],
+        env=os.environ | {"PORT": "eighty"},
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=False,
+    )
+    assert ended.returncode == 2
+    (line,) = (ended.stdout + ended.stderr).splitlines()
+    assert "PORT" in json.loads(line)["event"]

@@ -1,0 +1,98 @@
+"""One JSON object a line on stdout: the service's own lines, its libraries' and its server's."""
+
+import logging
+import logging.config
+import sys
+import threading
+from types import TracebackType
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+SERVER_LOGGERS = ("_granian", "granian.access")
+
+
+def _severity(_: WrappedLogger, name: str, event: EventDict) -> EventDict:
+    event["level"] = "warning" if name == "warn" else name
+    return event
+
+
+_common: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    _severity,
+    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    structlog.processors.format_exc_info,
+]
+# Everything outside ASCII is escaped, so that no character can be taken for the end of a line.
+_render = structlog.processors.JSONRenderer(ensure_ascii=True, default=repr)
+
+
+def json_formatter() -> logging.Formatter:
+    """The formatter that writes a record of the standard library as the same JSON object."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            _render,
+        ],
+    )
+
+
+def logging_config(level: str) -> dict[str, Any]:
+    """The configuration, as `logging.config.dictConfig` takes it, for this process and its workers.
+
+    Libraries speak from warnings on; the service and its server from `level`.
+    """
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": f"{__name__}.json_formatter"}},
+        "handlers": {
+            "stdout": {
+                "class": "logging.StreamHandler",
+                "formatter": "json",
+                "stream": "ext://sys.stdout",
+            }
+        },
+        "root": {"handlers": ["stdout"], "level": max(logging.WARNING, _number(level))},
+        "loggers": {
+            name: {"handlers": [], "level": _number(level), "propagate": True}
+            for name in (__package__.partition(".")[0], *SERVER_LOGGERS)
+        },
+    }
+
+
+def configure_logs(level: str) -> None:
+    """Send every line of this process to stdout as JSON, uncaught exceptions and warnings too."""
+    logging.config.dictConfig(logging_config(level))
+    logging.captureWarnings(True)
+    structlog.configure(
+        processors=[*_common, _render],
+        wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda args: _log_uncaught(
+        args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
+    )
+    sys.unraisablehook = lambda args: _log_uncaught(
+        args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
+    )
+
+
+def _number(level: str) -> int:
+    return logging.getLevelNamesMapping()[level.upper()]
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    logging.getLogger("process").critical("uncaught_exception", exc_info=(kind, error, trace))

@@ -1,0 +1,137 @@
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    asynccontextmanager,
+    contextmanager,
+)
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+from sanic import Sanic
+
+from stock_keeper.app import create_app
+from stock_keeper.runtime.database import Database
+from stock_keeper.runtime.server import Protocol
+from stock_keeper.runtime.settings import Settings
+
+ClientOf = Callable[[Settings], AbstractContextManager[httpx.Client]]
+POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL")
+
+
+@contextmanager
+def postgresql_schema() -> Iterator[str]:
+    """A schema of its own on a running server, dropped afterwards, as a DATABASE_URL."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(str(POSTGRES_URL), autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}".encode())
+        try:
+            joint = "&" if "?" in str(POSTGRES_URL) else "?"
+            yield f"{POSTGRES_URL}{joint}options={quote(f'-csearch_path={name}')}"
+        finally:
+            connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
+
+
+@pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES_URL else [])])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database: a file, and where TEST_POSTGRES_URL is set a schema of that server too."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/test.db"
+    else:
+        with postgresql_schema() as url:
+            yield url
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return Settings(database_url=database_url, database_timeout_seconds=2)
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    """The database at its newest schema."""
+    database = Database(settings)
+    database.migrate()
+    yield database
+    database.close()
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[int]:
+    """The service as it is in production, on a free port."""
+    Sanic.test_mode = True  # an application may then have the name of another
+    app = create_app(settings)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = await app.create_server(sock=listener, protocol=Protocol, return_asyncio_server=True)
+    await server.startup()
+    await server.before_start()
+    yield listener.getsockname()[1]
+    await app.ctx.stream.end(seconds=2)
+    server.close()
+    for connection in tuple(server.connections):
+        connection.close_if_idle()
+    await server.after_stop()
+
+
+class Transport(httpx.HTTPTransport):
+    """Brings every request to one port of this machine, whatever host its URL names."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self._port = port
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.url = request.url.copy_with(host="127.0.0.1", port=self._port)
+        return super().handle_request(request)
+
+
+@contextmanager
+def entered(serving: AbstractAsyncContextManager[int]) -> Iterator[int]:
+    """What an async context gives, while its event loop runs in a thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    def run(step: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(step, loop).result(timeout=20)
+
+    try:
+        port: int = run(serving.__aenter__())
+        try:
+            yield port
+        finally:
+            run(serving.__aexit__(None, None, None))
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@contextmanager
+def connect(settings: Settings) -> Iterator[httpx.Client]:
+    """A client of a service with these settings, served in this process."""
+    with entered(serving(settings)) as port:
+        url = f"http://127.0.0.1:{port}"
+        with httpx.Client(transport=Transport(port), base_url=url) as client:
+            yield client
+
+
+@pytest.fixture
+def client_of() -> ClientOf:
+    """Makes a client of a service with other settings, or without a schema."""
+    return connect
+
+
+@pytest.fixture
+def client(settings: Settings, database: object) -> Iterator[httpx.Client]:
+    with connect(settings) as client:
+        yield client

@@ -1,0 +1,6 @@
+"""The service: `app` wires it, `items` is its example resource, `runtime` what it stands on."""
+
+from typing import Final
+
+NAME: Final = "stock-keeper"
+DEFAULT_DATABASE_URL: Final = "postgresql://localhost/stock_keeper"

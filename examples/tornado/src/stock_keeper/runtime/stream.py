@@ -1,0 +1,238 @@
+"""Messages pushed to whoever is connected, in the order in which their changes were stored.
+
+With PostgreSQL the replicas tell each other: a change is announced (NOTIFY) in the transaction that
+stores it, and every replica hears (LISTEN) what all of them announce.
+"""
+
+import asyncio
+import json
+import logging
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from itertools import count
+from typing import Any, Final, LiteralString
+from urllib.parse import urlsplit
+
+import psycopg
+from prometheus_client import Gauge
+from psycopg import sql
+from sqlalchemy import text
+
+from .. import NAME
+from .database import Database
+from .http import Problem, check_host
+from .settings import Settings
+
+GOING_AWAY: Final = 1001
+TOO_SLOW: Final = 1008
+MOST_WAITING: Final = 256
+# What the kernel holds for one reader, which else may grow to megabytes for each of thousands.
+SEND_BUFFER_BYTES: Final = 65_536
+PING_SECONDS: Final = 20
+MOST_HEARD_BYTES: Final = 4_096  # of a reader, who has nothing to say
+
+Message = dict[str, Any]
+
+_log = logging.getLogger(__name__)
+_readers = Gauge("stream_readers", "How many readers the stream has now.")
+_KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
+# An own change waits so long to be heard, so that it takes its place among those of others.
+_HEARING_SECONDS = 1.0
+_RECONNECT_SECONDS = 1.0
+_MOST_KNOWN = 10_000
+# A message takes its readers a few turns of the loop: a burst must not fill their queues meanwhile.
+_TURNS = 4
+# Of this service in this schema: a database may hold several.
+_CHANNEL: LiteralString = f"md5(concat('{NAME}/', current_schema()))"
+_NOTIFY = text(f"SELECT pg_notify({_CHANNEL}, :payload)")
+
+
+class Reader:
+    """One connection: what waits for it, and how it ends."""
+
+    def __init__(
+        self, send: Callable[[str], Awaitable[object]], close: Callable[[int], object]
+    ) -> None:
+        self._send = send
+        self._close = close
+        self._waiting: asyncio.Queue[str | None] = asyncio.Queue()
+        self._delivery = asyncio.create_task(self._deliver())
+
+    def push(self, message: str) -> None:
+        """Let a message wait for its turn; a reader for whom too many wait is closed."""
+        if self._waiting.qsize() < MOST_WAITING:
+            self._waiting.put_nowait(message)
+        elif self._delivery.cancel():
+            self._close(TOO_SLOW)
+
+    def end(self) -> None:
+        """Close after what waits already."""
+        self._waiting.put_nowait(None)
+
+    def stop(self) -> None:
+        """The connection has gone: send nothing more."""
+        self._delivery.cancel()
+
+    async def _deliver(self) -> None:
+        try:
+            while (message := await self._waiting.get()) is not None:
+                await self._send(message)
+            self._close(GOING_AWAY)
+        except Exception as error:
+            _log.debug("reader_lost", exc_info=error)
+
+
+class Stream:
+    """Every message once to every reader, those of other replicas included."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = None if settings.on_sqlite else settings.database_url
+        self._readers: set[Reader] = set()
+        self._replica = secrets.token_hex(8)
+        self._numbers = count()
+        self._known: dict[str, None] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._hearing: asyncio.Task[None] | None = None
+        self._hears = False
+
+    def start(self) -> None:
+        """Begin to push; called in the event loop of the readers."""
+        self._loop = asyncio.get_running_loop()
+        if self._url is not None:
+            self._hearing = self._loop.create_task(self._hear_forever(self._url))
+
+    async def end(self, seconds: float) -> None:
+        """Close every reader, and wait so long at the most until they have gone."""
+        if self._hearing is not None:
+            self._hearing.cancel()
+        for reader in self._readers:
+            reader.end()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._readers:
+                    await asyncio.sleep(0.02)
+
+    def join(
+        self, send: Callable[[str], Awaitable[object]], close: Callable[[int], object]
+    ) -> Reader:
+        """A new reader: each message from now on is sent; `close` gets a WebSocket's close code."""
+        reader = Reader(send, close)
+        self._readers.add(reader)
+        _readers.set(len(self._readers))
+        return reader
+
+    def leave(self, reader: Reader) -> None:
+        """The reader's connection has gone."""
+        reader.stop()
+        self._readers.discard(reader)
+        _readers.set(len(self._readers))
+
+    @contextmanager
+    def writing(self, database: Database) -> Iterator[Callable[[Message], None]]:
+        """A transaction, in a thread; what is announced in it is pushed when it is stored.
+
+        PostgreSQL takes messages of less than 8000 bytes.
+        """
+        announced: dict[str, str] = {}
+        with database.writing(lambda: self._stored(announced)) as connection:
+
+            def announce(message: Message) -> None:
+                key = f"{self._replica}:{next(self._numbers)}"
+                announced[key] = json.dumps(message)
+                if self._url is not None:
+                    connection.execute(_NOTIFY, {"payload": f"{key} {announced[key]}"})
+
+            yield announce
+
+    def _stored(self, announced: Mapping[str, str]) -> None:
+        if self._loop is None:
+            return
+        with suppress(RuntimeError):  # the loop has ended, and every reader with it
+            for key, message in announced.items():
+                self._loop.call_soon_threadsafe(self._push_own, key, message)
+
+    def _push_own(self, key: str, message: str) -> None:
+        if self._loop is None or self._url is None:
+            self._push(message)
+        else:
+            self._loop.call_later(_HEARING_SECONDS * self._hears, self._push_once, key, message)
+
+    def _push_once(self, key: str, message: str) -> None:
+        """An own change comes twice, stored here and heard from the database; the first counts."""
+        if key in self._known:
+            del self._known[key]
+            return
+        self._known[key] = None
+        if len(self._known) > _MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        self._push(message)
+
+    def _push(self, message: str) -> None:
+        for reader in tuple(self._readers):
+            reader.push(message)
+
+    async def _hear_forever(self, url: str) -> None:
+        while True:
+            try:
+                await self._hear(url)
+            except (psycopg.Error, OSError):
+                _log.warning("stream_apart", exc_info=True)
+            self._hears = False
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    async def _hear(self, url: str) -> None:
+        connection = await psycopg.AsyncConnection.connect(
+            url,
+            autocommit=True,
+            connect_timeout=5,
+            keepalives_idle=15,
+            keepalives_interval=5,
+            keepalives_count=3,
+        )
+        try:
+            found = await connection.execute(f"SELECT {_CHANNEL}")
+            for (channel,) in await found.fetchall():
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+            self._hears = True
+            async for notification in connection.notifies():
+                self._take(notification.payload)
+                for _ in range(_TURNS):
+                    await asyncio.sleep(0)
+        finally:
+            await connection.close()
+
+    def _take(self, payload: str) -> None:
+        key, _, message = payload.partition(" ")
+        if key.startswith(self._replica):
+            self._push_once(key, message)
+        else:
+            self._push(message)
+
+
+def wants_stream(headers: Mapping[str, str]) -> bool:
+    """Whether a request asks to become a WebSocket."""
+    connection = (token.strip().lower() for token in headers.get("Connection", "").split(","))
+    return "upgrade" in connection and headers.get("Upgrade", "").lower() == "websocket"
+
+
+def check_handshake(headers: Mapping[str, str], allowed_hosts: Iterable[str]) -> None:
+    """A `Problem` for a handshake that cannot succeed, or comes from a page of another host.
+
+    A browser lets any page connect, and says which: one of this host may, or of an allowed one.
+    """
+    if headers.get("Sec-WebSocket-Version") != "13":
+        raise Problem(426, headers={"Sec-WebSocket-Version": "13", "Upgrade": "websocket"})
+    if not _KEY.fullmatch(headers.get("Sec-WebSocket-Key", "")):
+        raise Problem(400, "The Sec-WebSocket-Key is not valid.")
+    origin = headers.get("Origin")
+    if origin is None:
+        return
+    with suppress(ValueError, Problem):
+        host = urlsplit(origin).netloc.lower()
+        if host and host != headers.get("Host", "").lower():
+            check_host(host, allowed_hosts)
+        if host:
+            return
+    raise Problem(403, "A page of this origin may not read the stream.")

@@ -1,0 +1,51 @@
+"""Calls of code that blocks, such as a store's, from an event loop."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Final, ParamSpec, TypeVar
+
+from . import Unavailable
+from .deadlines import deadline, remaining
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+# More than the database has connections, so that its bulkhead notices when it stops answering.
+THREADS: Final = 40
+
+
+class Threads:
+    """Threads of one purpose: when all of them wait, nothing but that purpose waits with them."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="blocking")
+
+    async def run(
+        self,
+        call: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """The result of a call, made in a thread, first come first served.
+
+        `Unavailable` if it is not there by the deadline, which begins now and not when a thread
+        is free; a call that is running then goes on until the same deadline ends it.
+        """
+        with deadline(self._seconds):
+            left, context = remaining(), copy_context()
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._executor, lambda: context.run(call, *args, **kwargs))
+        try:
+            done, _ = await asyncio.wait([future], timeout=left)
+            if not done:
+                raise Unavailable("there was no answer in time")
+            return future.result()
+        finally:
+            future.cancel()  # no thread takes it up for a caller who has gone
+
+    def close(self) -> None:
+        """Take no more calls, and wait for none."""
+        self._executor.shutdown(wait=False, cancel_futures=True)

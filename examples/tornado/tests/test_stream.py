@@ -1,0 +1,154 @@
+"""The stream of changes over a WebSocket."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
+
+from stock_keeper.runtime.settings import Settings
+from stock_keeper.runtime.stream import MOST_WAITING, Stream
+
+ClientOf = Callable[[Settings], AbstractContextManager[httpx.Client]]
+PATH = "/v1/items/stream"
+HANDSHAKE = {
+    "Connection": "keep-alive, Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+@contextmanager
+def reading(client: httpx.Client, origin: str | None = None) -> Iterator[ClientConnection]:
+    """A reader of the stream."""
+    url = client.base_url.copy_with(scheme="ws", path=PATH)
+    headers = {"Origin": origin} if origin else {}
+    with connect(str(url), additional_headers=headers, close_timeout=1) as reader:
+        yield reader
+
+
+def told(reader: ClientConnection) -> tuple[str, str]:
+    """What happened next, and to the item of which name."""
+    message = json.loads(reader.recv(timeout=10))
+    return message["type"], message["item"]["name"]
+
+
+def create(client: httpx.Client, name: str) -> dict[str, Any]:
+    created = client.post("/v1/items", json={"name": name})
+    assert created.status_code == 201
+    item: dict[str, Any] = created.json()
+    return item
+
+
+def test_each_change_reaches_every_reader_once_and_in_order(client: httpx.Client) -> None:
+    with reading(client) as one, reading(client) as other:
+        item = create(client, "bolt")
+        path = f"/v1/items/{item['id']}"
+        replaced = client.put(path, json={"name": "nut", "quantity": 5}).json()
+        client.delete(path)
+        create(client, "last")
+        for reader in (one, other):
+            assert json.loads(reader.recv(timeout=10)) == {"type": "created", "item": item}
+            assert json.loads(reader.recv(timeout=10)) == {"type": "updated", "item": replaced}
+            assert json.loads(reader.recv(timeout=10)) == {"type": "deleted", "item": replaced}
+            assert told(reader) == ("created", "last")
+
+
+def test_what_was_not_stored_is_not_told(client: httpx.Client) -> None:
+    create(client, "bolt")
+    with reading(client) as reader:
+        assert client.post("/v1/items", json={"name": "bolt"}).status_code == 409
+        create(client, "nut")
+        assert told(reader) == ("created", "nut")
+
+
+def test_a_change_outlives_the_way_to_hear_of_it(
+    client: httpx.Client, settings: Settings, client_of: ClientOf
+) -> None:
+    if settings.on_sqlite:
+        return  # there it needs no way
+    with client_of(settings) as replica, reading(client) as reader, reading(replica) as far:
+        create(client, "before")
+        assert told(reader) == told(far) == ("created", "before")
+        with psycopg.connect(settings.database_url, autocommit=True) as connection:
+            listening = "FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND state = 'idle'"
+            connection.execute(f"SELECT pg_terminate_backend(pid) {listening}".encode())
+            create(client, "meanwhile")
+            assert told(reader) == ("created", "meanwhile")
+            while connection.execute(f"SELECT count(*) {listening}".encode()).fetchone() != (2,):
+                time.sleep(0.02)
+        create(replica, "after")
+        assert told(reader) == ("created", "after")
+
+
+def test_a_reader_that_is_too_slow_is_closed() -> None:
+    closed = []
+
+    async def never(_: str) -> None:
+        await asyncio.Event().wait()
+
+    async def fill(stream: Stream) -> None:
+        stream.start()
+        stream.join(never, closed.append)
+        for _ in range(MOST_WAITING + 10):
+            await asyncio.sleep(0)
+            stream._push("change")
+
+    asyncio.run(fill(Stream(Settings(database_url="sqlite:///none.db"))))
+    assert closed == [1008]
+
+
+def test_a_service_that_ends_says_so(settings: Settings, client_of: ClientOf) -> None:
+    with client_of(settings) as client:
+        connection = reading(client)
+        reader = connection.__enter__()
+    with pytest.raises(ConnectionClosed) as closed:
+        reader.recv(timeout=5)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1001
+    connection.__exit__(None, None, None)
+
+
+def test_readers_who_left_are_forgotten(client: httpx.Client) -> None:
+    with reading(client):
+        assert "stream_readers 1.0" in client.get("/metrics").text
+    deadline = time.monotonic() + 5
+    while "stream_readers 0.0" not in client.get("/metrics").text:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_page_of_another_host_may_not_read(settings: Settings, client_of: ClientOf) -> None:
+    allowing = settings.model_copy(update={"allowed_hosts": ("127.0.0.1", "*.example.com")})
+    with client_of(allowing) as client:
+        for origin in ("https://elsewhere.org", "https://example.com", "null", "http://[x"):
+            refused = client.get(PATH, headers=HANDSHAKE | {"Origin": origin})
+            assert (refused.status_code, refused.json()["status"]) == (403, 403)
+        for origin in (str(client.base_url), "https://app.example.com"):
+            with reading(client, origin) as reader:
+                reader.ping().wait(timeout=5)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Upgrade": ""}, 404),
+        ({"Connection": "keep-alive"}, 404),
+        ({"Sec-WebSocket-Version": "8"}, 426),
+        ({"Sec-WebSocket-Key": "short"}, 400),
+    ],
+)
+def test_what_is_no_handshake_is_refused(
+    client: httpx.Client, headers: dict[str, str], status: int
+) -> None:
+    refused = client.get(PATH, headers=HANDSHAKE | headers)
+    assert refused.status_code == status
+    assert refused.headers["Content-Type"] == "application/problem+json"
