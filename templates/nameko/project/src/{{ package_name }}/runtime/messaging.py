@@ -116,7 +116,7 @@ class Consumer(QueueConsumer):  # type: ignore[misc]
 
     def settle(self, how: Callable[[], object]) -> None:
         """Tell the broker what became of a message; if it has gone, it will send it again."""
-        with suppress(*BROKER_ERRORS, AttributeError):  # a closed channel has no connection
+        with suppress(*BROKER_ERRORS):
             how()
 
 
