@@ -173,23 +173,22 @@ def test_every_command_for_a_cluster_names_what_is_there(
     kubectl = program("kubectl", "kubernetes-client 1.27 or newer")
     variables = os.environ | {"KUBECONFIG": str(offline_kubeconfig(tmp_path))}
     objects = {f"{m['kind'].lower()}/{m['metadata']['name']}" for m in rendering.manifests}
-    secret: dict[str, str] = {}
+    made: set[tuple[str, str]] = set()
     for line in commands(rendering.read("deploy/README.md")):
         words = shlex.split(line)
         match words[1:3]:
             case ["compose", "up"]:
                 assert words[0] == "docker"
             case ["create", kind]:
-                made = run(
-                    [kubectl, *words[1:], "--dry-run=client", "--output=yaml"], env=variables
-                )
-                manifest = yaml.safe_load(expect_exit(made).stdout)
+                dry = run([kubectl, *words[1:], "--dry-run=client", "--output=yaml"], env=variables)
+                manifest = yaml.safe_load(expect_exit(dry).stdout)
                 assert manifest["kind"].lower() == kind
-                secret |= manifest.get("data", {})
+                made |= {(manifest["metadata"]["name"], key) for key in manifest.get("data", {})}
                 if kind == "namespace":
                     assert manifest["metadata"]["name"] == namespace(rendering)
             case ["patch", "secret"]:
-                secret |= json.loads(words[words.index("--patch") + 1])["stringData"]
+                patch = json.loads(words[words.index("--patch") + 1])
+                made |= {(words[3], key) for key in patch["stringData"]}
             case ["config", "set-context"]:
                 expect_exit(run([kubectl, *words[1:]], env=variables))
                 assert f"--namespace={namespace(rendering)}" in words
@@ -201,12 +200,13 @@ def test_every_command_for_a_cluster_names_what_is_there(
                 assert words[3] in objects
             case _:
                 pytest.fail(f"nothing runs this: {line}")
-    wanted = {
-        one["valueFrom"]["secretKeyRef"]["key"]
+    references = [
+        variable["valueFrom"]["secretKeyRef"]
         for pod in rendering.pods
-        for one in pod["spec"]["containers"][0].get("env", [])
-    }
-    assert set(secret) == wanted, "the page makes every key of the secret that a pod asks for"
+        for variable in pod["spec"]["containers"][0].get("env", [])
+    ]
+    wanted = {(reference["name"], reference["key"]) for reference in references}
+    assert made == wanted, "the page makes every secret that a pod asks for, and no other"
 
 
 def namespace(rendering: Rendering) -> str:
