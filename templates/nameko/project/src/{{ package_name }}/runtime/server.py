@@ -1,5 +1,3 @@
-{% extends "templates/shared/runtime/server.py" %}
-{% block imports %}
 """The runner of the service; Nameko's own needs a setuptools of old."""
 
 import signal
@@ -11,15 +9,19 @@ from typing import Any, Final
 
 import eventlet
 import structlog
-{% endblock %}
-{% block logs %}
-{% endblock %}
-{% block constants %}
+
+from .settings import Settings
+
 IN_FLIGHT_SECONDS: Final = 30
-{% endblock %}
-{% block serve %}
+
+draining = threading.Event()
+
+
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; what is in flight then gets its answer."""
+    """Serve until SIGTERM or SIGINT; what is in flight then gets its answer.
+
+    A second signal ends the time in which the service drains.
+    """
     log = structlog.get_logger()
     signals: list[int] = []  # a handler may not switch green threads, so it only notes
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -38,4 +40,3 @@ def serve(settings: Settings) -> None:
         eventlet.sleep(0.05)
     service.stop(IN_FLIGHT_SECONDS)
     log.info("stopped")
-{% endblock %}
