@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import stat
@@ -312,6 +313,12 @@ def test_the_list_has_nine_and_their_facts(checkout: Checkout, tmp_path: Path) -
     assert "2021-12-05" in text
 
 
+def without_limits(description: str) -> str:
+    """A framework.toml without the tables that the template itself may have by now."""
+    tables = re.split(r"^(?=\[)", description, flags=re.MULTILINE)
+    return "".join(table for table in tables if not table.startswith(("[[limits]]", "[budget]")))
+
+
 def test_show_has_the_evidence_the_limits_and_the_files(checkout: Checkout, tmp_path: Path) -> None:
     described = checkout.root / "templates" / "tornado" / "framework.toml"
     before = described.read_text()
@@ -320,7 +327,7 @@ def test_show_has_the_evidence_the_limits_and_the_files(checkout: Checkout, tmp_
     )
     budget = '[budget]\nlines = 1000\nreason = "the stream"\n'
     try:
-        described.write_text(f"{before}\n{limit}\n{budget}")
+        described.write_text(f"{without_limits(before)}\n{limit}\n{budget}")
         ran = checkout.scaffold("show", "tornado", "--json", cwd=tmp_path)
         text = checkout.scaffold("show", "tornado", cwd=tmp_path).out
     finally:
