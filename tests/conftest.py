@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "slow: takes more than a few seconds for each service",
         "limitable: a limit in framework.toml for the test's line makes it a strict xfail",
         "xdist_group(name): tests of one group run in one process of pytest-xdist",
+        "feature(name): only for services whose framework.toml has this feature",
         "last: runs after the other tests of the same service",
     ):
         config.addinivalue_line("markers", marker)

@@ -65,6 +65,14 @@ def limits(framework: str) -> dict[str, str]:
     return {entry["line"]: entry["evidence"] for entry in entries}
 
 
+def features(framework: str) -> set[str]:
+    """What its template has beyond the others, such as ``stream``; its tests ask by this name."""
+    description = TEMPLATES / framework / "framework.toml"
+    if not description.exists():
+        return set()
+    return set(tomllib.loads(description.read_text()).get("features", []))
+
+
 def environment_of(framework: str) -> dict[str, str]:
     """What its services need to know beside the database; ``{rabbitmq}`` is a broker's address."""
     description = TEMPLATES / framework / "framework.toml"

@@ -22,6 +22,7 @@ from tests.services import (
     Projects,
     Service,
     environment_of,
+    features,
     frameworks,
     limits,
     neighbours,
@@ -72,7 +73,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     own = [item for item in items if Path(__file__).parent in item.path.parents]
     others = [item for item in items if item not in own]
     wanted = {line for line in config.getoption("line").split(",") if line}
-    dropped = [item for item in own if wanted and not wanted & set(lines_of(item))]
+    dropped = [
+        item
+        for item in own
+        if (wanted and not wanted & set(lines_of(item))) or not features_of(item) <= had_by(item)
+    ]
     dropped += [item for item in own if item not in dropped and not has_neighbours(item)]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
@@ -111,6 +116,15 @@ def has_neighbours(item: pytest.Item) -> bool:
 
 def lines_of(item: pytest.Item) -> list[str]:
     return [line for marker in item.iter_markers("contract") for line in marker.args]
+
+
+def features_of(item: pytest.Item) -> set[str]:
+    """The features that a service needs to have for the test to be about it."""
+    return {name for marker in item.iter_markers("feature") for name in marker.args}
+
+
+def had_by(item: pytest.Item) -> set[str]:
+    return features(column_of(item).partition("-")[0])
 
 
 def column_of(item: pytest.Item) -> str:

@@ -1,0 +1,60 @@
+"""The server: Sanic's own, in one process."""
+
+import asyncio
+import logging
+import threading
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from sanic.http import Stage
+from sanic.server.protocols.websocket_protocol import WebSocketProtocol
+
+from .settings import Settings
+from .web import Edge
+
+if TYPE_CHECKING:
+    from ..app import App
+
+BACKLOG: Final = 1_024
+
+draining = threading.Event()
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; what is in flight then gets its answer."""
+    app: App = import_module("..app", __package__).create_app(settings)
+    app.after_server_start(_announce)
+    app.before_server_stop(_drain)
+    app.run(
+        settings.host,
+        settings.port,
+        single_process=True,
+        protocol=Protocol,
+        backlog=BACKLOG,
+        access_log=False,
+        motd=False,
+    )
+
+
+class Protocol(WebSocketProtocol):
+    """A connection whose clock for a request begins with its first byte, not anew with each."""
+
+    HTTP_CLASS = Edge
+
+    def data_received(self, data: bytes) -> None:
+        began, http = self._time, self.http
+        super().data_received(data)  # type: ignore[no-untyped-call]
+        if http is not None and (http.stage is Stage.REQUEST or http.request_body):
+            self._time = began
+
+
+async def _announce(app: "App") -> None:
+    settings: Settings = app.ctx.settings
+    logging.getLogger(__name__).info("listening on %s:%d", settings.host, settings.port)
+
+
+async def _drain(app: "App") -> None:
+    """Sanic listens on until this ends, and a second signal ends it at once."""
+    draining.set()
+    await asyncio.sleep(app.ctx.settings.drain_seconds)
+    await app.ctx.stream.end(seconds=2)
