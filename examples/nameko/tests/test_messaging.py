@@ -13,16 +13,13 @@ from nameko.testing.services import entrypoint_waiter, worker_factory
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-from stock_keeper.app import create_app
-from stock_keeper.items.service import AnnouncedItems, Items
-from stock_keeper.items.store import ItemContent
+from stock_keeper.app import Service, Settings, create_app
+from stock_keeper.items.service import AnnouncedItems, ItemContent, Items
 from stock_keeper.runtime import Duplicate, NotFound, Unavailable, messaging, outbox
 from stock_keeper.runtime.database import Database
 from stock_keeper.runtime.http import Problem
 from stock_keeper.runtime.messaging import Call, Calls, InternalError, Invalid, Subscription
 from stock_keeper.runtime.outbox import Outbox
-from stock_keeper.runtime.service import Service
-from stock_keeper.runtime.settings import Settings
 
 
 @pytest.fixture

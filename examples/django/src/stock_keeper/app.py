@@ -16,6 +16,9 @@ from .runtime.wsgi import EXCHANGE, Edge
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
+# `<str:item_id>`, and the admin's own `(?P<url>.*)$`.
+_PARAMETER = re.compile(r"(?:\(\?P)?<(?:\w+:)?(\w+)>(?:[^)/]*\)\$?)?")
+
 
 class Service(WSGIHandler):
     """Django, with a deadline for all that a request asks of the database."""
@@ -25,9 +28,11 @@ class Service(WSGIHandler):
         self._database_seconds = database_seconds
 
     def get_response(self, request: HttpRequest) -> HttpResponseBase:
-        with bounded(self._database_seconds):
-            response = super().get_response(request)
-        name_route(request)
+        try:
+            with bounded(self._database_seconds):
+                response = super().get_response(request)
+        finally:
+            name_route(request)
         if isinstance(response, HttpResponse) and response.status_code not in BODILESS:
             response.headers.setdefault("Content-Length", str(len(response.content)))
         return response
@@ -44,5 +49,5 @@ def create_app(settings: Settings) -> "WSGIApplication":
 def name_route(request: HttpRequest) -> None:
     """Tell the metrics and the log which route matched, as the API's document writes it."""
     if request.resolver_match is not None:
-        route = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", request.resolver_match.route)
+        route = _PARAMETER.sub(r"{\1}", request.resolver_match.route)
         request.META[EXCHANGE].route = f"/{route}"

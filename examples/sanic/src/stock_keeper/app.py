@@ -58,10 +58,11 @@ async def end(app: App) -> None:
 async def answer_error(request: Request, error: Exception) -> HTTPResponse:
     """Any error, as a problem; OPTIONS, which no route has, is answered here."""
     if isinstance(error, MethodNotAllowed):
-        allow = {"Allow": ", ".join(allowed(request))}
-        if request.method == "OPTIONS":
+        methods = allowed(request)
+        allow = {"Allow": ", ".join(sorted(methods | {"OPTIONS"}))}
+        if methods and request.method == "OPTIONS":
             return empty(headers=allow)
-        error = Problem(405, headers=allow)
+        error = Problem(405, headers=allow) if methods else Problem(404)
     elif isinstance(error, SanicException):
         error = Problem(error.status_code)
     problem = problem_of(error)
@@ -74,11 +75,11 @@ async def answer_error(request: Request, error: Exception) -> HTTPResponse:
     )
 
 
-def allowed(request: Request) -> list[str]:
+def allowed(request: Request) -> set[str]:
     """Every method that some route has for this path."""
-    found = {"OPTIONS"}
+    found = set()
     for method in METHODS:
         with suppress(NotFound, MethodNotAllowed):
             request.app.router.get(request.path, method, None)
             found.add(method)
-    return sorted(found)
+    return found

@@ -166,6 +166,12 @@ def _sqlite_engine(url: str, seconds: float) -> Engine:
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
                 cursor.execute(f"PRAGMA {pragma}")
 
+    @event.listens_for(engine, "checkout")
+    def wait_no_longer(connection: sqlite3.Connection, *_: Any) -> None:
+        left = deadlines.remaining()
+        milliseconds = int(1000 * (seconds if left is None else left))
+        connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
+
     return engine
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import eventlet
 import structlog
 
-from .settings import Settings, load_settings
+from .settings import Settings
 
 IN_FLIGHT_SECONDS: Final = 30
 
@@ -18,7 +18,10 @@ draining = threading.Event()
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; what is in flight then gets its answer."""
+    """Serve until SIGTERM or SIGINT; what is in flight then gets its answer.
+
+    A second signal ends the time in which the service drains.
+    """
     log = structlog.get_logger()
     signals: list[int] = []  # a handler may not switch green threads, so it only notes
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -100,7 +100,7 @@ class Line:
     def _drop(self) -> None:
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
-            connection.collapse()
+            connection.collect()  # a polite end would wait for an answer
 
 
 class Messaging:

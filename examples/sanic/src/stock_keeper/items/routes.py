@@ -46,7 +46,7 @@ async def get_item(request: Request, item_id: str) -> HTTPResponse | None:
         await follow_stream(request)
         return None
     item = await in_thread(request).run(store(request).get, read_id(item_id))
-    if none_match(request.headers.get("If-None-Match"), item.revision):
+    if none_match(tags(request, "If-None-Match"), item.revision):
         return empty(304, {"ETag": entity_tag(item.revision)})
     return answer(item)
 
@@ -54,7 +54,7 @@ async def get_item(request: Request, item_id: str) -> HTTPResponse | None:
 @blueprint.put("/<item_id>")
 async def replace_item(request: Request, item_id: str) -> HTTPResponse:
     wanted = content(request)
-    revisions = if_match(request.headers.get("If-Match"))
+    revisions = if_match(tags(request, "If-Match"))
     return answer(
         await in_thread(request).run(store(request).replace, read_id(item_id), wanted, revisions)
     )
@@ -62,7 +62,7 @@ async def replace_item(request: Request, item_id: str) -> HTTPResponse:
 
 @blueprint.delete("/<item_id>")
 async def delete_item(request: Request, item_id: str) -> HTTPResponse:
-    revisions = if_match(request.headers.get("If-Match"))
+    revisions = if_match(tags(request, "If-Match"))
     await in_thread(request).run(store(request).delete, read_id(item_id), revisions)
     return empty()
 
@@ -74,6 +74,12 @@ def store(request: Request) -> StreamedStore:
 def in_thread(request: Request) -> Threads:
     threads: Threads = request.app.ctx.threads
     return threads
+
+
+def tags(request: Request, name: str) -> str | None:
+    """A list of entity tags, which may come in several lines."""
+    lines = request.headers.getall(name, None)
+    return None if lines is None else ", ".join(lines)
 
 
 def content(request: Request) -> ItemContent:

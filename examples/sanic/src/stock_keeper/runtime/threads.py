@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
 from . import Unavailable
@@ -14,6 +15,7 @@ Result = TypeVar("Result")
 
 # More than the database has connections, so that its bulkhead notices when it stops answering.
 THREADS: Final = 40
+_MOMENT_SECONDS = 0.5
 
 
 class Threads:
@@ -32,15 +34,17 @@ class Threads:
         """The result of a call, made in a thread, first come first served.
 
         `Unavailable` if it is not there by the deadline, which begins now and not when a thread
-        is free; a call that is running then goes on until the same deadline ends it.
+        is free. A running call has the same deadline, and a moment more to say how it ended.
         """
         with deadline(self._seconds):
             left, context = remaining(), copy_context()
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._executor, lambda: context.run(call, *args, **kwargs))
+        work = self._executor.submit(context.run, partial(call, *args, **kwargs))
+        future = asyncio.wrap_future(work)
         try:
-            done, _ = await asyncio.wait([future], timeout=left)
-            if not done:
+            await asyncio.wait([future], timeout=left)
+            if work.running():
+                await asyncio.wait([future], timeout=_MOMENT_SECONDS)
+            if not future.done():
                 raise Unavailable("there was no answer in time")
             return future.result()
         finally:

@@ -123,7 +123,8 @@ class Edge(Http):
 
     def _check(self, settings: Settings) -> None:
         headers = self.request.headers
-        if not self.request.method.isupper():  # methods tell upper from lower case
+        # Methods tell upper from lower case, and two hosts are for two readers of a request.
+        if not self.request.method.isupper() or len(headers.getall("Host", ())) > 1:
             raise Problem(400)
         size = sum(len(name) + len(value) for name, value in headers.items())
         if size + len(self.request.query_string) > MAX_HEADER_BYTES:

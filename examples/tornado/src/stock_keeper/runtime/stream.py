@@ -60,12 +60,14 @@ class Reader:
         self._waiting: asyncio.Queue[str | None] = asyncio.Queue()
         self._delivery = asyncio.create_task(self._deliver())
 
-    def push(self, message: str) -> None:
-        """Let a message wait for its turn; a reader for whom too many wait is closed."""
+    def push(self, message: str) -> bool:
+        """Let a message wait for its turn; a reader for whom too many wait is closed: False."""
         if self._waiting.qsize() < MOST_WAITING:
             self._waiting.put_nowait(message)
-        elif self._delivery.cancel():
-            self._close(TOO_SLOW)
+            return True
+        self._delivery.cancel()
+        self._close(TOO_SLOW)
+        return False
 
     def end(self) -> None:
         """Close after what waits already."""
@@ -124,7 +126,7 @@ class Stream:
         return reader
 
     def leave(self, reader: Reader) -> None:
-        """The reader's connection has gone."""
+        """Push nothing more to a reader."""
         reader.stop()
         self._readers.discard(reader)
         _readers.set(len(self._readers))
@@ -171,7 +173,8 @@ class Stream:
 
     def _push(self, message: str) -> None:
         for reader in tuple(self._readers):
-            reader.push(message)
+            if not reader.push(message):
+                self.leave(reader)
 
     async def _hear_forever(self, url: str) -> None:
         while True:
