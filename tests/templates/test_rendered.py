@@ -20,7 +20,7 @@ from tests.services import PACKAGE, REPOSITORY, TEMPLATES, frameworks, render
 
 BUDGET = {"modules": 16, "lines": 1200, "owner_lines": 350, "function_lines": 30, "files": 45}
 ANSWERS = [("sqlite", "github"), ("postgresql", "gitlab"), ("sqlite", "none")]
-HOSTILE = 'Bolts & "nuts" \\ {{ 7 * 7 }} {% raw %} ${x} `id` <b> 💚 # : - | [a](b) \'q\''
+HOSTILE = "Bolts & \"nuts\" \\ {{ 7 * 7 }} {% raw %} ${x} `id` <b> 💚 # : - | [a](b) 'q'"
 EXAMPLES = REPOSITORY / "examples"
 
 
@@ -35,9 +35,7 @@ class Rendered:
     def modules(self) -> list[Path]:
         """The Python files beside tests and migrations."""
         package = self.folder / "src"
-        return [
-            path for path in sorted(package.rglob("*.py")) if "migrations" not in path.parts
-        ]
+        return [path for path in sorted(package.rglob("*.py")) if "migrations" not in path.parts]
 
 
 @pytest.fixture(scope="session", params=[*itertools.product(frameworks(), ANSWERS)], ids=str)
@@ -164,9 +162,7 @@ def test_a_service_stays_within_its_budgets(rendered: Rendered) -> None:
 
 
 @pytest.mark.parametrize("framework", frameworks())
-def test_a_plain_copier_copy_makes_the_same(
-    framework: str, copie: Copie, tmp_path: Path
-) -> None:
+def test_a_plain_copier_copy_makes_the_same(framework: str, copie: Copie, tmp_path: Path) -> None:
     """The repository itself is a template source, with copier alone."""
     result = copie.copy(extra_answers={"name": "stock-keeper", "framework": framework})
     assert result.exception is None
