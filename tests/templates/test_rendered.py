@@ -168,6 +168,7 @@ def test_a_plain_copier_copy_makes_the_same(framework: str, copie: Copie, tmp_pa
     assert result.exception is None
     assert result.exit_code == 0
     render(framework, tmp_path / "ours")
+    assert result.project_dir is not None
     assert contents(result.project_dir) == contents(tmp_path / "ours")
 
 

@@ -34,8 +34,13 @@ def tree(path: Path) -> nodes.Template:
 
 
 def included_by(path: Path) -> list[str]:
-    found = tree(path).find_all((nodes.Include, nodes.Extends))
-    return [node.template.value for node in found if isinstance(node.template, nodes.Const)]
+    return names_in(path, nodes.Include, nodes.Extends)
+
+
+def names_in(path: Path, *kinds: type[nodes.Node]) -> list[str]:
+    """The templates that statements of these kinds name."""
+    named = (getattr(node, "template", None) for node in tree(path).find_all(kinds))
+    return [name.value for name in named if isinstance(name, nodes.Const)]
 
 
 def values(path: Path) -> int:
@@ -98,10 +103,7 @@ def test_a_dotfile_of_a_template_does_not_act_on_this_repository() -> None:
 def test_every_shared_file_is_used() -> None:
     used = {name for path in template_files() for name in included_by(path)}
     imported = {
-        node.template.value
-        for path in template_files()
-        for node in tree(path).find_all((nodes.Import, nodes.FromImport))
-        if isinstance(node.template, nodes.Const)
+        name for path in template_files() for name in names_in(path, nodes.Import, nodes.FromImport)
     }
     files = (path for path in SHARED.rglob("*") if path.is_file())
     there = {str(path.relative_to(TEMPLATES.parent)) for path in files}
