@@ -213,7 +213,7 @@ def test_the_way_down_and_up_again_gives_the_same_schema(
     project: Project, new_database: NewDatabase
 ) -> None:
     database = new_database()
-    environment = {"DATABASE_URL": database.url}
+    environment = {"DATABASE_URL": database.url, **project.surroundings}
     project.migrate(environment)
     schema = database.schema()
     command = way_down((project.folder / "README.md").read_text())
