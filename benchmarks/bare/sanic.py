@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sanic import HTTPResponse, NotFound, Request, Sanic, json
 
-from .item import CONNECTIONS, HOST, PORT, read
+from .environment import CONNECTIONS, HOST, PORT
+from .item import read
 
 application = Sanic("bare", configure_logging=False)
 threads = ThreadPoolExecutor(CONNECTIONS)

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, HTTPError, RequestHandler
 
-from .item import CONNECTIONS, HOST, PORT, read
+from .environment import CONNECTIONS, HOST, PORT
+from .item import read
 
 threads = ThreadPoolExecutor(CONNECTIONS)
 

@@ -287,9 +287,17 @@ def replicas_of_a_server_that_goes(project: Project) -> None:
                     await asyncio.to_thread(
                         wait_until, lambda: listeners(server.url()) == 2, 10, "and once more"
                     )
+                    await asyncio.gather(writes_again(near), writes_again(far))
                     await told_after(readers, far, near)
 
             reading([one, other], 2, scenario, seconds=120)
+
+
+async def writes_again(client: httpx.AsyncClient) -> None:
+    """A connection that the database cut is noticed by the first request that uses it."""
+    async with asyncio.timeout(10):
+        while (await client.post(ITEMS, json={"name": fresh_name()})).status_code != 201:
+            await asyncio.sleep(0.1)
 
 
 async def told_after(
