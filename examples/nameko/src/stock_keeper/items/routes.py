@@ -69,7 +69,7 @@ class Routes:
 def content(request: Request) -> ItemContent:
     headers = request.headers
     encoding = headers.get("Content-Encoding")
-    return read_json(ItemContent, headers.get("Content-Type"), encoding, request.data)
+    return read_json(ItemContent, headers.get("Content-Type"), encoding, request.get_data())
 
 
 def answer(item: Item) -> Response:

@@ -1,15 +1,18 @@
 """Waiting that lets others go on: imported before anything else that may wait.
 
 The service's green threads share one real thread, so whatever blocks that blocks all of them.
-Sockets, locks and sleep are eventlet's from here on; PostgreSQL and SQLite wait in C, which no
-patch reaches, and are taught it below.
+Sockets, locks and sleep are eventlet's from here on; PostgreSQL, SQLite and the search for an
+address wait in C, which no patch reaches, and are taught it below.
 """
 
 import os
+import socket
 import sqlite3
 import warnings
 from typing import Any
 
+# Its resolver asks name servers alone, and takes its time; a name is found as the machine finds it.
+os.environ["EVENTLET_NO_GREENDNS"] = "yes"
 with warnings.catch_warnings():
     # eventlet says here that it only gets bug fixes; so does the README.
     warnings.simplefilter("ignore")
@@ -18,6 +21,8 @@ with warnings.catch_warnings():
 
 eventlet.monkey_patch()
 debug.hub_exceptions(False)  # it would print tracebacks between the lines of the log
+find_address = socket.getaddrinfo
+socket.getaddrinfo = lambda *name, **hints: tpool.execute(find_address, *name, **hints)
 os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"  # the one that waits in Python; eventlet's select
 
 from sqlalchemy import Dialect, Engine, event  # noqa: E402  only after the patch
