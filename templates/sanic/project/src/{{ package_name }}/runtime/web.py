@@ -136,7 +136,8 @@ class Edge(Http):
 
     def _check_size(self, settings: Settings) -> None:
         if (self.request_bytes or 0) > settings.max_body_bytes:
-            self.expecting_continue = False
+            if self.expecting_continue:  # then nothing of the body will come
+                self.expecting_continue, self.request_body = False, None
             raise Problem(413)
 
 
