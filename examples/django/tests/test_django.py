@@ -101,12 +101,12 @@ def test_a_connection_that_failed_is_not_used_again(client: httpx.Client) -> Non
 
 
 def test_a_write_waits_for_sqlites_lock_until_its_deadline(
-    settings: Settings, client: httpx.Client
+    tmp_path: Path, migrated_file: Path, client_of: ClientOf
 ) -> None:
-    if not settings.on_sqlite:
-        pytest.skip("PostgreSQL locks rows, not the file")
-    path = settings.database_url.removeprefix("sqlite:///")
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+    path = tmp_path / "locked.db"
+    path.write_bytes(migrated_file.read_bytes())
+    settings = Settings(database_url=f"sqlite:///{path}", database_timeout_seconds=2)
+    with client_of(settings) as client, closing(sqlite3.connect(path)) as other:
         other.execute("BEGIN IMMEDIATE")
         started = time.monotonic()
         assert client.post("/v1/items", json={"name": "bolt"}).status_code == 503

@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import httpx
+import psycopg
 import pytest
 
 from stock_keeper.runtime import Unavailable, telemetry
-from stock_keeper.runtime.deadlines import Bulkhead, deadline, remaining
+from stock_keeper.runtime.deadlines import Bulkhead, connect, deadline, remaining
 from stock_keeper.runtime.settings import BadSetting, load_settings
 
 
@@ -75,6 +76,11 @@ def test_nobody_waits_for_a_database_that_hangs() -> None:
         assert max(one.result(timeout=5) for one in waits) < 3
     with bulkhead.place():
         assert remaining() is None
+
+
+def test_no_connection_is_begun_that_could_not_be_had_in_time() -> None:
+    with deadline(0.5), pytest.raises(psycopg.OperationalError, match="no time is left"):
+        connect("postgresql://127.0.0.1:1/none")
 
 
 def test_places_are_given_in_the_order_of_asking() -> None:

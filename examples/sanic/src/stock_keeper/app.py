@@ -1,11 +1,10 @@
 """Where the service is put together."""
 
-from contextlib import suppress
 from types import SimpleNamespace
 
 from sanic import HTTPResponse, Request, Sanic, empty
 from sanic.config import Config
-from sanic.exceptions import MethodNotAllowed, NotFound, SanicException
+from sanic.exceptions import MethodNotAllowed, SanicException
 
 from . import NAME, health
 from .items import routes as items
@@ -13,9 +12,8 @@ from .runtime.database import READINESS_SECONDS, Database
 from .runtime.http import PROBLEM_CONTENT_TYPE, Problem, problem_of
 from .runtime.settings import Settings
 from .runtime.stream import Stream
-from .runtime.telemetry import METHODS
 from .runtime.threads import Threads
-from .runtime.web import PathRouter, configuration, exchange_of
+from .runtime.web import PathRouter, allowed_methods, configuration, exchange_of
 
 App = Sanic[Config, SimpleNamespace]
 
@@ -58,7 +56,7 @@ async def end(app: App) -> None:
 async def answer_error(request: Request, error: Exception) -> HTTPResponse:
     """Any error, as a problem; OPTIONS, which no route has, is answered here."""
     if isinstance(error, MethodNotAllowed):
-        methods = allowed(request)
+        methods = allowed_methods(request)
         allow = {"Allow": ", ".join(sorted(methods | {"OPTIONS"}))}
         if methods and request.method == "OPTIONS":
             return empty(headers=allow)
@@ -73,13 +71,3 @@ async def answer_error(request: Request, error: Exception) -> HTTPResponse:
         problem.headers,
         PROBLEM_CONTENT_TYPE,
     )
-
-
-def allowed(request: Request) -> set[str]:
-    """Every method that some route has for this path."""
-    found = set()
-    for method in METHODS:
-        with suppress(NotFound, MethodNotAllowed):
-            request.app.router.get(request.path, method, None)
-            found.add(method)
-    return found

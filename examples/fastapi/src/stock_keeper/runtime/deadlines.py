@@ -79,6 +79,8 @@ class DeadlineConnection(psycopg.Connection[psycopg.rows.TupleRow]):
 def connect(url: str = "", **parameters: Any) -> DeadlineConnection:
     """A new connection to PostgreSQL, within what is left of the deadline."""
     left = remaining()
+    if left is not None and left < _MIN_CONNECT_SECONDS - 1:
+        raise psycopg.OperationalError("no time is left to connect")
     seconds = 10 if left is None else max(_MIN_CONNECT_SECONDS, int(left))
     return DeadlineConnection.connect(url, **{**parameters, "connect_timeout": seconds})
 

@@ -54,10 +54,8 @@ async def get_item(request: Request, item_id: str) -> HTTPResponse | None:
 @blueprint.put("/<item_id>")
 async def replace_item(request: Request, item_id: str) -> HTTPResponse:
     wanted = content(request)
-    revisions = if_match(tags(request, "If-Match"))
-    return answer(
-        await in_thread(request).run(store(request).replace, read_id(item_id), wanted, revisions)
-    )
+    which = read_id(item_id), wanted, if_match(tags(request, "If-Match"))
+    return answer(await in_thread(request).run(store(request).replace, *which))
 
 
 @blueprint.delete("/<item_id>")

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from socket import SO_SNDBUF, SOL_SOCKET
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import unquote
 
 from sanic import Request
 from sanic.config import Config
-from sanic.exceptions import SanicException, WebsocketClosed
+from sanic.exceptions import MethodNotAllowed, NotFound, SanicException, WebsocketClosed
 from sanic.http import Http, Stage
 from sanic.router import Router
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
@@ -19,7 +20,7 @@ from .document import route_of
 from .http import MAX_HEADER_BYTES, NOSNIFF, Problem, check_host
 from .settings import Settings
 from .stream import MOST_HEARD_BYTES, PING_SECONDS, SEND_BUFFER_BYTES, check_handshake
-from .telemetry import QUIET_PATHS, Exchange
+from .telemetry import METHODS, QUIET_PATHS, Exchange
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -135,13 +136,24 @@ class Edge(Http):
 
     def _check_size(self, settings: Settings) -> None:
         if (self.request_bytes or 0) > settings.max_body_bytes:
-            self.expecting_continue = False
+            if self.expecting_continue:  # then nothing of the body will come
+                self.expecting_continue, self.request_body = False, None
             raise Problem(413)
 
 
 def exchange_of(request: Request) -> Exchange:
     """What is known of a request."""
     return cast(Edge, request.stream).expect_answer()
+
+
+def allowed_methods(request: Request) -> set[str]:
+    """Every method that some route has for the path of a request."""
+    found = set()
+    for method in METHODS:
+        with suppress(NotFound, MethodNotAllowed):
+            request.app.router.get(request.path, method, None)
+            found.add(method)
+    return found
 
 
 def may_follow_stream(handler: Handler) -> Handler:

@@ -134,7 +134,7 @@ class Edge(HTTPMessageDelegate):
             self._refuse(problem)
         except HTTPInputError:
             self._refuse(Problem(400))
-        if not _is_sending_body(headers):
+        if not self._is_worth_taking(headers):
             self._connection.finish()
         return None
 
@@ -183,6 +183,16 @@ class Edge(HTTPMessageDelegate):
         length = headers.get("Content-Length", "")
         if length.isdecimal() and int(length[:20]) > self._service.max_body_bytes:
             raise Problem(413)
+
+    def _is_worth_taking(self, headers: HTTPHeaders) -> bool:
+        """Whether a body that is refused is on its way, and not far too large."""
+        if "Expect" in headers:
+            return False
+        length = headers.get("Content-Length", "")
+        if "Transfer-Encoding" in headers:
+            return not length and headers["Transfer-Encoding"].lower() == "chunked"
+        most = self._service.max_body_bytes + _LINGER_BYTES
+        return length.isdecimal() and int(length[:20]) <= most
 
     def _refuse(self, problem: Problem) -> None:
         """Answer at once; what still arrives of the body is then dropped, not left unread.
@@ -319,12 +329,6 @@ class StreamMatches(PathMatches):
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         return super().match(request) if wants_stream(request.headers) else None
-
-
-def _is_sending_body(headers: HTTPHeaders) -> bool:
-    return "Expect" not in headers and any(
-        name in headers for name in ("Content-Length", "Transfer-Encoding")
-    )
 
 
 def route(path: str, handler: type[Handler], name: str | None = None) -> URLSpec:
