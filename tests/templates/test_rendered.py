@@ -73,7 +73,7 @@ def test_there_is_no_seam_to_see(rendered: Rendered) -> None:
         assert not text.endswith("\n\n"), name
         assert not text.startswith("\n"), name
         assert not re.search(r"[ \t]\n", text), name
-        most = 3 if path.suffix in {".py", ".mako"} else 2
+        most = 3 if path.suffix in {".py", ".mako", ".md"} else 2
         assert "\n" * (most + 1) not in text, f"{name} has a gap"
 
 
