@@ -41,7 +41,8 @@ def answers_of(folder: Path) -> dict[str, str]:
 
 def test_enter_all_the_way_gives_a_good_service(checkout: Checkout, tmp_path: Path) -> None:
     with Terminal(checkout, tmp_path, *QUIET) as terminal:
-        terminal.answer(NAME, ENTER)
+        terminal.wait_for(f"? {NAME}")
+        terminal.send(ENTER)  # refused, and asked again at once
         terminal.wait_for('"" would not work: it is empty.')
         for question in (NAME, *WORKLOAD, WHICH, *FIELDS):
             terminal.answer(question, ENTER)
