@@ -186,7 +186,10 @@ def _framework(path: Path, taken: Iterable[str]) -> Framework:
         place=data["place"],
         facts=_facts(data["facts"]),
         evidence={key: Evidence(key, **value) for key, value in data["evidence"].items()},
-        limits=tuple(Limit(**limit) for limit in data.get("limits", ())),
+        limits=tuple(
+            Limit(limit["line"], limit["what"], limit["evidence"])
+            for limit in data.get("limits", ())
+        ),
         budget=data.get("budget", {}),
         taken=frozenset((*taken, *data["names"]["taken"])),
         has_template=(path.parent / "project").is_dir(),

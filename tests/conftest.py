@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "beside(name, ...): for frameworks whose services run beside this, such as rabbitmq",
         "fault: breaks a database, a process or a connection of its own",
         "slow: takes more than a few seconds for each service",
-        "limitable: a limit in framework.toml for the test's line makes it a strict xfail",
+        "limitable(case): a limit in framework.toml of this line and case makes it a strict xfail",
         "xdist_group(name): tests of one group run in one process of pytest-xdist",
         "feature(name): only for services whose framework.toml has this feature",
         "last: runs after the other tests of the same service",

@@ -56,13 +56,13 @@ def frameworks() -> list[str]:
     return sorted(path.parent.name for path in TEMPLATES.glob("*/project"))
 
 
-def limits(framework: str) -> dict[str, str]:
-    """The contract lines that the template says it cannot hold, each with its evidence."""
+def limits(framework: str) -> dict[tuple[str, str], str]:
+    """The lines (and cases of them) that the template says it cannot hold, with the evidence."""
     description = TEMPLATES / framework / "framework.toml"
     if not description.exists():
         return {}
     entries = tomllib.loads(description.read_text()).get("limits", [])
-    return {entry["line"]: entry["evidence"] for entry in entries}
+    return {(entry["line"], entry.get("case", "")): entry["evidence"] for entry in entries}
 
 
 def features(framework: str) -> set[str]:

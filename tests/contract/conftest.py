@@ -99,9 +99,9 @@ def prepare(config: pytest.Config, item: pytest.Item) -> None:
     databases = [database] if database else config.getoption("database").split(",")
     item.user_properties.append(("contract", " ".join(lines)))
     item.user_properties.append(("columns", " ".join(f"{framework}-{d}" for d in databases)))
-    if item.get_closest_marker("limitable"):
-        for line, evidence in limits(framework).items():
-            if line in lines:
+    if limitable := item.get_closest_marker("limitable"):
+        for (line, case), evidence in limits(framework).items():
+            if line in lines and case == "".join(limitable.args):
                 item.add_marker(pytest.mark.xfail(reason=evidence, strict=True))
     together = "side_by_side" in getattr(item, "fixturenames", ())
     group = item.nodeid.partition("[")[0] if together else column_of(item)
