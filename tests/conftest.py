@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 
 pytest_plugins = ["tests.contract.grid"]
@@ -24,6 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # uv comes with the tests' own environment, which nobody has to activate.
+    own = str(Path(sys.executable).parent)
+    os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", os.defpath)])
     for marker in (
         "contract(line, ...): the lines of the contract that the test proves",
         "beside(name, ...): for frameworks whose services run beside this, such as rabbitmq",
