@@ -1,4 +1,3 @@
-{% block imports %}
 """The server: granian with one worker process."""
 
 import ctypes
@@ -15,14 +14,10 @@ from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
-{% endblock %}
 
-{% block logs %}
 from .logs import configure_logs, logging_config
-{% endblock %}
 from .settings import Settings, load_settings
 
-{% block constants %}
 {% block interface %}
 INTERFACE: Final = Interfaces.WSGI
 # A request that waits for the database holds a thread: enough that probes always find a free one.
@@ -30,12 +25,10 @@ THREADS: Final = 128
 {% endblock %}
 IN_FLIGHT_SECONDS: Final = 30
 _DEATH_OF_PARENT: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
-{% endblock %}
 
 draining = threading.Event()
 
 
-{% block serve %}
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; what is in flight then gets its answer."""
     # A worker that is still starting must not die of the signal that tells it to drain.
@@ -94,4 +87,3 @@ class _DrainingServer(MPServer):
         timer = threading.Timer(self._drain_seconds, stop)
         timer.daemon = True
         timer.start()
-{% endblock %}
