@@ -27,7 +27,10 @@ FIRST_COMMIT = (
 def lock(folder: Path) -> str | None:
     """Resolves the dependencies into uv.lock; a warning where that did not work."""
     if not shutil.which("uv"):
-        return "No lock was made, as uv is not installed; run `uv lock` before the image is built."
+        return (
+            "No lock was made, as uv is not installed; `pip install uv` brings it, and the service "
+            "needs it. Run `uv lock` before the image is built."
+        )
     why = _run(folder, ["uv", "lock", "--quiet", "--no-progress"])
     return f"No lock was made; run `uv lock` later. {why}" if why else None
 

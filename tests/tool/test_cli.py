@@ -199,7 +199,11 @@ def test_the_lock_is_part_of_the_first_commit(
 @pytest.mark.parametrize(
     ("uv", "warning"),
     [
-        (None, "uv is not installed; run `uv lock` before the image is built."),
+        (
+            None,
+            "uv is not installed; `pip install uv` brings it, and the service needs it. "
+            "Run `uv lock` before the image is built.",
+        ),
         ("echo 'error: no network' >&2; exit 1", "(uv: error: no network)"),
         ("exit 3", "(uv: it gave no reason)"),
         ("kill -9 $$", "(uv: it gave no reason)"),
