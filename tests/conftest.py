@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.contract.grid"]
+pytest_plugins = ["tests.contract.grid", "tests.contract.schedule"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,11 +33,11 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", os.defpath)])
     for marker in (
         "contract(line, ...): the lines of the contract that the test proves",
+        "alone: measures time, so nothing else of the run goes on meanwhile",
         "beside(name, ...): for frameworks whose services run beside this, such as rabbitmq",
         "fault: breaks a database, a process or a connection of its own",
         "slow: takes more than a few seconds for each service",
         "limitable(case): a limit in framework.toml of this line and case makes it a strict xfail",
-        "xdist_group(name): tests of one group run in one process of pytest-xdist",
         "feature(name): only for services whose framework.toml has this feature",
         "last: runs after the other tests of the same service",
     ):

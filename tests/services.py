@@ -174,7 +174,8 @@ def uv_environment() -> dict[str, str]:
     environment = {
         name: value
         for name, value in os.environ.items()
-        if name not in {"VIRTUAL_ENV", "PYTHONPATH", "CI"} and not name.startswith(("PYTEST_", "TEST_"))
+        if name not in {"VIRTUAL_ENV", "PYTHONPATH", "CI"}
+        and not name.startswith(("PYTEST_", "TEST_"))
     }
     return environment | {"UV_PYTHON": sys.executable, "UV_PYTHON_DOWNLOADS": "never"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import tempfile
 import threading
 import uuid
@@ -103,9 +104,6 @@ def prepare(config: pytest.Config, item: pytest.Item) -> None:
         for (line, case), evidence in limits(framework).items():
             if line in lines and case == "".join(limitable.args):
                 item.add_marker(pytest.mark.xfail(reason=evidence, strict=True))
-    together = "side_by_side" in getattr(item, "fixturenames", ())
-    group = item.nodeid.partition("[")[0] if together else column_of(item)
-    item.add_marker(pytest.mark.xdist_group(group))
 
 
 def has_neighbours(item: pytest.Item) -> bool:
@@ -131,6 +129,27 @@ def column_of(item: pytest.Item) -> str:
     parameters = getattr(item, "callspec", None)
     values = parameters.params if parameters else {}
     return str(values.get("target") or values.get("framework") or "")
+
+
+@pytest.fixture(autouse=True)
+def machine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """A test that is ``alone`` has the machine for itself: the run's other processes wait.
+
+    Who wants to be alone closes the gate, so that no new test comes in between, and then waits
+    until the one that is in has left.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if hasattr(request.config, "workerinput") else base
+    alone = request.node.get_closest_marker("alone") is not None
+    mode = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+    with (shared / "gate").open("w") as gate, (shared / "room").open("w") as room:
+        fcntl.flock(gate, mode)
+        fcntl.flock(room, mode)
+        if not alone:
+            fcntl.flock(gate, fcntl.LOCK_UN)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -255,6 +255,7 @@ def held_by_another_writer(case: Case) -> None:
     assert service.http.get(path).status_code == 200
 
 
+@pytest.mark.alone
 @pytest.mark.contract("P7", "H1", "H3")
 def test_a_database_that_hangs_never_holds_a_request_beyond_its_time(
     side_by_side: SideBySide,
@@ -291,6 +292,7 @@ def write_one(service: Service) -> httpx.Response:
     return service.http.post(ITEMS, json={"name": fresh_name()})
 
 
+@pytest.mark.alone
 @pytest.mark.contract("P7", "P4")
 def test_the_deadline_is_what_it_was_set_to(side_by_side: SideBySide) -> None:
     side_by_side(locked_table)

@@ -11,7 +11,7 @@ from tests.contract.conftest import Case, SideBySide, Target
 from tests.contract.items import ITEMS, create
 from tests.contract.test_shutdown import own_database
 
-pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.contract("E5")]
+pytestmark = [pytest.mark.slow, pytest.mark.fault, pytest.mark.alone, pytest.mark.contract("E5")]
 
 CLOSED_WITHIN = 60.0
 TRICKLE_SECONDS = 66.0
@@ -40,9 +40,9 @@ def trickles() -> Trickles:
 
 @pytest.fixture
 def trickled(side_by_side: SideBySide, trickles: Trickles, target: Target) -> Trickled:
-    """300 connections trickled their heads and 20 a body, for every service at the same time."""
+    """300 connections trickled their heads and 20 a body, of several services at the same time."""
     if target not in trickles.seen:
-        side_by_side(trickles.run, several=20)
+        side_by_side(trickles.run)
     return trickles.seen[target]
 
 

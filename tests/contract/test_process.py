@@ -72,6 +72,7 @@ def children_seconds() -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.contract("P1")
 def test_a_fresh_project_passes_its_own_tests_without_network(
     framework: str, projects: Projects, tmp_path: Path
