@@ -207,6 +207,38 @@ def instead(catalog: Catalog, best: Ranked, usable: Ranked) -> str:
     )
 
 
+def renewed(
+    questions: Iterable[Question], recorded: Mapping[str, str], given: Mapping[str, str]
+) -> tuple[dict[str, str], list[Question]]:
+    """The answers of a service to the `questions` of another release, and the questions left open.
+
+    What was `recorded` counts where nothing is `given`. Raises BadAnswers, naming every recorded
+    answer that is none any more.
+    """
+    questions = list(questions)
+    kept = {q.id: recorded[q.id] for q in questions if q.id in recorded}
+    lost = [
+        f"{_no_choice(q.id, kept[q.id], q.choices)} Say which with --{q.id}."
+        for q in questions
+        if q.options and q.id in kept and q.id not in given and kept[q.id] not in q.choices
+    ]
+    if lost:
+        raise BadAnswers("\n".join(f"Since the service was made: {problem}" for problem in lost))
+    known = {q.id for q in questions}
+    answered = kept | {key: value for key, value in given.items() if key in known}
+    return answered, [q for q in questions if q.id not in answered]
+
+
+def defaults_of(questions: Iterable[Question]) -> dict[str, str]:
+    """The default of each. Raises MissingAnswers, naming those that have none."""
+    questions = list(questions)
+    if missing := [f"--{q.id}" for q in questions if q.default is None]:
+        raise MissingAnswers(
+            f"Nobody can be asked here, and the templates have a new question: {', '.join(missing)}"
+        )
+    return {q.id: q.default or "" for q in questions}
+
+
 def complete(catalog: Catalog, given: Mapping[str, str]) -> dict[str, str]:
     """An answer to every question of copier.yml, each checked, in its order.
 

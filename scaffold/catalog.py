@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scaffold import documents
+from scaffold.record import OWN, Origin
 
 HERE = Path(__file__).resolve().parent
 
@@ -114,6 +115,7 @@ class Framework:
 @dataclass(frozen=True)
 class Catalog:
     root: Path
+    origin: Origin
     article: str
     must_strength: int
     most_strength: int
@@ -132,25 +134,24 @@ class Catalog:
     @cached_property
     def fields(self) -> tuple[Question, ...]:
         """The questions of copier.yml that are asked, in its order."""
-        asked = (
-            (key, details)
-            for key, details in documents.read_yaml(self.root / "copier.yml").items()
-            if not key.startswith("_") and details.get("when") is not False
-        )
-        return tuple(_field(key, details) for key, details in asked)
+        return fields_of(self.root)
 
     def question(self, question_id: str) -> Question:
         return next(q for q in (*self.fields, *self.workload) if q.id == question_id)
 
 
-def load(root: Path | None = None) -> Catalog:
-    """The catalog of the templates under `root`, by default the package's own."""
+def load(root: Path | None = None, origin: Origin = OWN) -> Catalog:
+    """The catalog of the templates under `root`, by default the package's own.
+
+    `origin` is what a service made from them records.
+    """
     root = root or source_root()
     guidance = documents.read_toml(root / "guidance.toml")
     taken = documents.read_toml(root / "templates" / "taken.toml")["taken"]
     frameworks = [_framework(path, taken) for path in (root / "templates").glob("*/framework.toml")]
     return Catalog(
         root=root,
+        origin=origin,
         article=guidance["article"],
         must_strength=guidance["must_strength"],
         most_strength=guidance["most_strength"],
@@ -159,6 +160,16 @@ def load(root: Path | None = None) -> Catalog:
         workload=tuple(_workload_question(q) for q in guidance["question"]),
         frameworks=tuple(sorted(frameworks, key=lambda framework: framework.place)),
     )
+
+
+def fields_of(root: Path) -> tuple[Question, ...]:
+    """The questions that the copier.yml in `root` asks, in its order."""
+    asked = (
+        (key, details)
+        for key, details in documents.read_yaml(root / "copier.yml").items()
+        if not key.startswith("_") and details.get("when") is not False
+    )
+    return tuple(_field(key, details) for key, details in asked)
 
 
 def _workload_question(data: Mapping[str, Any]) -> Question:

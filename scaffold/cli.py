@@ -10,16 +10,17 @@ import shutil
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scaffold import __version__, answers, catalog, schema, screen, service
+from scaffold import __version__, answers, catalog, schema, screen, service, settings, upkeep
 from scaffold.advice import advise
 from scaffold.catalog import Catalog, Question
+from scaffold.check import check
 from scaffold.errors import Interrupted, UserError
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 UNEXPECTED = 1
 USAGE = 2
+REFUSED = 3
+CONFLICTS = 4
+BEHIND_OR_DRIFTED = 5
+# They need no templates but the tool's own: to help is possible without a network.
+WITHOUT_SOURCE = {"-h", "--help", "--version", "check"}
 HERE = Path()
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no questions.")]
@@ -47,6 +53,19 @@ Defaults = Annotated[bool, typer.Option("--defaults", help="Take every default, 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the files, write nothing.")]
 NoLock = Annotated[bool, typer.Option("--no-lock", help="Do not run `uv lock`.")]
 NoGit = Annotated[bool, typer.Option("--no-git", help="Make no git repository.")]
+Services = Annotated[list[Path], typer.Argument(help="The folders of services.")]
+Service = Annotated[Path, typer.Argument(help="The folder of the service, by default this one.")]
+Preview = Annotated[bool, typer.Option("--dry-run", help="Show the diff, write nothing.")]
+NewDefaults = Annotated[
+    bool, typer.Option("--defaults", help="Take the defaults of new questions, ask nothing.")
+]
+VersionsOnly = Annotated[
+    bool, typer.Option("--versions", help="Only look at versions, compare no files.")
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(help="Processes that compare files, by default one for each core.", min=1),
+]
 WhichFramework = Annotated[str, typer.Argument(help="Its id, as `scaffold list` has it.")]
 
 
@@ -67,11 +86,13 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        command = typer.main.get_command(build(catalog.load()))
-        words = list(arguments) or ["--help"]
-        if command(words, prog_name="scaffold", standalone_mode=False) == Interrupted.code:
+        with ExitStack() as stack:
+            command = typer.main.get_command(build(_templates(arguments, stack)))
+            words = list(arguments) or ["--help"]
+            code = command(words, prog_name="scaffold", standalone_mode=False)
+        if code == Interrupted.code:
             raise KeyboardInterrupt  # typer has made an exit code of it
-        return 0
+        return code or 0
     except BrokenPipeError:
         return 0  # whoever read the output has enough; what was to be made is made by then
     except BaseException as error:
@@ -90,8 +111,22 @@ def build(known: Catalog) -> typer.Typer:
     app.command("advise")(_with_flags(advise_, known.workload))
     app.command("list")(list_)
     app.command("show")(show)
+    app.command("update")(_with_flags(update_, known.fields))
+    app.command("check")(check_)
     app.command("schema")(schema_)
     return app
+
+
+def _templates(arguments: Sequence[str], stack: ExitStack) -> Catalog:
+    """The catalog of the templates in use, read from an organisation's source if one is set."""
+    here = not arguments or WITHOUT_SOURCE.intersection(arguments)
+    place = None if here else settings.source()
+    if place is None:
+        return catalog.load()
+    from scaffold import sources
+
+    source = stack.enter_context(sources.opened(place))
+    return sources.catalog_of(source)
 
 
 def _with_flags(command: Callable[..., None], questions: Iterable[Question]) -> Callable[..., None]:
@@ -209,6 +244,59 @@ def show(
         _print_json(schema.framework_in_full(one, files))
     else:
         print(screen.framework(_view(), known, one, files))
+
+
+def update_(
+    context: typer.Context,
+    folder: Service = HERE,
+    defaults: NewDefaults = False,
+    dry_run: Preview = False,
+    no_lock: NoLock = False,
+    as_json: Json = False,
+    debug: Debug = False,
+    **flags: str | None,
+) -> None:
+    """Bring a service to the newest release of its template, and keep what you made of it."""
+    from scaffold import sources, update
+
+    given = {key: value for key, value in flags.items() if value is not None}
+    found = update.find(folder)
+    update.refuse_fixed(found.made, given)
+    place = sources.place_of(found.made.origin, settings.source())
+    with sources.opened(place) as source:
+        known: Catalog = context.obj
+        questions = catalog.fields_of(source.root(source.newest))
+        answers.check(known, given)
+        asking = _on_terminal() and not (as_json or defaults)
+        kept, missing = answers.renewed(questions, found.made.answers, given)
+        ask = _wizard(known, HERE).answers_to if asking else answers.defaults_of
+        complete = kept | ask(missing)
+        done = update.bring(found, source, complete, _progress, dry_run=dry_run, lock=not no_lock)
+    if as_json:
+        _print_json(schema.updated(done))
+    else:
+        print(upkeep.updated(_view(), done))
+    if done.conflicts:
+        raise typer.Exit(CONFLICTS)
+
+
+def check_(
+    folders: Services,
+    versions: VersionsOnly = False,
+    jobs: Jobs = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """See which services are behind their template, and with which files they have drifted."""
+    found = list(check(folders, settings.source(), not versions, jobs))
+    if as_json:
+        _print_json(schema.checked(found))
+    else:
+        print(upkeep.checked(_view(), found))
+    if any(one.problem for one in found):
+        raise typer.Exit(REFUSED)
+    if any(one.behind or one.drift for one in found):
+        raise typer.Exit(BEHIND_OR_DRIFTED)
 
 
 def schema_(context: typer.Context, as_json: Json = False, debug: Debug = False) -> None:

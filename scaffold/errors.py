@@ -7,8 +7,14 @@
     │   ├── MissingAnswers    2  missing-answers     it has to be said, and nobody can be asked
     │   ├── SplitWorkload     2  split-workload      the workload is one of two services
     │   ├── NoTemplate        2  no-template         the framework has no template yet
-    │   └── NothingMaintained 2  nothing-maintained  no maintained framework meets a must
+    │   ├── NothingMaintained 2  nothing-maintained  no maintained framework meets a must
+    │   └── FixedAnswer       2  fixed-answer        an answer that an update cannot change
     ├── TargetRefuses         3  target-refuses      the service cannot go where it should
+    │   ├── NotAService       3  not-a-service       the folder has no service of this tool
+    │   ├── NoRepository      3  no-repository       an update needs git, and a commit to go from
+    │   ├── DirtyTree         3  dirty-tree          something is not committed
+    │   └── UnknownRelease    3  unknown-release     what it was made from is not known here
+    ├── SourceRefuses         3  source-refuses      the templates cannot be read from their source
     └── Interrupted         130  interrupted         a signal ended it
 
 `code` is the exit code, `kind` the slug that `--json` shows.
@@ -51,9 +57,34 @@ class NothingMaintained(BadAnswers):
     kind = "nothing-maintained"
 
 
+class FixedAnswer(BadAnswers):
+    kind = "fixed-answer"
+
+
 class TargetRefuses(UserError):
     code = 3
     kind = "target-refuses"
+
+
+class NotAService(TargetRefuses):
+    kind = "not-a-service"
+
+
+class NoRepository(TargetRefuses):
+    kind = "no-repository"
+
+
+class DirtyTree(TargetRefuses):
+    kind = "dirty-tree"
+
+
+class UnknownRelease(TargetRefuses):
+    kind = "unknown-release"
+
+
+class SourceRefuses(UserError):
+    code = 3
+    kind = "source-refuses"
 
 
 class Interrupted(UserError):

@@ -3,19 +3,13 @@
 Neither is needed for the service to stand, so a failure is a warning.
 """
 
-import os
-import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-SECONDS = 120
+from scaffold import programs
+from scaffold.programs import ProgramFailed
+
 FIRST_MESSAGE = "Start from the template"
-# They would make git work on another repository than the new one.
-FOREIGN = (
-    "GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_COMMON_DIR GIT_NAMESPACE "
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_PREFIX"
-).split()
 # Without a signature or a hook of the user's: either may ask something that nobody answers.
 FIRST_COMMIT = (
     "git init --quiet --initial-branch=main".split(),
@@ -26,7 +20,7 @@ FIRST_COMMIT = (
 
 def lock(folder: Path) -> str | None:
     """Resolves the dependencies into uv.lock; a warning where that did not work."""
-    if not shutil.which("uv"):
+    if not programs.found("uv"):
         return (
             "No lock was made, as uv is not installed; `pip install uv` brings it, and the service "
             "needs it. Run `uv lock` before the image is built."
@@ -37,7 +31,7 @@ def lock(folder: Path) -> str | None:
 
 def first_commit(folder: Path) -> str | None:
     """Makes `folder` a git repository with one commit; a warning where that did not work."""
-    if not shutil.which("git"):
+    if not programs.found("git"):
         return "No repository was made, as git is not installed."
     if _run(folder, ["git", "rev-parse", "--is-inside-work-tree"]) is None:
         return "No repository was made, as the service lies in one already; commit it there."
@@ -46,24 +40,9 @@ def first_commit(folder: Path) -> str | None:
 
 
 def _run(folder: Path, command: Sequence[str]) -> str | None:
-    """Runs `command` in `folder` with nobody to ask; what it complained of where it failed."""
-    kept = {key: value for key, value in os.environ.items() if key not in FOREIGN}
+    """Runs `command` in `folder`; what it complained of where it failed."""
     try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=kept | {"GIT_TERMINAL_PROMPT": "0"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"({command[0]}: {error})"
-    return f"({command[0]}: {_complaint(done.stderr)})" if done.returncode else None
-
-
-def _complaint(stderr: bytes) -> str:
-    """The line that says most: uv and git put their reason first."""
-    lines = stderr.decode("utf-8", "replace").strip().splitlines()
-    return lines[0].strip() if lines else "it gave no reason"
+        ended = programs.run(folder, command)
+    except ProgramFailed as failed:
+        return f"({failed})"
+    return f"({command[0]}: {ended.complaint})" if ended.code else None

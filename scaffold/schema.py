@@ -6,7 +6,9 @@ from typing import Any
 from scaffold import answers, naming
 from scaffold.advice import Advice, Ranked
 from scaffold.catalog import Catalog, Framework, Question
+from scaffold.check import Checked
 from scaffold.service import Made
+from scaffold.update import Updated
 
 
 def questions(catalog: Catalog) -> dict[str, Any]:
@@ -95,4 +97,35 @@ def project(made: Made, command: str) -> dict[str, Any]:
         "files": made.files,
         "warnings": made.warnings,
         "command": command,
+    }
+
+
+def updated(done: Updated) -> dict[str, Any]:
+    shown = {
+        "path": str(done.path),
+        "framework": done.framework,
+        "from": done.before,
+        "to": done.after,
+        "files": [{"file": file, "how": how} for file, how in done.files],
+        "conflicts": [asdict(conflict) for conflict in done.conflicts],
+        "changes": [{"version": c.version, "items": list(c.items)} for c in done.changes],
+        "warnings": list(done.warnings),
+    }
+    return shown if done.diff is None else shown | {"diff": done.diff}
+
+
+def checked(found: list[Checked]) -> dict[str, Any]:
+    return {"services": [_checked(one) for one in found]}
+
+
+def _checked(one: Checked) -> dict[str, Any]:
+    drift = None if one.drift is None else [{"file": file, "how": how} for file, how in one.drift]
+    return {
+        "path": str(one.path),
+        "framework": one.framework,
+        "version": one.version,
+        "newest": one.newest,
+        "behind": one.behind,
+        "drift": drift,
+        "problem": one.problem,
     }

@@ -39,8 +39,6 @@ def create(
     `steps` are the names of those of STEPS that follow. `progress` is told what is going on. With
     `dry_run` nothing is written. Raises TargetRefuses, and Interrupted where a service stands.
     """
-    from scaffold import render
-
     chosen = catalog.framework(answers["framework"])
     warnings = [f"{chosen.name}: {chosen.facts.caution}."] if chosen.facts.caution else []
     try:
@@ -50,7 +48,7 @@ def create(
         raise TargetRefuses(_cannot_write(output / answers["name"], error)) from error
     if not dry_run:
         warnings += _finish(target, steps, progress)
-    return Made(target, chosen.id, render.VERSION, files, warnings)
+    return Made(target, chosen.id, catalog.origin.revision, files, warnings)
 
 
 def preview(catalog: Catalog, framework: Framework) -> list[str]:
@@ -79,7 +77,7 @@ def _files(catalog: Catalog, answers: Mapping[str, str], target: Path, dry_run: 
     if dry_run:
         return render.preview(catalog.root, answers)
     try:
-        return render.make(catalog.root, answers, target)
+        return render.make(catalog.root, answers, target, catalog.origin)
     except KeyboardInterrupt:
         if refusal(target.parent, target.name):  # it came just after the service was in place
             raise Interrupted(f"Interrupted. {target} is whole.") from None

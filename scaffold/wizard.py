@@ -45,6 +45,12 @@ class Wizard:
                 result[question.id] = self._answer(question)
         return result
 
+    def answers_to(self, questions: Sequence[Question]) -> dict[str, str]:
+        """What the person answers to `questions`, which are new to a service."""
+        if questions:
+            self.say(self.view.style("\n".join(self.view.wrapped(self.asker.hint)), "quiet"))
+        return {question.id: self._answer(question) for question in questions}
+
     def _name(self, name: str | None, framework: str | None) -> str:
         """`name`, asked for until it would work."""
         taken = answers.taken_names(self.catalog, framework)

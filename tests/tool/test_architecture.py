@@ -16,11 +16,13 @@ PACKAGE = REPOSITORY / "scaffold"
 # A module imports only from floors below its own.
 FLOORS = (
     ("errors", "__init__"),
-    ("documents", "naming", "staging", "finish"),
-    ("catalog", "render"),
-    ("advice", "service"),
+    ("documents", "naming", "staging", "programs", "versions"),
+    ("record", "settings", "history", "finish", "changelog"),
+    ("catalog", "render", "merge"),
+    ("advice", "service", "sources"),
+    ("update", "check"),
     ("answers", "screen"),
-    ("prompts", "schema"),
+    ("prompts", "schema", "upkeep"),
     ("wizard",),
     ("cli",),
     ("__main__",),
@@ -32,9 +34,11 @@ ROOMS = {
     "questionary": "prompts",
     "prompt_toolkit": "prompts",
     "typer": "cli",
+    "packaging": "versions",
+    "platformdirs": "settings",
     "yaml": "documents",
     "tomllib": "documents",
-    "subprocess": "finish",
+    "subprocess": "programs",
 }
 MEDIAN_LINES = 10
 MOST_LINES = 40

@@ -1,0 +1,78 @@
+"""What a service records of its making: the answers, and the templates that they were given to."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scaffold import __version__, documents
+from scaffold.errors import BadAnswersFile, NotAService
+
+ANSWERS_FILE = ".copier-answers.yml"
+# A name that nobody can register: an update reads the templates from the installed package.
+OWN_ADDRESS = "https://scaffold.invalid/templates.git"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Templates: the address of their repository, and a tag or a commit there."""
+
+    address: str
+    revision: str
+
+
+OWN = Origin(OWN_ADDRESS, f"v{__version__}")
+
+
+@dataclass(frozen=True)
+class Record:
+    """The answers of a service and where its templates came from."""
+
+    answers: Mapping[str, str]
+    origin: Origin
+
+
+def read(folder: Path) -> Record:
+    """The record of the service in `folder`. Raises NotAService where there is none to use."""
+    file = folder / ANSWERS_FILE
+    try:
+        with file.open("rb") as content:
+            given, problems = documents.answers_in(content.read(documents.LARGEST + 1), str(file))
+    except OSError as error:
+        why = f"{ANSWERS_FILE} cannot be read: {error.strerror}"
+        raise NotAService(f"{folder} is no service that scaffold made ({why}).") from error
+    except BadAnswersFile as error:
+        raise NotAService(str(error)) from error
+    if problems:
+        raise NotAService("\n".join(f"{file}: {problem}" for problem in problems))
+    return Record(_answers(given), _origin(given, file))
+
+
+def write(folder: Path, origin: Origin) -> None:
+    """Puts `origin` into the answers file that copier made, and no path of this machine."""
+    file = folder / ANSWERS_FILE
+    lines = f"_commit: {_quoted(origin.revision)}\n_src_path: {_quoted(origin.address)}"
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    replaced, count = re.subn(
+        "^_src_path: .*$", lines.replace("\\", r"\\"), text, flags=re.MULTILINE
+    )
+    if count != 1:
+        raise RuntimeError(f"the template's {ANSWERS_FILE} does not record _src_path")
+    file.write_text(replaced, encoding="utf-8", newline="\n")
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _answers(given: Mapping[str, str]) -> dict[str, str]:
+    return {question: answer for question, answer in given.items() if not question.startswith("_")}
+
+
+def _origin(given: Mapping[str, str], file: Path) -> Origin:
+    try:
+        return Origin(given["_src_path"], given["_commit"])
+    except KeyError as missing:
+        raise NotAService(
+            f"{file} does not say {missing.args[0]}, so what it was made from is not known."
+        ) from missing

@@ -1,0 +1,76 @@
+"""What an organisation may set: where its own templates come from. platformdirs only here."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scaffold import documents
+from scaffold.errors import SourceRefuses
+
+VARIABLE = "SCAFFOLD_SOURCE"
+FILE = "config.toml"
+SCHEMES = ("https://", "http://", "ssh://", "git://", "file://")
+SCP_LIKE = re.compile(r"^[\w.-]+@[\w.-]+:[^:]")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A git repository of templates, and the revision of it to use; None is its newest release."""
+
+    address: str
+    revision: str | None = None
+
+
+def source(environment: Mapping[str, str] = os.environ) -> Place | None:
+    """The source that is set by SCAFFOLD_SOURCE or the config file; None is this tool's own.
+
+    Raises SourceRefuses where it is set to something that cannot be used.
+    """
+    if VARIABLE in environment:
+        return place(environment[VARIABLE], VARIABLE) if environment[VARIABLE] else None
+    file = config_file()
+    value = _read(file).get("source") if file.is_file() else None
+    if value is not None and not isinstance(value, str):
+        raise SourceRefuses(f"source in {file} has to be text.")
+    return place(value, str(file)) if value else None
+
+
+def config_file() -> Path:
+    import platformdirs
+
+    return platformdirs.user_config_path("scaffold", appauthor=False) / FILE
+
+
+def place(text: str, named_by: str) -> Place:
+    """`ADDRESS` or `ADDRESS#REVISION`, checked. Raises SourceRefuses, saying who named it."""
+    address, _, revision = text.strip().partition("#")
+    if why := _unfit(address) or _unfit_revision(revision):
+        raise SourceRefuses(f"{named_by} does not name templates that can be used: {why}.")
+    return Place(address, revision or None)
+
+
+def _unfit(address: str) -> str | None:
+    """Why `address` is refused, as the end of a sentence. It is recorded in every service."""
+    if re.search(r"[\s\x00-\x1f\x7f]", address) or address.startswith("-"):
+        return "an address has no white space, and does not begin with a dash"
+    if "::" in address:
+        return "an address with :: would run a program"
+    if re.match(r"^https?://[^/]*@", address):
+        return "it holds a user or a password; give those to git's credential helper"
+    if address.startswith(SCHEMES) or SCP_LIKE.match(address) or Path(address).is_absolute():
+        return None
+    return "an address is a URL, user@host:path, or an absolute path"
+
+
+def _unfit_revision(revision: str) -> str | None:
+    fine = not revision or re.fullmatch(r"[\w][\w./+-]*", revision)
+    return None if fine else "behind the # stands a tag or a commit"
+
+
+def _read(file: Path) -> Mapping[str, object]:
+    try:
+        return documents.read_toml(file)
+    except (OSError, ValueError) as error:
+        raise SourceRefuses(f"{file} cannot be read: {error}.") from error

@@ -1,0 +1,119 @@
+"""What `update` and `check` tell a person, as text. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from scaffold.check import Checked
+from scaffold.screen import Screen
+from scaffold.update import Updated
+
+HEADINGS = ("SERVICE", "FRAMEWORK", "VERSION", "NEWEST", "STATE")
+SIGNS = {"added": "+", "changed": "~", "removed": "-"}
+
+
+def updated(screen: Screen, done: Updated) -> str:
+    """What an update did: what changes in the service, its files, conflicts, what to do next."""
+    if not done.files and done.diff is None and not done.conflicts:
+        state = f"{_name(done.path)} is at {done.after}, the newest. Nothing was changed."
+        return "\n".join([*screen.wrapped(state), *_warnings(screen, done)])
+    parts = [
+        _changes(screen, done),
+        _files(screen, done),
+        _conflicts(screen, done),
+        _warnings(screen, done),
+        _next(screen, done),
+    ]
+    title = f"{_name(done.path)}: {done.before} to {done.after}"
+    lines = [screen.style(title, "strong"), *(line for part in parts for line in part)]
+    if done.diff is not None:
+        lines += ["", "Nothing was written. It would change this:", "", done.diff.rstrip("\n")]
+    return "\n".join(lines)
+
+
+def _name(path: Path) -> str:
+    return path.resolve().name
+
+
+def _changes(screen: Screen, done: Updated) -> Iterator[str]:
+    if done.changes:
+        yield from ("", screen.style("What changes in your service", "strong"))
+    for release in done.changes:
+        yield f"  {release.version}"
+        for item in release.items:
+            yield from screen.wrapped(item, "    ", "  - ")
+
+
+def _files(screen: Screen, done: Updated) -> Iterator[str]:
+    yield ""
+    yield screen.style(f"Files ({len(done.files)})", "strong")
+    for file, how in done.files:
+        yield f"  {SIGNS[how]} {file}"
+
+
+def _conflicts(screen: Screen, done: Updated) -> Iterator[str]:
+    if done.conflicts:
+        yield from ("", screen.style("Conflicts", "bad"))
+    for conflict in done.conflicts:
+        yield from screen.wrapped(f"{conflict.file}: {conflict.why}", "    ", "  ! ")
+
+
+def _warnings(screen: Screen, done: Updated) -> Iterator[str]:
+    if done.warnings:
+        yield from ("", screen.style("Warnings", "strong"))
+    for warning in done.warnings:
+        yield from screen.wrapped(warning, "    ", "  ")
+
+
+def _next(screen: Screen, done: Updated) -> Iterator[str]:
+    if done.diff is not None:
+        return
+    yield from ("", screen.style("Next", "strong"))
+    if done.conflicts:
+        yield "  settle each conflict, then `git add` (or `git rm`) its file"
+    yield "  git diff --staged"
+    yield "  uv run pytest"
+    yield f"  git commit --all --message '{done.message}'"
+
+
+# ---- check
+
+
+def checked(screen: Screen, found: Sequence[Checked]) -> str:
+    """A table with a line for each service, and below it the files that have drifted."""
+    rows = [HEADINGS, *((str(one.path), *_cells(one)) for one in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
+    narrow = sum(widths) + 2 * len(widths) > screen.width
+    lines = [screen.style(_row(HEADINGS, widths), "strong")] if not narrow else []
+    for one, row in zip(found, rows[1:], strict=True):
+        lines += _block(row) if narrow else [_row(row, widths)]
+        lines += [f"  {how:8} {file}" for file, how in one.drift or ()]
+    return "\n".join([*lines, "", *screen.wrapped(_sum(found))])
+
+
+def _cells(one: Checked) -> tuple[str, str, str, str]:
+    return one.framework, one.version, one.newest, _state(one)
+
+
+def _state(one: Checked) -> str:
+    if one.problem:
+        return one.problem.splitlines()[0]
+    words = ["behind"] if one.behind else []
+    words += [f"{len(one.drift)} drifted"] if one.drift else []
+    return ", ".join(words) or "fine"
+
+
+def _row(cells: Sequence[str], widths: Iterable[int]) -> str:
+    return "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _block(row: Sequence[str]) -> list[str]:
+    """A row where the table is wider than the screen."""
+    return [row[0], f"  {' '.join(filter(None, row[1:-1]))}".rstrip(), f"  {row[-1]}"]
+
+
+def _sum(found: Sequence[Checked]) -> str:
+    behind = sum(one.behind for one in found)
+    drifted = sum(bool(one.drift) for one in found)
+    failed = sum(one.problem is not None for one in found)
+    unread = f", {failed} could not be checked" if failed else ""
+    return f"{len(found)} checked: {behind} behind, {drifted} drifted{unread}."
