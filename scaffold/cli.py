@@ -265,7 +265,7 @@ def update_(
     place = sources.place_of(found.made.origin, settings.source())
     with sources.opened(place) as source:
         known: Catalog = context.obj
-        questions = catalog.fields_of(source.root(source.newest))
+        questions = sources.questions_of(source)
         answers.check(known, given)
         asking = _on_terminal() and not (as_json or defaults)
         kept, missing = answers.renewed(questions, found.made.answers, given)

@@ -23,7 +23,13 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.load(path.read_bytes(), Loader=SAFE_LOADER)
+    """Raises ValueError where the file is no mapping in YAML."""
+    try:
+        loaded = yaml.load(path.read_bytes(), Loader=SAFE_LOADER)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path.name}: {_place_of(error)}") from error
+    if not isinstance(loaded, dict):
+        raise ValueError(f"{path.name} is no mapping")
     return loaded
 
 

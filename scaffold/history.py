@@ -91,12 +91,13 @@ def past_releases(root: Path) -> list[Release]:
     return list(found.values())
 
 
-def bundle(root: Path, file: Path) -> list[str]:
+def bundle(root: Path, file: Path, past: Sequence[Release] | None = None) -> list[str]:
     """Writes every release of the templates under `root` into a git bundle; returns its tags.
 
-    The same history and files give the same commits. Raises HistoryIncomplete.
+    `past` are those before the newest, by default what `past_releases` finds. The same history and
+    files give the same commits. Raises HistoryIncomplete.
     """
-    past = past_releases(root)
+    past = past_releases(root) if past is None else past
     with _scratch(root) as environment:
         tips = dict(_commits(root, past, environment))
         packed = git(

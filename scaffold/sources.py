@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from scaffold import catalog, history, programs, versions
-from scaffold.catalog import Catalog, source_root
+from scaffold import catalog, documents, history, programs, versions
+from scaffold.catalog import Catalog, Question, source_root
 from scaffold.errors import SourceRefuses, UnknownRelease
 from scaffold.history import CHANGELOG, HistoryIncomplete
 from scaffold.programs import ProgramFailed, git, git_line
@@ -19,6 +19,9 @@ from scaffold.record import OWN, OWN_ADDRESS, Origin
 from scaffold.settings import Place, place
 
 BUNDLE = "releases.bundle"
+QUESTIONS = "copier.yml"
+# Of copier's settings those that name code, which is never run.
+PROGRAMS = ("_tasks", "_migrations", "_jinja_extensions")
 
 
 @dataclass
@@ -154,6 +157,18 @@ class Remote(Source):
     def _repository(self) -> Path:
         return _cloned(self.address, self.folder / "remote.git")
 
+    def root(self, revision: str) -> Path:
+        """As of every source; SourceRefuses also where the templates want to run something."""
+        folder = super().root(revision)
+        with _as_ours(self):
+            wanted = [key for key in PROGRAMS if documents.read_yaml(folder / QUESTIONS).get(key)]
+        if wanted:
+            raise SourceRefuses(
+                f"The templates of {self.address} want to run programs of their own "
+                f"({', '.join(wanted)}), and that is never done."
+            )
+        return folder
+
     def is_behind(self, revision: str) -> bool:
         """Also False where `revision` is later than the newest release, as a draft of the next."""
         ours, theirs = self._commit(revision), self._commit(self.newest)
@@ -192,11 +207,26 @@ def opened(place: Place | None) -> Iterator[Source]:
 
 def catalog_of(source: Source) -> Catalog:
     """The catalog of the newest release. Raises SourceRefuses where it has none."""
+    root = source.root(source.newest)
+    with _as_ours(source):
+        return catalog.load(root, source.origin)
+
+
+def questions_of(source: Source) -> tuple[Question, ...]:
+    """What the newest release asks. Raises SourceRefuses where that cannot be read."""
+    root = source.root(source.newest)
+    with _as_ours(source):
+        return catalog.fields_of(root)
+
+
+@contextmanager
+def _as_ours(source: Source) -> Iterator[None]:
     try:
-        return catalog.load(source.root(source.newest), source.origin)
-    except (OSError, KeyError, TypeError, ValueError) as error:
+        yield
+    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        about = f"{type(error).__name__}: {error}"
         raise SourceRefuses(
-            f"{source.address} has no templates as this tool's own: {error}."
+            f"The templates of {source.address} are not made as this tool's own ({about})."
         ) from error
 
 

@@ -1,0 +1,147 @@
+"""Whoever keeps many services sees which are behind, and which have drifted."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.tool.lineage import FIRST, SECOND, THIRD, Lineage, Owned, git, make_lineage
+from tests.tool.test_cli import tree
+
+
+@pytest.fixture(scope="module")
+def lineage(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
+    return make_lineage(tmp_path_factory.mktemp("lineage"))
+
+
+@pytest.fixture(scope="module")
+def made(lineage: Lineage, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a service of each release, named as the release; none is in a repository."""
+    folder = tmp_path_factory.mktemp("made")
+    for version in (FIRST, SECOND):
+        ran = lineage[version].new("my-svc", "--framework", "flask", cwd=folder)
+        assert ran.code == 0, ran.err
+        (folder / "my-svc").rename(folder / version)
+    return folder
+
+
+@pytest.fixture
+def services(lineage: Lineage, made: Path, tmp_path: Path) -> Owned:
+    """Both services in a folder where the second release is installed."""
+    shutil.copytree(made, tmp_path / "services")
+    return Owned(tmp_path / "services", lineage[SECOND])
+
+
+def test_a_service_as_it_was_made_is_fine(services: Owned) -> None:
+    ran = services.run("check", SECOND, "--json")
+    assert ran.code == 0
+    assert ran.json == {
+        "services": [
+            {
+                "path": SECOND,
+                "framework": "flask",
+                "version": f"v{SECOND}",
+                "newest": f"v{SECOND}",
+                "behind": False,
+                "drift": [],
+                "problem": None,
+            }
+        ]
+    }
+
+
+def test_drift_is_counted_from_the_release_that_the_service_was_made_from(services: Owned) -> None:
+    """So a service that is only behind has not drifted."""
+    ran = services.run("check", FIRST, "--json")
+    assert ran.code == 5
+    (one,) = ran.json["services"]
+    assert (one["version"], one["newest"], one["behind"]) == (f"v{FIRST}", f"v{SECOND}", True)
+    assert one["drift"] == []
+
+
+def test_drift_names_what_was_changed_or_removed_and_not_what_was_added(services: Owned) -> None:
+    folder = services.folder / SECOND
+    (folder / "README.md").write_text("# The owner's\n")
+    (folder / "guide.md").unlink()
+    (folder / "own.md").write_text("New.\n")
+    ran = services.run("check", SECOND, "--json")
+    assert ran.code == 5
+    assert ran.json["services"][0]["drift"] == [
+        {"file": "README.md", "how": "changed"},
+        {"file": "guide.md", "how": "missing"},
+    ]
+
+
+def test_line_ends_of_another_system_are_no_drift(services: Owned) -> None:
+    guide = services.folder / SECOND / "guide.md"
+    guide.write_bytes(guide.read_bytes().replace(b"\n", b"\r\n"))
+    assert services.run("check", SECOND).code == 0
+
+
+def test_an_update_leaves_only_the_owners_own_drift(
+    lineage: Lineage, made: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(made / FIRST, tmp_path / "my-svc")
+    service = Owned(tmp_path / "my-svc", lineage[THIRD])
+    git(service.folder, "init", "--quiet")
+    service.edit({"README.md": "# The owner's\n"})
+    assert service.update("--tier", "critical").code == 0
+    (one,) = service.run("check", ".", "--json").json["services"]
+    assert (one["behind"], one["drift"]) == (False, [{"file": "README.md", "how": "changed"}])
+
+
+def test_versions_alone_compare_no_files(services: Owned) -> None:
+    (services.folder / SECOND / "README.md").write_text("# The owner's\n")
+    ran = services.run("check", SECOND, "--versions", "--json")
+    assert (ran.code, ran.json["services"][0]["drift"]) == (0, None)
+    assert services.run("check", FIRST, "--versions").code == 5
+
+
+def test_the_table_has_a_line_for_each_service_and_what_drifted_below_it(services: Owned) -> None:
+    (services.folder / SECOND / "README.md").write_text("# The owner's\n")
+    ran = services.run("check", FIRST, SECOND, COLUMNS="100")
+    lines = [line.split() for line in ran.out.splitlines()]
+    assert lines[0] == ["SERVICE", "FRAMEWORK", "VERSION", "NEWEST", "STATE"]
+    assert lines[1] == [FIRST, "flask", f"v{FIRST}", f"v{SECOND}", "behind"]
+    assert lines[2] == [SECOND, "flask", f"v{SECOND}", f"v{SECOND}", "1", "drifted"]
+    assert lines[3] == ["changed", "README.md"]
+    assert ran.out.splitlines()[-1] == "2 checked: 1 behind, 1 drifted."
+
+
+def test_the_table_fits_a_narrow_terminal(services: Owned) -> None:
+    ran = services.run("check", FIRST, SECOND, COLUMNS="40")
+    assert max(map(len, ran.out.splitlines())) <= 40
+    assert f"v{FIRST}" in ran.out
+
+
+def test_one_folder_that_is_no_service_does_not_hide_the_others(services: Owned) -> None:
+    (services.folder / "empty").mkdir()
+    ran = services.run("check", "empty", FIRST, "absent", "--json")
+    assert ran.code == 3
+    empty, behind, absent = ran.json["services"]
+    assert "no service" in empty["problem"]
+    assert "no service" in absent["problem"]
+    assert (behind["behind"], behind["problem"]) == (True, None)
+
+
+def test_a_service_of_a_newer_release_is_said_to_be_so(services: Owned) -> None:
+    answers = services.folder / SECOND / ".copier-answers.yml"
+    answers.write_text(answers.read_text().replace(SECOND, THIRD))
+    ran = services.run("check", SECOND, "--json")
+    assert ran.code == 3
+    assert f"v{THIRD}" in ran.json["services"][0]["problem"]
+
+
+def test_a_check_writes_nothing(services: Owned) -> None:
+    before = tree(services.folder)
+    services.run("check", FIRST, SECOND)
+    assert tree(services.folder) == before
+
+
+def test_a_check_of_versions_needs_no_git(services: Owned, tmp_path: Path) -> None:
+    (tmp_path / "no-programs").mkdir()
+    ran = services.run("check", FIRST, SECOND, "--versions", PATH=str(tmp_path / "no-programs"))
+    assert ran.code == 5
+    assert "2 checked: 1 behind, 0 drifted." in ran.out
