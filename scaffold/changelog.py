@@ -55,6 +55,6 @@ def _split(text: str, heading: re.Pattern[str]) -> Iterator[tuple[str, str]]:
 
 
 def _items(section: str) -> list[str]:
-    parts = {name.lower(): body for name, body in _split(section, PART)}
-    bullets = re.split(r"^[-*] +", parts.get(OURS, ""), flags=re.MULTILINE)[1:]
+    ours = "\n".join(body for name, body in _split(section, PART) if name.lower() == OURS)
+    bullets = re.split(r"^[-*] +", ours, flags=re.MULTILINE)[1:]
     return [" ".join(bullet.split()) for bullet in bullets]

@@ -28,12 +28,15 @@ tier:
   default: standard
   choices: [standard, critical]
 """
-NEWS = """## [{version}] - 2027-01-31
+NEWS = """## [Unreleased]
+
+## [{version}] - 2027-01-31
 
 ### In your service
 
 - What {version} brings.
 
+## [{before}] - 2027-01-01
 """
 
 
@@ -135,8 +138,10 @@ def _put_before_imports(file: Path, line: str) -> None:
 
 def _news(root: Path, version: str) -> None:
     changelog = root / "CHANGELOG.md"
-    head, rest = changelog.read_text().split("## [Unreleased]", 1)
-    changelog.write_text(f"{head}## [Unreleased]\n\n{NEWS.format(version=version)}{rest}")
+    before = VERSIONS[VERSIONS.index(version) - 1]
+    news = NEWS.format(version=version, before=before)
+    text = re.sub(rf"^## \[{re.escape(before)}\].*\n", "", changelog.read_text(), flags=re.M)
+    changelog.write_text(re.sub(r"^## \[Unreleased\].*\n", lambda _: news, text, flags=re.M))
 
 
 def _wheel(root: Path, folder: Path) -> Path:
