@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -38,27 +39,40 @@ def trickles() -> Trickles:
     return Trickles()
 
 
+SlowClients = Callable[[], Trickled]
+
+
 @pytest.fixture
-def trickled(side_by_side: SideBySide, trickles: Trickles, target: Target) -> Trickled:
-    """300 connections trickled their heads and 20 a body, of several services at the same time."""
-    if target not in trickles.seen:
-        side_by_side(trickles.run)
-    return trickles.seen[target]
+def slow_clients(side_by_side: SideBySide, trickles: Trickles, target: Target) -> SlowClients:
+    """300 connections trickle their heads and 20 a body, of several services at the same time.
+
+    The test itself calls it: a service that breaks down under them fails the test.
+    """
+
+    def seen() -> Trickled:
+        if target not in trickles.seen:
+            side_by_side(trickles.run)
+        return trickles.seen[target]
+
+    return seen
 
 
-def test_slow_clients_never_keep_a_probe_waiting(trickled: Trickled) -> None:
+def test_slow_clients_never_keep_a_probe_waiting(slow_clients: SlowClients) -> None:
+    trickled = slow_clients()
     assert len(trickled.probes) > 10
     assert max(trickled.probes) < 1, f"{max(trickled.probes):.2f} s"
 
 
-def test_a_head_that_trickles_is_closed(trickled: Trickled) -> None:
+def test_a_head_that_trickles_is_closed(slow_clients: SlowClients) -> None:
+    trickled = slow_clients()
     still_open = [seconds for seconds in trickled.heads if seconds is None]
     assert not still_open, f"{len(still_open)} of {len(trickled.heads)} are still open"
     assert max(seconds for seconds in trickled.heads if seconds) <= CLOSED_WITHIN
 
 
 @pytest.mark.limitable
-def test_a_body_that_trickles_is_closed(trickled: Trickled) -> None:
+def test_a_body_that_trickles_is_closed(slow_clients: SlowClients) -> None:
+    trickled = slow_clients()
     still_open = [seconds for seconds in trickled.bodies if seconds is None]
     assert not still_open, f"{len(still_open)} of {len(trickled.bodies)} are still open"
     assert max(seconds for seconds in trickled.bodies if seconds) <= CLOSED_WITHIN
