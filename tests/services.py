@@ -28,7 +28,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-import copier
 import httpx
 import psutil
 import pytest
@@ -136,6 +135,8 @@ def copy_of(project: Path, target: Path) -> None:
 
 def render(framework: str, target: Path, **answers: object) -> None:
     """Render the templates of the working tree, as they are now, with fixed answers."""
+    import copier  # takes as long to import as all the rest; who is given a project needs none
+
     with tempfile.TemporaryDirectory() as source:
         shutil.copy(REPOSITORY / "copier.yml", source)
         shutil.copytree(TEMPLATES, Path(source) / "templates")

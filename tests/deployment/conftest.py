@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,6 +72,18 @@ def only(answer: str) -> Callable[[Test], Test]:
     return mark
 
 
+def given(config: pytest.Config) -> dict[str, Path]:
+    """The folders of ``--project``: rendered with the default answers."""
+    return {
+        framework: Path(folder)
+        for framework, _, folder in (one.partition("=") for one in config.getoption("project"))
+    }
+
+
+def answers_of(config: pytest.Config, framework: str) -> tuple[tuple[str, str], ...]:
+    return ANSWERS[:1] if framework in given(config) else ANSWERS
+
+
 def chosen(config: pytest.Config) -> list[str]:
     given = [name for name in config.getoption("framework").split(",") if name]
     return [name for name in frameworks() if not given or name in given]
@@ -83,7 +94,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         wanted = getattr(metafunc.function, "wanted", None)
         cases = [
             (framework, *answers)
-            for framework, answers in itertools.product(chosen(metafunc.config), ANSWERS)
+            for framework in chosen(metafunc.config)
+            for answers in answers_of(metafunc.config, framework)
             if wanted is None or wanted in answers
         ]
         names = ["-".join(case) for case in cases]
@@ -99,10 +111,13 @@ def renderings(
     """All of them, by (framework, database, ci)."""
     folder = tmp_path_factory.mktemp("renderings")
     found = {}
-    for framework, (database, ci) in itertools.product(chosen(request.config), ANSWERS):
-        target = folder / f"{framework}-{database}-{ci}"
-        render(framework, target, database=database, ci=ci, author="Stock team")
-        found[framework, database, ci] = Rendering(framework, database, ci, target)
+    for framework in chosen(request.config):
+        for database, ci in answers_of(request.config, framework):
+            target = given(request.config).get(framework)
+            if target is None:
+                target = folder / f"{framework}-{database}-{ci}"
+                render(framework, target, database=database, ci=ci, author="Stock team")
+            found[framework, database, ci] = Rendering(framework, database, ci, target)
     return found
 
 

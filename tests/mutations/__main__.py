@@ -1,46 +1,57 @@
-"""Does the contract suite bite? Break a service in many small ways, and see each one caught.
+"""Does the contract suite bite? Break services in many small ways, and see each one caught.
 
-    python -m tests.mutations [--line R3,E1] [--only "If-Match"] [--jobs 2] [--list]
+    python -m tests.mutations [--framework flask] [--line R3,E1] [--only "If-Match"] [--list]
 
-A service is rendered and installed once for each job. For every patch the tests of its contract
-line run on the patched service, in a process of their own. Caught means: a test failed that
-passes on the service as it is. A service that does not even start proves nothing about a test,
-unless starting is what the test is about. The exit code is 0 if every patch was caught.
+For every patch the tests that it names run on the patched service, in a process of their own.
+Caught means: each of them fails there, and passes on the service as it is. A service that does
+not even start proves nothing about a test, unless starting is what the test is about. Every job
+has services and a PostgreSQL of its own. The exit code is 0 if every patch was caught.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import contextlib
 import queue
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.mutations.patches import PATCHES, Patch
+from tests.mutations.selection import name_of
+from tests.mutations.session import pytest_says
+from tests.servers import any_postgres_url
 from tests.services import PACKAGE, REPOSITORY, Projects
 
-FRAMEWORK = "flask"
+WHERE_TESTS_ARE = ("tests/contract", "tests/deployment")
 FAILED = re.compile(r"^FAILED (\S+?::\S+.*?)(?: - .*)?$", re.MULTILINE)
+PASSED = re.compile(r"^PASSED (\S+?::\S+.*?)$", re.MULTILINE)
 DOES_NOT_START = re.compile(r"^ERROR (\S+?::\S+.*?)(?: - .*)?$", re.MULTILINE)
 RAN = re.compile(r"\b\d+ (passed|failed|xfailed)")
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a patch: ``caught`` by the test ``by``, or why not."""
+class Mutant:
+    """A patch of a framework's service."""
 
+    framework: str
     patch: Patch
-    caught: bool
-    by: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a mutant: caught by all of ``cases``, or why not."""
+
+    mutant: Mutant
+    cases: tuple[str, ...]
+    missed: str
     seconds: float
 
 
@@ -48,22 +59,51 @@ class DoesNotApply(Exception):
     """What the patch replaces does not stand there exactly once."""
 
 
+@dataclass
+class Bench:
+    """Services and a PostgreSQL that one patch at a time is tried on."""
+
+    folder: Path
+    stack: contextlib.ExitStack
+    _postgres_url: str = ""
+    _services: dict[str, Path] = field(default_factory=dict)
+
+    def service(self, framework: str) -> Path:
+        """The framework's service, rendered and installed."""
+        if framework not in self._services:
+            self._services[framework] = Projects(self.folder).get(framework).folder
+        return self._services[framework]
+
+    def pytest_says(self, framework: str, *arguments: str, **environment: str) -> str:
+        """The output of tests that run on the framework's service, whatever is broken in it."""
+        if not self._postgres_url and "sqlite" not in arguments:
+            self._postgres_url = self.stack.enter_context(any_postgres_url())
+        command = [
+            *("-q", "-rpfE", "--tb=no", "-m=", "-p", "tests.mutations.selection"),
+            *("--project", f"{framework}={self.service(framework)}", "--framework", framework),
+            *arguments,
+        ]
+        own = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "TEST_POSTGRES_URL": self._postgres_url}
+        return pytest_says(command, REPOSITORY, own | environment)
+
+
 def main() -> int:
     arguments = parsed()
-    patches = selected(arguments.line, arguments.only)
+    mutants = selected(arguments)
     if arguments.list:
-        print("\n".join(f"{patch.line}  {patch.breaks}" for patch in patches))
+        for mutant in mutants:
+            print(f"{mutant.framework:8} {mutant.patch.line}  {mutant.patch.breaks}")
         return 0
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
-        outcomes = run(patches, Path(folder), arguments.jobs)
-    missed = [outcome for outcome in outcomes if not outcome.caught]
-    print(f"\n{len(outcomes) - len(missed)} of {len(outcomes)} patches were caught")
-    return 1 if missed or not outcomes else 0
+        outcomes = run(mutants, Path(folder), arguments.jobs)
+    print(summary(outcomes))
+    return 1 if any(outcome.missed for outcome in outcomes) or not outcomes else 0
 
 
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--framework", default=",".join(PATCHES), help="flask,django (all)")
     parser.add_argument("--line", default="", help="only patches of these contract lines: R3,E1")
     parser.add_argument("--only", default="", help="only patches whose description has this text")
     parser.add_argument("--jobs", type=int, default=2, help="services that are tested at once")
@@ -71,75 +111,76 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def selected(lines: str, text: str) -> list[Patch]:
-    wanted = {line for line in lines.split(",") if line}
-    return [p for p in PATCHES if (not wanted or p.line in wanted) and text in p.breaks]
+def selected(arguments: argparse.Namespace) -> list[Mutant]:
+    frameworks = arguments.framework.split(",")
+    if unknown := set(frameworks) - set(PATCHES):
+        sys.exit(f"there are no patches for {', '.join(sorted(unknown))}, only for {[*PATCHES]}")
+    lines = {line for line in arguments.line.split(",") if line}
+    return [
+        Mutant(framework, patch)
+        for framework in frameworks
+        for patch in PATCHES[framework]
+        if (not lines or patch.line in lines) and arguments.only in patch.breaks
+    ]
 
 
-def run(patches: list[Patch], folder: Path, jobs: int) -> list[Outcome]:
-    """Test all patches, several at once, and print each as soon as it is known."""
-    services: queue.Queue[Path] = queue.Queue()
-    for number in range(max(1, min(jobs, len(patches)))):
-        services.put(Projects(folder / str(number)).get(FRAMEWORK).folder)
+def run(mutants: list[Mutant], folder: Path, jobs: int) -> list[Outcome]:
+    """Try all mutants, several at once, and print what became of each as soon as it is known."""
+    jobs = max(1, min(jobs, len(mutants)))
+    benches: queue.Queue[Bench] = queue.Queue()
+    places = places_of_tests()
 
-    def attempt(patch: Patch) -> Outcome:
-        service = services.get()
+    def attempt(mutant: Mutant) -> Outcome:
+        bench = benches.get()
         try:
-            outcome = tested(patch, service)
+            outcome = tried(mutant, bench, places)
         finally:
-            services.put(service)
+            benches.put(bench)
         print(shown(outcome), flush=True)
         return outcome
 
-    with ThreadPoolExecutor(jobs) as pool:
-        outcomes = list(pool.map(attempt, patches))
-    return confirmed(outcomes, services.get())
+    with contextlib.ExitStack() as stack:
+        for number in range(jobs):
+            benches.put(Bench(folder / str(number), stack))
+        with ThreadPoolExecutor(jobs) as pool:
+            outcomes = list(pool.map(attempt, mutants))
+        return confirmed(outcomes, benches.get(), folder / "cases")
 
 
-def confirmed(outcomes: list[Outcome], service: Path) -> list[Outcome]:
-    """A test that fails on the service as it is has caught nothing."""
-    tests = sorted({outcome.by for outcome in outcomes if outcome.caught})
-    failing = set(FAILED.findall(pytest_says(service, *tests))) if tests else set()
-    result = []
-    for outcome in outcomes:
-        if outcome.caught and outcome.by in failing:
-            outcome = replace(outcome, caught=False, by=f"{outcome.by} fails without the patch")
-            print(shown(outcome), flush=True)
-        result.append(outcome)
-    return result
+def places_of_tests() -> dict[str, str]:
+    """The file of each test function, by its name."""
+    files = (path for place in WHERE_TESTS_ARE for path in (REPOSITORY / place).glob("test_*.py"))
+    return {
+        name: str(path.relative_to(REPOSITORY))
+        for path in sorted(files)
+        for name in re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE)
+    }
 
 
-def shown(outcome: Outcome) -> str:
-    verdict = "caught" if outcome.caught else "MISSED"
-    head = f"{outcome.patch.line} {verdict} {outcome.seconds:5.1f} s  {outcome.patch.breaks}"
-    return f"{head:75} {outcome.by}"
-
-
-def tested(patch: Patch, service: Path) -> Outcome:
-    """Run the patch's tests on the patched service until one fails."""
+def tried(mutant: Mutant, bench: Bench, places: dict[str, str]) -> Outcome:
+    """Run the tests that the patch names on the patched service."""
+    patch = mutant.patch
     began = time.monotonic()
-    wanted = ["-x", "--line", patch.line, "--database", patch.database]
-    if patch.only.startswith("test_") and " " not in patch.only:
-        wanted.append(f"tests/contract/{patch.only}.py")
-    else:
-        wanted += ["tests/contract", *(["-k", patch.only] if patch.only else [])]
+    tests = [f"{places[name]}::{name}" for name in patch.tests]
     try:
-        with applied(patch, service):
-            said = pytest_says(service, *wanted)
+        with applied(patch, bench.service(mutant.framework)):
+            said = bench.pytest_says(mutant.framework, "--database", patch.database, *tests)
     except DoesNotApply as error:
-        return Outcome(patch, False, str(error), 0.0)
-    return Outcome(patch, *judged(said), time.monotonic() - began)
+        return Outcome(mutant, (), str(error), 0.0)
+    cases = tuple(FAILED.findall(said))
+    return Outcome(mutant, cases, missing(patch, cases, said), time.monotonic() - began)
 
 
-def judged(said: str) -> tuple[bool, str]:
-    """Whether a test noticed, and which; or why nobody did."""
-    if failed := FAILED.findall(said):
-        return True, failed[0]
+def missing(patch: Patch, cases: tuple[str, ...], said: str) -> str:
+    """Which tests did not notice, and why; empty where all of them did."""
+    silent = set(patch.tests) - set(map(name_of, cases))
+    if not silent:
+        return ""
     if DOES_NOT_START.search(said):
-        return False, "the patched service does not start"
+        return "the patched service does not start"
     if not RAN.search(said):
-        return False, "no test ran: " + " ".join(said.split()[-12:])
-    return False, "every test passed"
+        return "no test ran: " + " ".join(said.split()[-12:])
+    return "not by " + " ".join(sorted(silent))
 
 
 @contextmanager
@@ -147,35 +188,64 @@ def applied(patch: Patch, service: Path) -> Iterator[None]:
     """Within the block the service is broken."""
     path = service / patch.file.format(package=f"src/{PACKAGE}")
     before = path.read_text()
-    found = before.count(patch.old)
-    everywhere = patch.file.startswith("tests/") and found
-    if found != 1 and not everywhere:
-        raise DoesNotApply(f"{path.name} has {found} times: {patch.old.strip()[:60]}")
-    path.write_text(before.replace(patch.old, patch.new))
+    write(path, patched(before, patch))
     try:
         yield
     finally:
-        path.write_text(before)
+        write(path, before)
 
 
-def pytest_says(service: Path, *arguments: str) -> str:
-    """The output of the contract suite, or of the part that is asked for, on a service."""
-    for cache in (service / "src").rglob("__pycache__"):
-        shutil.rmtree(cache)  # two versions of a file within a second have the same time stamp
-    command = [
-        *(sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=no", "-p", "no:cacheprovider"),
-        *("--project", f"{FRAMEWORK}={service}", "--framework", FRAMEWORK, *arguments),
-    ]
-    result = subprocess.run(
-        command,
-        cwd=REPOSITORY,
-        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-        capture_output=True,
-        text=True,
-        timeout=1800,
-        check=False,
-    )
-    return result.stdout + result.stderr
+def write(path: Path, text: str) -> None:
+    """What was compiled goes too: two versions of one length within a second look the same."""
+    path.write_text(text)
+    shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
+
+
+def patched(text: str, patch: Patch) -> str:
+    """The text of the patch's file, broken."""
+    if (found := text.count(patch.old)) != 1:
+        where = patch.file.format(package="src")
+        raise DoesNotApply(f"{where} has {found} times: {patch.old.strip()[:60]}")
+    return text.replace(patch.old, patch.new)
+
+
+def confirmed(outcomes: list[Outcome], bench: Bench, file: Path) -> list[Outcome]:
+    """A test that fails on the service as it is has caught nothing."""
+    passing: set[str] = set()
+    for framework in dict.fromkeys(outcome.mutant.framework for outcome in outcomes):
+        mine = (o for o in outcomes if o.mutant.framework == framework and not o.missed)
+        cases = sorted({case for outcome in mine for case in outcome.cases})
+        if cases:
+            file.write_text("\n".join(cases))
+            tests = dict.fromkeys(case.partition("[")[0] for case in cases)
+            said = bench.pytest_says(framework, *tests, MUTATIONS_CASES=str(file))
+            passing |= set(PASSED.findall(said))
+    result = []
+    for outcome in outcomes:
+        if doubtful := sorted(set(outcome.cases) - passing) if not outcome.missed else []:
+            reason = f"without the patch there fails too: {' '.join(doubtful)}"
+            outcome = replace(outcome, missed=reason)
+            print(shown(outcome), flush=True)
+        result.append(outcome)
+    return result
+
+
+def shown(outcome: Outcome) -> str:
+    mutant, verdict = outcome.mutant, "MISSED" if outcome.missed else "caught"
+    what = f"{mutant.framework:8} {mutant.patch.line} {verdict} {outcome.seconds:5.1f} s"
+    by = outcome.missed or " ".join(case.partition("::")[2] for case in outcome.cases)
+    return f"{what}  {mutant.patch.breaks:55} {by}"
+
+
+def summary(outcomes: list[Outcome]) -> str:
+    """A line for each framework: how many patches were caught, and the seconds of all its runs."""
+    lines = [""]
+    for framework in dict.fromkeys(outcome.mutant.framework for outcome in outcomes):
+        mine = [outcome for outcome in outcomes if outcome.mutant.framework == framework]
+        caught = sum(not outcome.missed for outcome in mine)
+        seconds = sum(outcome.seconds for outcome in mine)
+        lines.append(f"{framework:8} {caught} of {len(mine)} patches were caught, {seconds:.0f} s")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

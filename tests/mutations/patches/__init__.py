@@ -1,0 +1,19 @@
+"""Small ways to break a service, by framework; each breaks one promise of the contract.
+
+What frameworks have in common is broken once: ``everywhere``, where they speak WSGI, where they
+keep items in the shared store. What is a framework's own is broken in the module of its name.
+Another framework joins by one line here and a module of its own.
+"""
+
+from __future__ import annotations
+
+from tests.mutations.patches import django, everywhere, fastapi, flask, store, wsgi
+from tests.mutations.patches.patch import Patch
+
+__all__ = ["PATCHES", "Patch"]
+
+PATCHES: dict[str, list[Patch]] = {
+    "flask": [*everywhere.PATCHES, *wsgi.PATCHES, *store.PATCHES, *flask.PATCHES],
+    "fastapi": [*everywhere.PATCHES, *store.PATCHES, *fastapi.PATCHES],
+    "django": [*everywhere.PATCHES, *wsgi.PATCHES, *django.PATCHES],
+}

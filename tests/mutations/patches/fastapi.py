@@ -1,0 +1,405 @@
+"""Patches of the files that are FastAPI's own."""
+
+from __future__ import annotations
+
+from tests.mutations.patches.patch import ASGI, HEALTH, ROUTES, STORE, Patch
+
+ROUTING = "{package}/runtime/routing.py"
+SERVICE = "{package}/runtime/service.py"
+THREADS = "{package}/runtime/threads.py"
+
+SIZE = '        size = sum(len(name) + len(value) for name, value in scope["headers"])\n'
+BEGUN = "        body = _Body(receive, headers, self._max_body_bytes)\n"
+NOSNIFF = "        yield _NOSNIFF\n"
+
+PATCHES = [
+    Patch(
+        "P4",
+        "the environment's limit for bodies is ignored",
+        ASGI,
+        "self._max_body_bytes = settings.max_body_bytes",
+        "self._max_body_bytes = 1_048_576",
+        by="test_settings_of_one_process_are_not_those_of_another"
+        " test_the_limit_is_what_it_was_set_to",
+    ),
+    Patch(
+        "P5",
+        "nothing is stored while draining",
+        ASGI,
+        SIZE,
+        "        from .server import draining\n\n"
+        '        if draining.is_set() and scope["method"] == "POST":\n'
+        f"            raise Problem(503)\n{SIZE}",
+        by="test_a_service_that_is_terminated_under_load_keeps_its_word",
+    ),
+    Patch(
+        "P7",
+        "liveness asks the database",
+        HEALTH,
+        "async def get_liveness() -> Response:\n",
+        "async def get_liveness(request: Request) -> Response:\n"
+        "    request.app.state.database.checks()\n",
+        by="test_a_database_that_hangs_never_holds_a_request_beyond_its_time",
+        database="postgresql",
+    ),
+    Patch(
+        "P7",
+        "calls of the database block the event loop",
+        THREADS,
+        "        work = self._executor.submit(context.run, partial(call, *args, **kwargs))\n",
+        "        work = self._executor.submit(lambda: None)\n"
+        "        return context.run(partial(call, *args, **kwargs))\n",
+        by="test_a_database_that_hangs_never_holds_a_request_beyond_its_time",
+        database="postgresql",
+    ),
+    Patch(
+        "H1",
+        "a probe has no query",
+        ASGI,
+        SIZE,
+        '        if scope["query_string"] and exchange.path in QUIET_PATHS:\n'
+        f"            raise Problem(400)\n{SIZE}",
+        by="test_probes_take_any_query_and_header",
+    ),
+    Patch(
+        "H2",
+        "raw paths in the metrics",
+        ASGI,
+        "exchange.route = self._route_of(inner)",
+        "exchange.route = exchange.path",
+        by="test_each_request_counts_under_its_routes_template"
+        " test_unknown_paths_have_an_empty_route test_a_thousand_unknown_paths_add_no_series"
+        " test_a_metric_never_holds_what_a_client_sent",
+    ),
+    Patch(
+        "H2",
+        "a route without the prefix of its router",
+        SERVICE,
+        'included = scope.get("fastapi", {}).get("effective_route_context")',
+        "included = None",
+        by="test_each_request_counts_under_its_routes_template",
+    ),
+    Patch(
+        "H3",
+        "a credential in the log",
+        ASGI,
+        BEGUN,
+        "        import structlog\n\n"
+        "        structlog.contextvars.bind_contextvars(\n"
+        '            who=_text(headers.get(b"authorization"))\n'
+        f"        )\n{BEGUN}",
+        by="test_a_secret_in_a_request_is_not_logged"
+        " test_a_secret_is_not_logged_with_an_internal_error",
+    ),
+    Patch(
+        "H3",
+        "a header is printed as it came",
+        ASGI,
+        BEGUN,
+        f'        print(_text(headers.get(b"user-agent", b"-")))\n{BEGUN}',
+        by="test_a_header_cannot_forge_a_line",
+    ),
+    Patch(
+        "H4",
+        "a request id comes twice",
+        ASGI,
+        '        yield b"x-request-id", self._exchange.request_id.encode()\n',
+        '        yield b"x-request-id", self._exchange.request_id.encode()\n'
+        '        yield b"x-request-id", self._exchange.request_id.encode()\n',
+        by="test_two_request_ids_give_one",
+    ),
+    Patch(
+        "R1",
+        "no Location",
+        ROUTES,
+        '    response.headers["Location"] = '
+        'request.app.url_path_for("get_item", item_id=str(item.id))\n',
+        "",
+        by="test_a_new_item_is_answered_whole_and_lies_at_its_location",
+    ),
+    Patch(
+        "R1",
+        "a name need not be given",
+        STORE,
+        "        ),\n    ]\n    quantity: ",
+        '        ),\n    ] = "nameless"\n    quantity: ',
+        by="test_a_name_must_be_given",
+    ),
+    Patch(
+        "R2",
+        "no Link",
+        ROUTES,
+        """        response.headers["Link"] = f'<{following}>; rel="next"'\n""",
+        "",
+        by="test_link_and_cursor_lead_to_the_same_next_page",
+    ),
+    Patch(
+        "R2",
+        "the link names a host",
+        ROUTES,
+        'following = f"{request.url.path}?',
+        'following = f"http://{request.url.netloc}{request.url.path}?',
+        by="test_link_and_cursor_lead_to_the_same_next_page",
+    ),
+    Patch(
+        "R3",
+        "of several lines of a header the last counts",
+        ASGI,
+        "joined[name] = joined[name] + joint + value if name in joined else value",
+        "joined[name] = value",
+        by="test_a_list_of_tags_may_come_in_several_lines",
+    ),
+    Patch(
+        "R3",
+        "the body is read as FastAPI reads it",
+        ROUTING,
+        "        return read_first\n",
+        "        return handle\n",
+        by="test_the_first_of_several_answers_wins test_another_media_type_is_unsupported",
+    ),
+    Patch(
+        "R3",
+        "what is deleted stays",
+        ROUTES,
+        "    await in_thread.run(items.delete, item_id, revisions)\n",
+        "    await in_thread.run(items.get, item_id)\n",
+        by="test_a_deleted_item_is_gone",
+    ),
+    Patch(
+        "R4",
+        "HEAD is not known",
+        ASGI,
+        '            inner["method"] = "GET"\n',
+        "            pass\n",
+        by="test_head_tells_what_get_tells_without_the_body test_head_of_a_page_has_its_link"
+        " test_head_of_an_error_tells_what_get_tells",
+    ),
+    Patch(
+        "R4",
+        "OPTIONS with 200",
+        SERVICE,
+        "Response(status_code=HTTPStatus.NO_CONTENT, ",
+        "Response(status_code=HTTPStatus.OK, ",
+        by="test_options_lists_what_is_allowed",
+    ),
+    Patch(
+        "R4",
+        "405 with the methods of the first route alone",
+        SERVICE,
+        '        headers["Allow"] = ", ".join(allowed_methods(request))\n',
+        "",
+        by="test_any_other_method_is_refused_with_what_is_allowed",
+    ),
+    Patch(
+        "R4",
+        "a slash at the end is redirected",
+        SERVICE,
+        "redirect_slashes=False",
+        "redirect_slashes=True",
+        by="test_nothing_but_the_exact_path_is_found"
+        " test_an_item_with_a_slash_behind_it_is_not_found",
+    ),
+    Patch(
+        "R5",
+        "the document promises another limit",
+        ROUTING,
+        "Query(ge=1, le=100,",
+        "Query(ge=1, le=1000,",
+        by="test_the_document_is_the_same_on_every_service",
+    ),
+    Patch(
+        "R5",
+        "the document does not know of other media types",
+        ROUTES,
+        '"headers": ETAG | LOCATION}, **problems(409, 413, 415, 422)}',
+        '"headers": ETAG | LOCATION}, **problems(409, 413, 422)}',
+        by="test_the_document_has_every_operation_with_every_status",
+    ),
+    Patch(
+        "R5",
+        "the document does not declare where a new item is",
+        ROUTES,
+        '"headers": ETAG | LOCATION}',
+        '"headers": ETAG}',
+        by="test_the_declared_headers_are_there",
+    ),
+    Patch(
+        "R5",
+        "a status that is not declared",
+        ROUTES,
+        "    item = await in_thread.run(items.create, content)\n"
+        '    response.headers["ETag"] = entity_tag(item.revision)\n',
+        "    item = await in_thread.run(items.create, content)\n"
+        '    response.headers["ETag"] = entity_tag(item.revision)\n'
+        "    response.status_code = 202\n",
+        by="test_schemathesis_finds_nothing",
+    ),
+    Patch(
+        "E1",
+        "what FastAPI refuses is no problem",
+        SERVICE,
+        "exception_handlers={HTTPException: refuse, ",
+        "exception_handlers={",
+        by="test_an_unknown_path_is_a_problem",
+    ),
+    Patch(
+        "E2",
+        "a body is read whole, however long it is",
+        ASGI,
+        "        if self._size > self._limit:\n            raise Problem(413)\n",
+        "",
+        by="test_50_megabytes_are_refused_without_being_kept",
+    ),
+    Patch(
+        "E2",
+        "one byte too much",
+        ASGI,
+        "if self._size > self._limit:",
+        "if self._size > self._limit + 1:",
+        by="test_a_body_over_the_limit_gets_a_readable_answer",
+    ),
+    Patch(
+        "E2",
+        "a body of the limit is too large",
+        ASGI,
+        "if self._size > self._limit:",
+        "if self._size >= self._limit:",
+        by="test_a_body_of_exactly_the_limit_is_accepted",
+    ),
+    Patch(
+        "E2",
+        "what will be refused is waited for",
+        ASGI,
+        "        if self._declared > self._limit:\n            raise Problem(413)\n",
+        "",
+        by="test_a_declared_length_over_the_limit_is_refused_before_it_is_sent",
+    ),
+    Patch(
+        "E2",
+        "nobody is told to go on",
+        ASGI,
+        SIZE,
+        f'        if b"expect" in headers:\n            raise Problem(417)\n{SIZE}',
+        by="test_a_client_may_wait_to_be_told_to_go_on",
+    ),
+    Patch(
+        "E2",
+        "a body has to say how long it is",
+        ASGI,
+        SIZE,
+        f'        if b"transfer-encoding" in headers:\n            raise Problem(411)\n{SIZE}',
+        by="test_small_chunks_are_accepted test_a_chunk_may_have_an_extension"
+        " test_chunks_may_end_with_a_trailer test_a_put_may_be_chunked_too",
+    ),
+    Patch(
+        "E2",
+        "a body that was cut off is as good",
+        ASGI,
+        '            raise Problem(400, "The body ended before its end.")\n',
+        '            message = {"type": "http.request", "body": b"", "more_body": False}\n',
+        by="test_a_body_that_was_cut_off_is_not_stored"
+        " test_a_chunked_body_without_its_end_is_not_stored",
+    ),
+    Patch(
+        "E2",
+        "a connection ends without a word",
+        ASGI,
+        "        if not self._body.complete:\n",
+        "        if False:\n",
+        by="test_a_refusal_says_so_if_it_ends_the_connection",
+    ),
+    Patch(
+        "E3",
+        "a body that nobody expected is not foreseen",
+        ASGI,
+        SIZE,
+        '        if scope["method"] == "GET" and b"content-length" in headers:\n'
+        f"            raise RuntimeError\n{SIZE}",
+        by="test_a_body_where_none_is_expected_is_no_5xx",
+    ),
+    Patch(
+        "E4",
+        "an error is shown by the framework",
+        ASGI,
+        "            await answer.problem(problem_of(error))\n",
+        "            problem = problem_of(error)\n"
+        "            problem.detail += repr(error)\n"
+        "            await answer.problem(problem)\n",
+        by="test_a_table_that_is_gone_is_an_internal_error",
+    ),
+    Patch(
+        "E5",
+        "a slow body holds up everybody",
+        ASGI,
+        "            async with asyncio.timeout_at(self._end):\n",
+        "            __import__('time').sleep(1)\n"
+        "            async with asyncio.timeout_at(self._end):\n",
+        by="test_slow_clients_never_keep_a_probe_waiting",
+    ),
+    Patch(
+        "E5",
+        "a body may trickle for ten minutes",
+        ASGI,
+        "BODY_SECONDS: Final = 20",
+        "BODY_SECONDS: Final = 600",
+        by="test_a_body_that_trickles_is_closed",
+    ),
+    Patch(
+        "E6",
+        "no nosniff",
+        ASGI,
+        NOSNIFF,
+        "",
+        by="test_no_answer_is_sniffed_or_tells_a_version"
+        " test_created_unchanged_and_deleted_are_not_sniffed_either",
+    ),
+    Patch(
+        "E6",
+        "what has no body may be sniffed",
+        ASGI,
+        NOSNIFF,
+        "        if self.status not in BODILESS:\n            yield _NOSNIFF\n",
+        by="test_created_unchanged_and_deleted_are_not_sniffed_either",
+    ),
+    Patch(
+        "E6",
+        "every origin is let in",
+        ASGI,
+        NOSNIFF,
+        f'{NOSNIFF}        yield b"access-control-allow-origin", b"*"\n',
+        by="test_no_other_origin_is_let_in",
+    ),
+    Patch(
+        "E6",
+        "FastAPI's own pages are there",
+        SERVICE,
+        "            openapi_url=None,  # `health` has it, and the page that shows it\n",
+        "",
+        by="test_there_is_no_debug_page",
+    ),
+    Patch(
+        "E6",
+        "probes need an allowed host",
+        ASGI,
+        "if self._allowed_hosts and exchange.path not in QUIET_PATHS:",
+        "if self._allowed_hosts:",
+        by="test_probes_are_answered_under_any_host",
+    ),
+    Patch(
+        "E6",
+        "a host is looked at although none is listed",
+        ASGI,
+        "if self._allowed_hosts and exchange.path not in QUIET_PATHS:",
+        "if exchange.path not in QUIET_PATHS:",
+        by="test_any_host_is_served_unless_hosts_are_listed",
+    ),
+    Patch(
+        "E6",
+        "of two hosts the first counts",
+        ASGI,
+        "joined[name] = joined[name] + joint + value if name in joined else value",
+        "joined[name] = joined[name] + joint + value if name in joined else value\n"
+        '        joined[b"host"] = joined.get(b"host", b"").partition(b",")[0]',
+        by="test_two_hosts_are_not_served",
+    ),
+]

@@ -1,0 +1,108 @@
+"""The patches that prove the contract suite: each applies, and together they leave nothing out."""
+
+from __future__ import annotations
+
+import ast
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.mutations.__main__ import DoesNotApply, patched, places_of_tests
+from tests.mutations.patches import PATCHES, Patch
+from tests.services import PACKAGE, REPOSITORY
+
+EXAMPLES = REPOSITORY / "examples"
+MUST = "P1 P2 P3 P4 P5 P6 P7 P8 H1 H2 H3 H4 R1 R2 R3 R4 R5 E1 E2 E3 E4 E5 D1 D6".split()
+"""Of the contract's MUST lines all but D2 to D4: compose, manifests and pipelines are no service's
+behaviour, and tests/deployment judges them by their schemas."""
+
+NOT_TO_BE_BROKEN = {
+    "test_a_connection_is_in_step_after_head": "granian drops whatever body follows HEAD",
+    "test_a_connection_can_be_used_after_a_refused_body": "granian reads or closes by itself",
+}
+"""Tests of what these services cannot do wrong, as their server does it; other servers can."""
+
+OTHER_FRAMEWORKS = {"beside", "feature"}
+"""Marks of tests that are about what only other frameworks' services have."""
+
+CASES = [(framework, patch) for framework, patches in PATCHES.items() for patch in patches]
+NAMES = [f"{framework}-{patch.line}-{patch.breaks}" for framework, patch in CASES]
+
+
+@cache
+def marks_of_tests() -> dict[str, dict[str, list[str]]]:
+    """Of each test function of the suites, by its name: the arguments of its marks."""
+    return {
+        function.name: marks([*function.decorator_list, *marks_of_module(tree)])
+        for tree in map(parsed, sorted(set(places_of_tests().values())))
+        for function in tree.body
+        if isinstance(function, ast.FunctionDef)
+    }
+
+
+def parsed(path: str) -> ast.Module:
+    return ast.parse((REPOSITORY / path).read_text())
+
+
+def marks_of_module(tree: ast.Module) -> list[ast.expr]:
+    """What is in ``pytestmark``, alone or in a list."""
+    for node in tree.body:
+        match node:
+            case ast.Assign(targets=[ast.Name("pytestmark")], value=ast.List(elts=several)):
+                return several
+            case ast.Assign(targets=[ast.Name("pytestmark")], value=one):
+                return [one]
+    return []
+
+
+def marks(expressions: list[ast.expr]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for expression in expressions:
+        match expression:
+            case ast.Call(func=ast.Attribute(value=ast.Attribute(attr="mark"), attr=name)):
+                words = [one.value for one in expression.args if isinstance(one, ast.Constant)]
+                found.setdefault(name, []).extend(map(str, words))
+    return found
+
+
+@pytest.mark.parametrize(("framework", "patch"), CASES, ids=NAMES)
+def test_a_patch_applies_exactly_once_and_names_tests_of_its_line(
+    framework: str, patch: Patch
+) -> None:
+    before = (EXAMPLES / framework / patch.file.format(package=f"src/{PACKAGE}")).read_text()
+    try:
+        after = patched(before, patch)
+    except DoesNotApply as error:
+        pytest.fail(str(error), pytrace=False)
+    assert after != before
+    match Path(patch.file).suffix:
+        case ".py":
+            ast.parse(after)  # a file that nobody can read would prove nothing
+        case ".json":
+            json.loads(after)
+    proven = [marks_of_tests()[name]["contract"] for name in patch.tests]
+    assert patch.line in proven[0], f"{patch.tests[0]} is about {proven[0]}"
+
+
+@pytest.mark.parametrize("framework", PATCHES)
+def test_each_line_that_is_a_must_is_broken_on_each_framework(framework: str) -> None:
+    assert set(MUST) - {patch.line for patch in PATCHES[framework]} == set()
+
+
+@pytest.mark.parametrize("framework", PATCHES)
+def test_no_two_patches_of_a_framework_have_one_name(framework: str) -> None:
+    names = [(patch.line, patch.breaks) for patch in PATCHES[framework]]
+    assert len(names) == len(set(names))
+
+
+def test_each_test_of_the_contract_is_made_to_fail_by_some_patch() -> None:
+    named = {name for _, patch in CASES for name in patch.tests}
+    everyone_runs = {
+        name
+        for name, place in places_of_tests().items()
+        if place.startswith("tests/contract/")
+        and not OTHER_FRAMEWORKS & set(marks_of_tests()[name])
+    }
+    assert everyone_runs - named == set(NOT_TO_BE_BROKEN)
