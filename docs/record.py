@@ -1,0 +1,203 @@
+"""Plays `scaffold new` at a terminal and writes what it shows as docs/pictures/wizard.svg.
+
+    python -m docs.record [--check]
+
+The real program runs, with keys as a person presses them; the times between them are chosen here,
+so that the same program gives the same picture. `--check` writes nothing and says whether the
+picture is what the program shows today.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import pyte
+
+from docs.terminal_picture import LIGHT, Frame, Row, Run, Screen, picture
+
+HERE = Path(__file__).resolve().parent
+PICTURE = HERE / "pictures" / "wizard.svg"
+COLUMNS, ROWS = 84, 32
+PATIENCE = 60.0  # seconds
+ENTER, DOWN = "\r", "\x1b[B"
+COMMAND = "scaffold new my-svc"
+PROMPT = "$ "
+WHERE_IS_THE_CURSOR = "\x1b[6n"
+# What is asked, the keys that answer it, and how long one looks at each screen on the way.
+SCENES = [
+    ("How do others talk to it?", [DOWN, ENTER], 2.2),
+    ("How big will it get?", [DOWN, ENTER], 1.1),
+    ("Will people sign in and edit its data?", [ENTER], 1.0),
+    ("What will be hard about its load?", [DOWN, DOWN, ENTER], 0.9),
+    ("What do its callers want from the API?", [ENTER], 1.0),
+    ("What does the team know?", [DOWN, DOWN, DOWN, ENTER], 0.8),
+    ("Which framework is it?", [ENTER], 7.0),
+    ("What does it do, in one sentence?", ["Tells everyone what is in stock", ENTER], 1.0),
+    ("Who owns it?", ["The stock team", ENTER], 1.0),
+    ("Which database does it keep its data in?", [DOWN, ENTER], 1.0),
+    ("Where does its CI run?", [ENTER], 1.0),
+]
+LAST_SECONDS = 8.0
+TITLE = "scaffold new"
+TEXT = (
+    "A terminal. scaffold new asks six questions about the workload, shows which framework fits"
+    " best with reasons and a runner-up, asks about the project, makes the service, and ends"
+    " with the next three commands and the one line that repeats the run without questions."
+)
+
+
+class Stage:
+    """The program at a terminal, and the frames that were taken of it."""
+
+    def __init__(self, folder: Path) -> None:
+        # Tall, so that nothing scrolls away before it is cut to the picture's rows.
+        self._screen = pyte.Screen(COLUMNS, 400)
+        self._stream = pyte.Stream(self._screen)
+        self.frames: list[Frame] = []
+        self._child = pexpect.spawn(
+            sys.executable,
+            ["-m", "scaffold", *COMMAND.split()[1:]],
+            cwd=os.fspath(folder),
+            env=_environment(folder),
+            dimensions=(400, COLUMNS),
+            encoding="utf-8",
+        )
+        self._stream.feed(PROMPT + COMMAND + "\r\n")
+
+    def take(self, seconds: float) -> None:
+        """One frame of what is to be seen now."""
+        self.frames.append(Frame(_visible(self._screen), seconds))
+
+    def press(self, keys: str) -> None:
+        self._child.send(keys)
+
+    def wait(self, condition: Callable[[str], bool], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not condition(self._text()):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"no {what!r}:\n{self._text()}")
+            if not self._read():
+                return
+
+    def end(self) -> int:
+        while self._read():
+            pass
+        self._child.wait()
+        return int(self._child.exitstatus or 0)
+
+    def _read(self) -> bool:
+        try:
+            data = self._child.read_nonblocking(4096, timeout=0.3)
+        except pexpect.TIMEOUT:
+            return True
+        except pexpect.EOF:
+            return False
+        # pyte knows no faint; nothing here is in italics, so that stands for it.
+        self._stream.feed(data.replace("\x1b[2m", "\x1b[3m").replace("\x1b[0;2m", "\x1b[0;3m"))
+        for _ in range(data.count(WHERE_IS_THE_CURSOR)):
+            self._child.send(f"\x1b[{self._screen.cursor.y + 1};{self._screen.cursor.x + 1}R")
+        return True
+
+    def _text(self) -> str:
+        return " ".join(" ".join(self._screen.display).split())
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    who = {f"GIT_{role}_{key}": "ada@example.com" for role in ("AUTHOR", "COMMITTER")
+           for key in ("NAME", "EMAIL")}  # fmt: skip
+    return {
+        **who,
+        **{key: value for key, value in os.environ.items() if key.startswith("UV_")},
+        "UV_CACHE_DIR": str(Path.home() / ".cache" / "uv"),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(HERE.parent),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "HOME": str(folder),
+        "TERM": "xterm-256color",
+        "LANG": "C.UTF-8",
+    }
+
+
+def _visible(screen: Any) -> Screen:
+    """The last rows that have anything on them, as many as the picture has."""
+    rows = [_row(screen.buffer[number]) for number in range(screen.lines)]
+    used = max((number + 1 for number, row in enumerate(rows) if row), default=0)
+    first = max(0, used + 1 - ROWS)
+    return tuple(rows[first : first + ROWS])
+
+
+def _row(cells: Any) -> Row:
+    styled = [(column, cells[column]) for column in range(COLUMNS)]
+    runs = []
+    for (colour, bold), group in groupby(styled, key=lambda one: _style(one[1])):
+        part = list(group)
+        text = "".join(cell.data for _, cell in part)
+        begin = part[0][0] + len(text) - len(text.lstrip(" "))
+        if text.strip(" "):
+            runs.append(Run(begin, text.strip(" "), colour, bold))
+    return tuple(runs)
+
+
+def _style(cell: Any) -> tuple[str, bool]:
+    colour = "faint" if cell.italics or cell.fg == "brightblack" else cell.fg
+    return (colour if colour in LIGHT else "text"), cell.bold
+
+
+def typed() -> Iterator[Frame]:
+    """The command as it is typed."""
+    for end in range(0, len(COMMAND) + 1, 3):
+        row = (Run(0, PROMPT + COMMAND[: end or None] if end else "$", "text", False),)
+        yield Frame((row, *((),) * (ROWS - 1)), 0.12 if end else 0.8)
+
+
+def play(folder: Path) -> list[Frame]:
+    stage = Stage(folder)
+    for question, keys, seconds in SCENES:
+        stage.wait(lambda text, q=question: f"? {q}" in text, question)  # type: ignore[misc]
+        stage.take(seconds)
+        for key in keys[:-1]:
+            _press_and_see(stage, key)
+            stage.take(0.9)
+        stage.press(keys[-1])
+        stage.wait(lambda text, q=question: f"? {q}" not in text, f"an answer: {question}")  # type: ignore[misc]
+    if code := stage.end():
+        raise SystemExit(f"it ended with {code}")
+    stage.take(LAST_SECONDS)
+    return [*typed(), *stage.frames]
+
+
+def _press_and_see(stage: Stage, key: str) -> None:
+    """Presses a key, and waits until the screen has changed by it."""
+    before = _visible(stage._screen)
+    stage.press(key)
+    stage.wait(lambda _: _visible(stage._screen) != before, repr(key))
+
+
+def recorded() -> str:
+    """The picture of the program as it is today."""
+    with tempfile.TemporaryDirectory() as name:
+        frames = play(Path(name))
+    return picture(frames, COLUMNS, ROWS, TITLE, TEXT)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--check", action="store_true", help="write nothing, compare")
+    made = recorded()
+    if not parser.parse_args().check:
+        PICTURE.write_text(made, encoding="utf-8")
+    elif PICTURE.read_text(encoding="utf-8") != made:
+        raise SystemExit(f"{PICTURE} is not what the wizard shows: run python -m docs.record")
+
+
+if __name__ == "__main__":
+    main()

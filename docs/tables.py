@@ -1,0 +1,184 @@
+"""Writes into the pages what other files know: the tables of the frameworks, limits, exit codes.
+
+    python -m docs.tables
+
+In a page such a part stands between `<!-- generated: NAME -->` and `<!-- end -->`; NAME is a key
+of PARTS, with the id of a framework after it where the part is about one. A test fails where a
+page is not what this writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from scaffold import catalog, errors
+from scaffold.catalog import Catalog, Evidence, Facts, Framework
+
+HERE = Path(__file__).resolve().parent
+
+MARKED = re.compile(
+    r"(?P<begin><!-- generated: (?P<name>[a-z ]+?)(?: of (?P<framework>\w+))? -->\n)"
+    r".*?(?P<end><!-- end -->)",
+    re.DOTALL,
+)
+KEPT = {"active": "active", "slow": "slow, but kept", "stale": "**hardly kept**"}
+GUIDANCE_SOURCES = {"section", "table", "conclusion", "inferred"}  # the article's, not ours
+
+
+def frameworks_table(known: Catalog, links: str) -> Iterator[str]:
+    """One line for each: what the article says first of it, its server, how it is kept."""
+    yield "| framework | what the article says it is for | server | release | kept |"
+    yield "| --- | --- | --- | --- | --- |"
+    for one in known.frameworks:
+        facts = one.facts
+        cells = (
+            f"[{one.name}]({links}{one.id}.md)",
+            strongest(one).why,
+            facts.server,
+            f"{facts.version} ({facts.released})",
+            KEPT[facts.status],
+        )
+        yield f"| {' | '.join(cells)} |"
+
+
+def strongest(one: Framework) -> Evidence:
+    """What the guidance says loudest of it, where it says so itself rather than we."""
+    said = [e for e in one.evidence.values() if e.source in GUIDANCE_SOURCES]
+    return max(said, key=lambda evidence: evidence.strength)
+
+
+def facts_of(known: Catalog, one: Framework) -> Iterator[str]:
+    """What is known of one framework, with its evidence."""
+    yield f"{one.summary}."
+    yield ""
+    yield "| | |"
+    yield "| --- | --- |"
+    for name, value in _facts(one.facts):
+        yield f"| {name} | {value} |"
+    yield ""
+    yield "| the article's word | strength | source |"
+    yield "| --- | --- | --- |"
+    for said in sorted(one.evidence.values(), key=lambda e: -e.strength):
+        text = f"{known.criteria[said.criterion]}: {said.why}"
+        yield f"| {text} | {said.strength:+} | {known.sources[said.source]} |"
+
+
+def _facts(facts: Facts) -> Iterator[tuple[str, str]]:
+    yield "release", f"{facts.package} {facts.version}, {facts.released}, {KEPT[facts.status]}"
+    yield "Python", ", ".join(facts.pythons)
+    yield "server", facts.server
+    if facts.note:
+        yield "note", facts.note
+    if facts.caution:
+        yield "caution", facts.caution
+    if facts.alternative:
+        yield "maintained instead", f"{facts.alternative.name}: {facts.alternative.why}"
+
+
+def limits_of(_: Catalog, one: Framework) -> Iterator[str]:
+    """The lines of the contract that a template does not hold."""
+    if not one.limits:
+        yield "It holds every line of [the contract](../contract.md)."
+        return
+    yield "Of [the contract](../contract.md) it does not hold:"
+    yield ""
+    for limit in one.limits:
+        yield f"- {limit.line}: {limit.what} ({limit.evidence})"
+
+
+def limits_table(known: Catalog) -> Iterator[str]:
+    """Every limit once, with the frameworks that have it."""
+    having: dict[tuple[str, str], list[str]] = {}
+    for one in known.frameworks:
+        for limit in one.limits:
+            having.setdefault((limit.line, limit.what), []).append(one.name)
+    yield "| line | what does not hold | where |"
+    yield "| --- | --- | --- |"
+    for (line, what), names in sorted(having.items()):
+        yield f"| {line} | {what} | {', '.join(names)} |"
+
+
+def questions_table(known: Catalog) -> Iterator[str]:
+    """Each question about the workload, with its flag and what may be answered."""
+    yield "| question | flag | answers, the default first |"
+    yield "| --- | --- | --- |"
+    for question in known.workload:
+        answers = sorted(question.options, key=lambda o: o.id != question.default)
+        cells = "; ".join(f"`{option.id}` {option.label}" for option in answers)
+        yield f"| {question.ask} | `--{question.id}` | {cells} |"
+
+
+def fields_table(known: Catalog) -> Iterator[str]:
+    """Each question about the project, with what may be answered."""
+    yield "| question | flag | answers, the default first |"
+    yield "| --- | --- | --- |"
+    for question in known.fields:
+        flag = "the first argument" if question.id == "name" else f"`--{question.id}`"
+        default = None if question.id == "framework" else question.default
+        choices = sorted(question.choices, key=lambda choice: choice != default)
+        answers = ", ".join(f"`{choice}`" for choice in choices) or "text"
+        yield f"| {question.ask} | {flag} | {answers} |"
+
+
+def errors_table() -> Iterator[str]:
+    """Every kind of error that `--json` may name, with its exit code."""
+    kinds = {(one.code, one.kind, one) for one in _below(errors.UserError)}
+    documented = dict(re.findall(r"(\w+) +\d+  [a-z-]+ +(\S.*)", errors.__doc__ or ""))
+    yield "| exit code | `kind` | when |"
+    yield "| --- | --- | --- |"
+    yield "| 1 | `unexpected` | a defect of ours; `--debug` shows the traceback |"
+    yield "| 2 | `usage` | a flag or an argument that there is not |"
+    for code, kind, one in sorted(kinds, key=lambda each: each[:2]):
+        yield f"| {code} | `{kind}` | {documented[one.__name__]} |"
+
+
+def _below(one: type[errors.UserError]) -> Iterator[type[errors.UserError]]:
+    for child in one.__subclasses__():
+        yield child
+        yield from _below(child)
+
+
+ABOUT_ALL: dict[str, Callable[[Catalog], Iterator[str]]] = {
+    "frameworks": lambda known: frameworks_table(known, "frameworks/"),
+    "frameworks for the readme": lambda known: frameworks_table(known, "docs/frameworks/"),
+    "limits": limits_table,
+    "questions": questions_table,
+    "fields": fields_table,
+    "errors": lambda _: errors_table(),
+}
+ABOUT_ONE: dict[str, Callable[[Catalog, Framework], Iterator[str]]] = {
+    "facts": facts_of,
+    "limits": limits_of,
+}
+
+
+def current(text: str, known: Catalog) -> str:
+    """A page with its generated parts as they are today."""
+
+    def part(found: re.Match[str]) -> str:
+        name, framework = found["name"], found["framework"]
+        lines = (
+            ABOUT_ONE[name](known, known.framework(framework))
+            if framework
+            else ABOUT_ALL[name](known)
+        )
+        body = "\n".join(lines)
+        return f"{found['begin']}\n{body}\n\n{found['end']}"
+
+    return MARKED.sub(part, text)
+
+
+def pages() -> list[Path]:
+    return [HERE.parent / "README.md", *sorted(HERE.glob("*.md")), *HERE.glob("frameworks/*.md")]
+
+
+def main() -> None:
+    known = catalog.load(HERE.parent)
+    for page in pages():
+        page.write_text(current(page.read_text(encoding="utf-8"), known), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
