@@ -41,9 +41,9 @@ SCENES = [
     ("What do its callers want from the API?", [ENTER], 1.0),
     ("What does the team know?", [DOWN, DOWN, DOWN, ENTER], 0.8),
     ("Which framework is it?", [ENTER], 7.0),
-    ("What does it do, in one sentence?", ["Tells everyone what is in stock", ENTER], 1.0),
-    ("Who owns it?", ["The stock team", ENTER], 1.0),
-    ("Which database does it keep its data in?", [DOWN, ENTER], 1.0),
+    ("What does it do, in one sentence?", [ENTER], 1.0),
+    ("Who owns it?", [ENTER], 1.0),
+    ("Which database does it keep its data in?", [ENTER], 1.0),
     ("Where does its CI run?", [ENTER], 1.0),
 ]
 LAST_SECONDS = 8.0
@@ -116,7 +116,7 @@ def _environment(folder: Path) -> dict[str, str]:
            for key in ("NAME", "EMAIL")}  # fmt: skip
     return {
         **who,
-        **{key: value for key, value in os.environ.items() if key.startswith("UV_")},
+        **{k: v for k, v in os.environ.items() if k.startswith(("UV_", "SSL_"))},
         "UV_CACHE_DIR": str(Path.home() / ".cache" / "uv"),
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(HERE.parent),

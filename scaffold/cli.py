@@ -66,7 +66,17 @@ Jobs = Annotated[
     int | None,
     typer.Option(help="Processes that compare files, by default one for each core.", min=1),
 ]
-WhichFramework = Annotated[str, typer.Argument(help="Its id, as `scaffold list` has it.")]
+
+
+def _frameworks() -> list[tuple[str, str]]:
+    """What a shell offers for the id of a framework, each with a word about it."""
+    return [(framework.id, framework.summary) for framework in catalog.load().frameworks]
+
+
+WhichFramework = Annotated[
+    str,
+    typer.Argument(help="Its id, as `scaffold list` has it.", autocompletion=_frameworks),
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -93,6 +103,8 @@ def run(arguments: Sequence[str]) -> int:
         if code == Interrupted.code:
             raise KeyboardInterrupt  # typer has made an exit code of it
         return code or 0
+    except SystemExit as ended:
+        return int(ended.code or 0)  # a shell asked how to complete a line, and has its answer
     except BrokenPipeError:
         return 0  # whoever read the output has enough; what was to be made is made by then
     except BaseException as error:
@@ -102,7 +114,6 @@ def run(arguments: Sequence[str]) -> int:
 def build(known: Catalog) -> typer.Typer:
     """The application, with a flag for each question of `known`."""
     app = typer.Typer(
-        add_completion=False,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "obj": known},
     )
@@ -146,6 +157,7 @@ def _flag(question: Question) -> inspect.Parameter:
         f"--{question.id}",
         help=question.ask + usual,
         metavar="|".join(question.choices) or "TEXT",
+        autocompletion=lambda: [(option.id, option.label) for option in question.options],
     )
     return inspect.Parameter(
         question.id,

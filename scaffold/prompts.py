@@ -15,19 +15,29 @@ from scaffold.screen import Screen
 class Choice:
     """One line of a menu.
 
-    `answer` stands for `label` once it is taken; `closed` says why it cannot be.
+    `about` explains it while the cursor is on it. `answer` stands for `label` once it is taken;
+    `closed` says why it cannot be.
     """
 
     id: str
     label: str
+    about: str = ""
     answer: str | None = None
     closed: str | None = None
 
 
 @dataclass(frozen=True)
 class Heading:
+    """`place` says which one it is, such as "2 of 6"."""
+
     ask: str
     explain: str = ""
+    place: str = ""
+
+    @property
+    def asked(self) -> str:
+        """The question, and its place while it is asked."""
+        return f"{self.ask} ({self.place})" if self.place else self.ask
 
 
 class Asker(Protocol):
@@ -63,11 +73,12 @@ class Menus:
             default=default,
             qmark="?",
             pointer=self._pointer,
-            instruction=" ",
+            instruction=self._explained(heading) or " ",
             style=self._style(),
             erase_when_done=True,
             **self._depth(),
         )
+        _mark_the_pointed_alone(question.application)
         _take_by_number(question.application, choices)
         _end_on_signal(question.application)
         taken: str = question.unsafe_ask()
@@ -78,9 +89,10 @@ class Menus:
         import questionary
 
         question = questionary.text(
-            self._message(heading) + "\n ",
+            self._message(heading),
             default=typed,
             qmark="?",
+            instruction=f"{self._explained(heading)}\n ",
             style=self._style(),
             erase_when_done=True,
             **self._depth(),
@@ -93,9 +105,12 @@ class Menus:
         return written
 
     def _message(self, heading: Heading) -> str:
-        lines = [*textwrap.wrap(heading.ask, self._view.width - 4)]
-        lines += textwrap.wrap(heading.explain, self._view.width - 4)
-        return "\n  ".join(lines)
+        return "\n  ".join(textwrap.wrap(heading.asked, self._view.width - 4))
+
+    def _explained(self, heading: Heading) -> str:
+        """What stands below the question, each line on one of its own."""
+        lines = textwrap.wrap(heading.explain, self._view.width - 4)
+        return "".join(f"\n  {line}" for line in lines)
 
     def _lines(self, choices: Sequence[Choice]) -> list[Any]:
         import questionary
@@ -110,8 +125,16 @@ class Menus:
                 begin + text, self._view.width - 6, subsequent_indent=f"     {room}"
             )
             closed: Any = bool(choice.closed)
-            lines.append(questionary.Choice("\n".join(wrapped), choice.id, disabled=closed))
+            about = self._about(choice)
+            title = "\n".join(wrapped)
+            lines.append(questionary.Choice(title, choice.id, disabled=closed, description=about))
         return lines
+
+    def _about(self, choice: Choice) -> str | None:
+        """The explanation below the menu, in lines that fit; questionary puts a word before it."""
+        room = " " * len("  Description: ")
+        lines = textwrap.wrap(choice.about, self._view.width - 2, initial_indent=room)
+        return "\n  ".join(lines).strip() or None
 
     def _style(self) -> Any:
         import questionary
@@ -124,7 +147,7 @@ class Menus:
             [
                 ("qmark", "fg:ansicyan bold"),
                 ("pointer", "fg:ansicyan bold"),
-                ("selected", "noinherit"),
+                ("instruction", "noinherit"),
                 ("highlighted", "fg:ansicyan bold"),
                 ("disabled", "fg:ansibrightblack"),
             ]
@@ -139,6 +162,13 @@ class Menus:
         mark = "\N{CHECK MARK}" if self._view.drawing else "-"
         lines = "\n".join(self._view.wrapped(f"{heading.ask} {answer}", "    ", "  "))
         self._say(self._view.style(mark, "good") + lines[1:])
+
+
+def _mark_the_pointed_alone(application: Any) -> None:
+    """questionary would show the default as taken, wherever the cursor is."""
+    for control in application.layout.find_all_controls():
+        if hasattr(control, "selected_options"):
+            control.selected_options.clear()
 
 
 def _take_by_number(application: Any, choices: Sequence[Choice]) -> None:
@@ -190,7 +220,7 @@ class Lines:
 
     def _show(self, heading: Heading) -> None:
         self._say("")
-        self._wrapped(heading.ask)
+        self._wrapped(heading.asked)
         if heading.explain:
             self._wrapped(heading.explain)
 

@@ -12,6 +12,8 @@ from scaffold.service import STEPS, Made
 
 WIDEST = 100
 REASONS = 3
+KEPT = {"active": "active", "slow": "slow but kept", "stale": "hardly maintained"}
+UNKEPT = KEPT["stale"]
 STYLES = {"strong": "1", "quiet": "2", "good": "32", "warn": "33", "bad": "31"}
 
 
@@ -61,10 +63,10 @@ def advice(screen: Screen, catalog: Catalog, advised: Advice, explain: bool = Fa
 def choice(screen: Screen, catalog: Catalog, advised: Advice) -> str:
     """The first with three reasons and the runner-up beside it, or why these are two services."""
     body = _two_services if advised.split else _first_two
-    return "\n".join([*_headline(screen, advised), "", *body(screen, catalog, advised)])
+    return "\n".join([*_headline(screen, catalog, advised), "", *body(screen, catalog, advised)])
 
 
-def _headline(screen: Screen, advised: Advice) -> list[str]:
+def _headline(screen: Screen, catalog: Catalog, advised: Advice) -> list[str]:
     if advised.split:
         names = " and ".join(framework.name for framework in advised.split)
         return [
@@ -72,7 +74,18 @@ def _headline(screen: Screen, advised: Advice) -> list[str]:
             for line in screen.wrapped(f"These are two services: {names}")
         ]
     best = advised.ranking[0]
-    return [f"{screen.style(best.framework.name, 'strong')} fits best ({percent(best.fit)})"]
+    name = best.framework.name
+    said = f"{name} fits best ({percent(best.fit)}){_alone(catalog, advised)}"
+    first, *others = screen.wrapped(said)
+    return [first.replace(name, screen.style(name, "strong"), 1), *others]
+
+
+def _alone(catalog: Catalog, advised: Advice) -> str:
+    """Why the first is first where the next one has the better fit, but does not meet a must."""
+    best, second = advised.ranking[0], advised.ranking[1:2]
+    if not second or not second[0].unmet or second[0].fit <= best.fit:
+        return ""
+    return f": it alone is made for {' and '.join(catalog.criteria[m] for m in advised.musts)}"
 
 
 def _two_services(screen: Screen, catalog: Catalog, advised: Advice) -> Iterator[str]:
@@ -133,7 +146,22 @@ def _scale(screen: Screen, catalog: Catalog, advised: Advice) -> Iterator[str]:
             unmet = ranked.unmet
             lacking = " or ".join(catalog.criteria[must] for must in unmet)
             yield from screen.wrapped(f"Not made for {lacking}:")
-        yield f"  {scaled(screen, ranked, widest)}"
+        kept = "" if ranked.framework.facts.maintained else screen.style(f"  {UNKEPT}", "warn")
+        line = f"  {scaled(screen, ranked, widest)}"
+        yield (screen.style(line, "quiet") if unmet else line) + kept
+
+
+def remark(ranked: Ranked) -> str:
+    """What speaks against a framework whatever its fit, in a word or two."""
+    if ranked.unmet:
+        return "not made for it"
+    return "" if ranked.framework.facts.maintained else UNKEPT
+
+
+def about(one: Framework) -> str:
+    """A framework in one or two sentences: what it is, and how it is kept."""
+    facts = one.facts
+    return f"{one.summary}. {facts.version} of {facts.released}, {KEPT[facts.status]}."
 
 
 def scaled(screen: Screen, ranked: Ranked, widest: int) -> str:
@@ -169,10 +197,9 @@ def _listed(screen: Screen, framework: Framework) -> Iterator[str]:
 
 
 def _release(facts: Facts) -> str:
-    words = {"active": "active", "slow": "slow but kept", "stale": "hardly maintained"}
     pythons = f"{facts.pythons[0]} to {facts.pythons[-1]}"
     return (
-        f"{facts.package} {facts.version} ({facts.released}), {words[facts.status]}, "
+        f"{facts.package} {facts.version} ({facts.released}), {KEPT[facts.status]}, "
         f"Python {pythons}, server: {facts.server}"
     )
 

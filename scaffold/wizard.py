@@ -1,11 +1,11 @@
 """The conversation: which questions, in which order. It asks and decides nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scaffold import answers, naming, screen
 from scaffold.advice import Advice, Ranked, advise
-from scaffold.catalog import Catalog, Question
+from scaffold.catalog import Catalog, Option, Question
 from scaffold.errors import NoTemplate
 from scaffold.prompts import Asker, Choice, Heading
 
@@ -29,7 +29,10 @@ class Wizard:
 
     def workload(self, given: Mapping[str, str]) -> dict[str, str]:
         """An answer to each workload question; only those that are not `given` are asked."""
-        return {q.id: given.get(q.id) or self._choose(q) for q in self.catalog.workload}
+        places = _places(q for q in self.catalog.workload if q.id not in given)
+        return {
+            q.id: given.get(q.id) or self._choose(q, places[q.id]) for q in self.catalog.workload
+        }
 
     def everything(self, given: Mapping[str, str], maintained: bool) -> dict[str, str]:
         """Answers to the questions of copier.yml, with the workload asked where it is needed."""
@@ -40,10 +43,9 @@ class Wizard:
             advice = advise(self.catalog, self.workload(given), maintained)
             result["framework"] = self._framework(advice)
             result["name"] = self._name(result["name"], result["framework"])
-        for question in self.catalog.fields:
-            if question.id not in result:
-                result[question.id] = self._answer(question)
-        return result
+        missing = [question for question in self.catalog.fields if question.id not in result]
+        places = _places(missing)
+        return result | {q.id: self._answer(q, places[q.id]) for q in missing}
 
     def answers_to(self, questions: Sequence[Question]) -> dict[str, str]:
         """What the person answers to `questions`, which are new to a service."""
@@ -80,30 +82,53 @@ class Wizard:
         return [
             Choice(
                 ranked.framework.id,
-                screen.scaled(self.view, ranked, widest),
+                f"{screen.scaled(self.view, ranked, widest)}  {screen.remark(ranked)}".rstrip(),
+                about=screen.about(ranked.framework),
                 answer=ranked.framework.name,
                 closed=None if ranked.framework.has_template else "no template yet",
             )
             for ranked in offered
         ]
 
-    def _answer(self, question: Question) -> str:
+    def _answer(self, question: Question, place: str) -> str:
         if question.options:
-            return self._choose(question)
-        heading = _heading(question)
+            return self._choose(question, place)
+        heading = _heading(question, place)
         text = self.asker.write(heading)
         while why := answers.text_problem(text):
             self.say(self._warning(f"That would not work: {why}."))
             text = self.asker.write(heading)
         return text
 
-    def _choose(self, question: Question) -> str:
-        choices = [Choice(option.id, option.label) for option in question.options]
-        return self.asker.choose(_heading(question), choices, question.default or choices[0].id)
+    def _choose(self, question: Question, place: str) -> str:
+        told = question in self.catalog.workload
+        choices = [
+            Choice(o.id, o.label, about=self._looks_for(o) if told else "")
+            for o in question.options
+        ]
+        heading = _heading(question, place)
+        return self.asker.choose(heading, choices, question.default or choices[0].id)
+
+    def _looks_for(self, option: Option) -> str:
+        """What this answer makes of the advice, in the words of the criteria."""
+        if not option.weights:
+            return "Looks for nothing in particular."
+        heaviest = sorted(
+            option.weights, key=lambda one: (one != option.must, -option.weights[one])
+        )
+        words = (self.catalog.criteria[criterion] for criterion in heaviest)
+        must = {self.catalog.criteria[option.must]: " (a must)"} if option.must else {}
+        return f"Looks for {', '.join(word + must.get(word, '') for word in words)}."
 
     def _warning(self, text: str) -> str:
         return self.view.style("\n".join(self.view.wrapped(text)), "warn")
 
 
-def _heading(question: Question) -> Heading:
-    return Heading(question.ask, question.explain)
+def _heading(question: Question, place: str = "") -> Heading:
+    return Heading(question.ask, question.explain, place)
+
+
+def _places(asked: Iterable[Question]) -> dict[str, str]:
+    """Which of those that are asked each one is."""
+    ids = [question.id for question in asked]
+    return {id_: f"{number} of {len(ids)}" for number, id_ in enumerate(ids, 1)}
