@@ -46,6 +46,7 @@ SCENES = [
     ("Which database does it keep its data in?", [ENTER], 1.0),
     ("Where does its CI run?", [ENTER], 1.0),
 ]
+STILL = "Which framework is it?"
 LAST_SECONDS = 8.0
 TITLE = "scaffold new"
 TEXT = (
@@ -73,9 +74,9 @@ class Stage:
         )
         self._stream.feed(PROMPT + COMMAND + "\r\n")
 
-    def take(self, seconds: float) -> None:
+    def take(self, seconds: float, still: bool = False) -> None:
         """One frame of what is to be seen now."""
-        self.frames.append(Frame(_visible(self._screen), seconds))
+        self.frames.append(Frame(_visible(self._screen), seconds, still))
 
     def press(self, keys: str) -> None:
         self._child.send(keys)
@@ -163,7 +164,7 @@ def play(folder: Path) -> list[Frame]:
     stage = Stage(folder)
     for question, keys, seconds in SCENES:
         stage.wait(lambda text, q=question: f"? {q}" in text, question)  # type: ignore[misc]
-        stage.take(seconds)
+        stage.take(seconds, still=question == STILL)
         for key in keys[:-1]:
             _press_and_see(stage, key)
             stage.take(0.9)

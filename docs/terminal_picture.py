@@ -2,7 +2,7 @@
 
 A screen is a list of rows, a row a list of runs of text in one style. A row that stays the same
 over several screens is drawn once, with the time in which it is seen. Without animation (a printer,
-a reader who wants less motion) the last screen is what one sees.
+a reader who wants less motion) one sees the screen that the maker chose.
 """
 
 from __future__ import annotations
@@ -41,8 +41,11 @@ Screen = tuple[Row, ...]
 
 @dataclass(frozen=True)
 class Frame:
+    """`still` says that this is the one to show where nothing moves."""
+
     screen: Screen
     seconds: float
+    still: bool = False
 
 
 def picture(frames: Sequence[Frame], columns: int, rows: int, title: str, text: str) -> str:
@@ -73,6 +76,7 @@ def _rows(
     frames: Sequence[Frame], rows: int, keyframes: dict[tuple[int, int], str]
 ) -> Iterator[str]:
     """Each row of each stretch of time in which it does not change."""
+    still = next(index for index, frame in enumerate(frames) if frame.still)
     for number in range(rows):
         seen = enumerate(frame.screen[number] for frame in frames)
         for row, stretch in groupby(seen, key=lambda one: one[1]):
@@ -82,8 +86,7 @@ def _rows(
             span = indexes[0], indexes[-1]
             always = span == (0, len(frames) - 1)
             name = keyframes.setdefault(span, f"f{len(keyframes)}") if not always else ""
-            last = span[1] == len(frames) - 1
-            kind = " ".join(filter(None, [name, "" if last else "gone"]))
+            kind = " ".join(filter(None, [name, "" if still in indexes else "gone"]))
             y = BAR + (number + 0.75) * LINE
             classes = f" class={quoteattr(kind)}" if kind else ""
             yield f'<text y="{y:g}"{classes}>{_runs(row)}</text>'
