@@ -7,7 +7,9 @@ It prints what the screen shows at the end, and ends with the command's own exit
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 
 import pexpect
 import pyte
@@ -16,6 +18,7 @@ WHERE_IS_THE_CURSOR = "\x1b[6n"
 COLUMNS = 100
 ROWS = 300
 QUIET_SECONDS = 0.5  # of silence: it waits
+PATIENCE = 200  # seconds, for all of it
 
 
 def press_enter(command: list[str]) -> tuple[str, int]:
@@ -23,10 +26,14 @@ def press_enter(command: list[str]) -> tuple[str, int]:
     screen = pyte.Screen(COLUMNS, ROWS)
     stream = pyte.Stream(screen)
     child = pexpect.spawn(
-        command[0], command[1:], dimensions=(ROWS, COLUMNS), encoding="utf-8", timeout=60
+        command[0],
+        command[1:],
+        dimensions=(ROWS, COLUMNS),
+        encoding="utf-8",
+        env={**os.environ, "TERM": "xterm-256color"},
     )
-    seen = ""
-    while True:
+    seen, deadline = "", time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         try:
             data = child.read_nonblocking(4096, timeout=QUIET_SECONDS)
         except pexpect.TIMEOUT:
@@ -41,7 +48,10 @@ def press_enter(command: list[str]) -> tuple[str, int]:
         seen = ""
         for _ in range(data.count(WHERE_IS_THE_CURSOR)):
             child.send(f"\x1b[{screen.cursor.y + 1};{screen.cursor.x + 1}R")
-    child.wait()
+    else:
+        child.close(force=True)
+    if child.isalive():
+        child.wait()
     text = "\n".join(line.rstrip() for line in screen.display).rstrip()
     return text, child.exitstatus if child.exitstatus is not None else 1
 

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,10 @@ from secrets import token_hex
 from typing import Self
 
 from tests.deployment.tools import run
-from tests.servers import free_port, process_tree, signal_tree, wait_for_death, wait_until
+from tests.servers import free_port, process_tree, wait_for_death, wait_until
 
 ADDRESS = "127.0.0.1:8000"  # where every page has its service
+PATIENCE = 300  # seconds
 PRESS_ENTER = Path(__file__).with_name("press_enter.py")
 
 
@@ -44,6 +46,7 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def __enter__(self) -> Self:
@@ -67,12 +70,19 @@ class Shell:
         )
         self._bash.stdin.flush()
         lines: list[str] = []
+        watch = threading.Timer(PATIENCE, self._kill)
+        watch.start()
         for line in self._bash.stdout:
             if line.startswith(self._end):
+                watch.cancel()
                 output = "".join(lines).removesuffix("\n").replace(self._address, ADDRESS)
                 return Said(output, int(line.split()[1]))
             lines.append(line)
-        raise AssertionError(f"the shell ended in $ {command}\n{''.join(lines)}")
+        raise AssertionError(f"no end within {PATIENCE} s: $ {command}\n{''.join(lines)}")
+
+    def _kill(self) -> None:
+        """Ends the shell and what runs in it, so that whoever reads from it goes on."""
+        os.killpg(self._bash.pid, signal.SIGKILL)
 
     def press_enter(self, command: str) -> Said:
         """The command at a terminal, with Enter for whatever it asks."""
@@ -85,7 +95,7 @@ class Shell:
         variables = self.type("env --null").output.split("\0")
         with self._log.open("wb") as log:
             self._serving = subprocess.Popen(
-                ["bash", "-c", command.replace(ADDRESS, self._address)],
+                ["bash", "-c", f"exec env {command.replace(ADDRESS, self._address)}"],
                 cwd=folder,
                 env=dict(variable.split("=", 1) for variable in variables if "=" in variable),
                 stdin=subprocess.DEVNULL,
@@ -100,8 +110,8 @@ class Shell:
         if self._serving is None:
             return
         family = process_tree(self._serving.pid)
-        signal_tree(self._serving.pid, signal.SIGTERM)
-        self._serving.wait(30)
+        self._serving.terminate()
+        self._serving.wait(60)
         wait_for_death(family, 30)
         self._serving = None
 
