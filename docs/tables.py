@@ -128,10 +128,14 @@ def errors_table() -> Iterator[str]:
     documented = dict(re.findall(r"(\w+) +\d+  [a-z-]+ +(\S.*)", errors.__doc__ or ""))
     yield "| exit code | `kind` | when |"
     yield "| --- | --- | --- |"
+    yield "| 0 | | done |"
     yield "| 1 | `unexpected` | a defect of ours; `--debug` shows the traceback |"
     yield "| 2 | `usage` | a flag or an argument that there is not |"
-    for code, kind, one in sorted(kinds, key=lambda each: each[:2]):
-        yield f"| {code} | `{kind}` | {documented[one.__name__]} |"
+    rows = [(code, f"`{kind}`", documented[one.__name__]) for code, kind, one in kinds]
+    rows += [(4, "", "`update` left conflicts, which git knows and `update` names")]
+    rows += [(5, "", "`check` found a service that is behind or has drifted")]
+    for code, kind, when in sorted(rows):
+        yield f"| {code} | {kind} | {when} |"
 
 
 def _below(one: type[errors.UserError]) -> Iterator[type[errors.UserError]]:

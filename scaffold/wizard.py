@@ -51,7 +51,8 @@ class Wizard:
         """What the person answers to `questions`, which are new to a service."""
         if questions:
             self.say(self.view.style("\n".join(self.view.wrapped(self.asker.hint)), "quiet"))
-        return {question.id: self._answer(question) for question in questions}
+        places = _places(questions)
+        return {q.id: self._answer(q, places[q.id]) for q in questions}
 
     def _name(self, name: str | None, framework: str | None) -> str:
         """`name`, asked for until it would work."""
