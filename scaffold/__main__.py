@@ -3,29 +3,46 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
+from typing import TextIO
 
 UNEXPECTED = 1
 INTERRUPTED = 130
+
+
+class Interruption:
+    """The signals that end a run, as one exception: the first alone, and only until the end.
+
+    A second one would tear the first one's tidying up, or show a traceback of Python's own end.
+    """
+
+    def __init__(self) -> None:
+        self.counts = True
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            # A shell or nohup may have told us not to heed one of them.
+            if number and signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._raise)
+
+    def _raise(self, _signum: int, _frame: FrameType | None) -> None:
+        if self.counts:
+            self.counts = False
+            raise KeyboardInterrupt
 
 
 def main() -> None:
     """The console script."""
     _open_missing_streams()
     try:
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            if number := getattr(signal, name, None):
-                signal.signal(number, _interrupt)
+        interruption = Interruption()
         from scaffold.cli import run
 
-        code = run(sys.argv[1:])
+        code = _flushed(run(sys.argv[1:]))
+        interruption.counts = False
     except KeyboardInterrupt:
-        code = INTERRUPTED
-    sys.exit(_flushed(code))
-
-
-def _interrupt(_signum: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+        code = _flushed(INTERRUPTED)
+    sys.exit(code)
 
 
 def _open_missing_streams() -> None:
@@ -40,16 +57,22 @@ def _flushed(code: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard_output()
+        _discard(sys.stdout)
     except OSError as error:
-        _discard_output()
-        print(f"scaffold: what it says cannot be written: {error.strerror}.", file=sys.stderr)
-        return code or UNEXPECTED
+        _discard(sys.stdout)
+        code = code or UNEXPECTED
+        with suppress(OSError):
+            print(f"scaffold: what it says cannot be written: {error.strerror}.", file=sys.stderr)
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
     return code
 
 
-def _discard_output() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _discard(stream: TextIO) -> None:
+    """Sends what a stream still holds where everything may go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

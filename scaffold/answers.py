@@ -2,7 +2,7 @@
 
 import shlex
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -17,43 +17,53 @@ from scaffold.errors import (
     NoTemplate,
     SplitWorkload,
 )
+from scaffold.quoting import place, shown
 
 LONGEST_TEXT = 200
+MOST_PROBLEMS = 20  # told at once
 # What copier writes into an answers file beside the answers: harmless to hand back.
 COPIER_KEYS = ("_commit", "_src_path")
 # Controls, surrogates, line and paragraph separators, private use; and format characters, which
 # are invisible and can reorder a line, but for the joiners and tags that emoji and scripts need.
 REFUSED_CATEGORIES = {"Cc", "Cs", "Zl", "Zp", "Co", "Cf"}
+# Format characters by one version of Unicode, unassigned by another that some Python has.
+NEW_FORMATS = range(0x13430, 0x13440)
 JOINERS = {"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))}
 
 
-def from_file(catalog: Catalog, path: Path) -> dict[str, str]:
-    """The answers in a YAML or JSON file, for the questions of `catalog`.
+def gathered(
+    catalog: Catalog, file: Path | None, flags: Mapping[str, str | None]
+) -> dict[str, str]:
+    """The answers of a YAML or JSON file and of the flags, which count more, all of them checked.
 
-    Raises BadAnswersFile, naming every unknown question and every answer that is no text.
+    Raises BadAnswers with every problem of both at once.
     """
+    given, problems = _read(catalog, file) if file is not None else ({}, [])
+    given |= {key: value for key, value in flags.items() if value is not None}
+    _raise([*problems, *_problems(catalog, given)])
+    return given
+
+
+def _read(catalog: Catalog, path: Path) -> tuple[dict[str, str], list[BadAnswers]]:
+    """The answers in a file, and what is wrong with the others. Raises BadAnswersFile."""
+    source = place(path)
     try:
         with path.open("rb") as file:
             content = file.read(documents.LARGEST + 1)
     except OSError as error:
-        raise BadAnswersFile(f"{path} cannot be read: {error.strerror}.") from error
-    return _known(catalog, content, str(path))
-
-
-def _known(catalog: Catalog, content: bytes, source: str) -> dict[str, str]:
-    found, problems = documents.answers_in(content, source)
+        raise BadAnswersFile(f"{source} cannot be read: {error.strerror}.") from error
+    found, wrong = documents.answers_in(content, source)
     questions = [q.id for q in (*catalog.fields, *catalog.workload)]
-    given = {key: value for key, value in found.items() if key not in COPIER_KEYS}
-    problems += [_unknown(key, questions) for key in given if key not in questions]
-    if problems:
-        raise BadAnswersFile("\n".join(f"{source}: {problem}" for problem in problems))
-    return given
+    unknown = [key for key in found if key not in (*questions, *COPIER_KEYS)]
+    wrong += [_unknown(key, questions) for key in unknown]
+    given = {key: value for key, value in found.items() if key in questions}
+    return given, [BadAnswersFile(f"{source}: {problem}") for problem in wrong]
 
 
 def _unknown(key: str, questions: list[str]) -> str:
     alike = get_close_matches(key, questions, n=1)
     hint = f"did you mean {alike[0]}?" if alike else f"the questions are {', '.join(questions)}."
-    return f"{naming.shown(key)} is no question; {hint}"
+    return f"{shown(key)} is no question; {hint}"
 
 
 def check(catalog: Catalog, given: Mapping[str, str]) -> None:
@@ -61,11 +71,20 @@ def check(catalog: Catalog, given: Mapping[str, str]) -> None:
 
     A name that breaks a rule is a BadName if that is the only problem.
     """
-    problems = list(_problems(catalog, given))
+    _raise(list(_problems(catalog, given)))
+
+
+def _raise(problems: Sequence[BadAnswers]) -> None:
+    """Raises the one problem there is, or all in one: of their kind where they are of one kind."""
+    if not problems:
+        return
     if len(problems) == 1:
         raise problems[0]
-    if problems:
-        raise BadAnswers("\n".join(str(problem) for problem in problems))
+    lines = [str(problem) for problem in problems[:MOST_PROBLEMS]]
+    if more := len(problems) - len(lines):
+        lines.append(f"And {more} more like these.")
+    kinds = {type(problem) for problem in problems}
+    raise (kinds.pop() if len(kinds) == 1 else BadAnswers)("\n".join(lines))
 
 
 def _problems(catalog: Catalog, given: Mapping[str, str]) -> Iterator[BadAnswers]:
@@ -80,7 +99,7 @@ def _problems(catalog: Catalog, given: Mapping[str, str]) -> Iterator[BadAnswers
         elif question.options:
             yield from _choice_problems(question, value)
         elif why := text_problem(value):
-            yield BadAnswers(f"{naming.shown(value)} cannot be the {question.id}: {why}.")
+            yield BadAnswers(f"{shown(value)} cannot be the {question.id}: {why}.")
 
 
 def taken_names(catalog: Catalog, framework_id: str | None) -> frozenset[str]:
@@ -128,7 +147,7 @@ def _no_choice(question_id: str, value: str, choices: Iterable[str]) -> str:
     choices = list(choices)
     alike = get_close_matches(value, choices, n=1)
     hint = f"; did you mean {alike[0]}?" if alike else "."
-    article = f"{naming.shown(value)} is no answer to {question_id}"
+    article = f"{shown(value)} is no answer to {question_id}"
     return f"{article}: it is one of {', '.join(choices)}{hint}"
 
 
@@ -141,7 +160,8 @@ def text_problem(value: str) -> str | None:
 
 
 def _printable(character: str) -> bool:
-    if ord(character) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(character) <= 0xFDEF:
+    number = ord(character)
+    if number & 0xFFFE == 0xFFFE or 0xFDD0 <= number <= 0xFDEF or number in NEW_FORMATS:
         return False
     category = unicodedata.category(character)
     return category not in REFUSED_CATEGORIES or character in JOINERS

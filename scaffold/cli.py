@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from scaffold.advice import advise
 from scaffold.catalog import Catalog, Question
 from scaffold.check import check
 from scaffold.errors import Interrupted, UserError
+from scaffold.quoting import visible
 
 if TYPE_CHECKING:
     from scaffold.wizard import Wizard
@@ -103,10 +104,12 @@ def run(arguments: Sequence[str]) -> int:
         if code == Interrupted.code:
             raise KeyboardInterrupt  # typer has made an exit code of it
         return code or 0
-    except SystemExit as ended:
-        return int(ended.code or 0)  # a shell asked how to complete a line, and has its answer
     except BrokenPipeError:
         return 0  # whoever read the output has enough; what was to be made is made by then
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):
+            return 0  # the same, by typer's hand
+        return int(ended.code or 0)  # a shell asked how to complete a line, and has its answer
     except BaseException as error:
         return _failed(error, arguments)
 
@@ -190,21 +193,26 @@ def new(
 ) -> None:
     """Make a service: answer the questions, or give the answers as flags."""
     known: Catalog = context.obj
-    given = _given(known, answers_file, {"name": name, **flags})
-    asking = _on_terminal() and not (as_json or defaults)
-    chosen = (
-        _wizard(known, output).everything(given, maintained)
-        if asking
-        else answers.settle(known, given, defaults, maintained)
-    )
-    complete = answers.complete(known, chosen)
     steps = tuple(step for step, left_out in (("lock", no_lock), ("git", no_git)) if not left_out)
-    made = service.create(known, complete, output, steps, _progress, dry_run)
-    command = screen.command_line(complete, None if output == HERE else str(output), steps)
-    if as_json:
-        _print_json(schema.project(made, command))
-    else:
-        print(screen.ending(_view(), made, complete["name"], output, command, dry_run))
+    made = None
+    try:
+        given = answers.gathered(known, answers_file, {"name": name, **flags})
+        asking = _on_terminal() and not (as_json or defaults)
+        chosen = (
+            _wizard(known, output).everything(given, maintained)
+            if asking
+            else answers.settle(known, given, defaults, maintained)
+        )
+        complete = answers.complete(known, chosen)
+        command = screen.command_line(complete, None if output == HERE else str(output), steps)
+        made = service.create(known, complete, output, steps, _progress, dry_run)
+        if as_json:
+            _print_json(schema.project(made, command))
+        else:
+            print(screen.ending(_view(), made, complete["name"], output, command, dry_run))
+    except KeyboardInterrupt:
+        told = service.whole(made.path) if made and not dry_run else service.NOTHING_WRITTEN
+        raise Interrupted(told) from None
 
 
 def advise_(
@@ -217,7 +225,7 @@ def advise_(
 ) -> None:
     """Rank the frameworks for a workload, and say why."""
     known: Catalog = context.obj
-    given = _given(known, None, flags)
+    given = answers.gathered(known, None, flags)
     if _on_terminal() and not given and not as_json:
         given = _wizard(known, HERE).workload(given)
     advised = advise(known, given, maintained)
@@ -319,14 +327,6 @@ def schema_(context: typer.Context, as_json: Json = False, debug: Debug = False)
 # ---- what they share
 
 
-def _given(known: Catalog, file: Path | None, flags: Mapping[str, str | None]) -> dict[str, str]:
-    """The answers of the file and the flags, the flags first, all checked."""
-    given = answers.from_file(known, file) if file else {}
-    given |= {key: value for key, value in flags.items() if value is not None}
-    answers.check(known, given)
-    return given
-
-
 def _wizard(known: Catalog, output: Path) -> "Wizard":
     from scaffold import prompts
     from scaffold.wizard import Wizard
@@ -392,8 +392,8 @@ def _explained(error: BaseException) -> tuple[int, str, str]:
     if isinstance(error, UserError):
         return error.code, error.kind, str(error)
     if isinstance(error, KeyboardInterrupt | typer.Abort):
-        return Interrupted.code, Interrupted.kind, "Interrupted. Nothing was written."
+        return Interrupted.code, Interrupted.kind, "Interrupted."
     if isinstance(error, typer.TyperException):
         return USAGE, "usage", error.format_message()
-    about = f"{type(error).__name__}: {error}".rstrip(": ")
+    about = visible(f"{type(error).__name__}: {error}".rstrip(": "))
     return UNEXPECTED, "unexpected", f"This should not happen ({about}). Run it again with --debug."

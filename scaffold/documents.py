@@ -1,13 +1,13 @@
 """Reads the tool's own data (TOML, YAML) and, with limits, what a user hands over (YAML, JSON)."""
 
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from scaffold.errors import BadAnswersFile
+from scaffold.quoting import shown, visible
 
 LARGEST = 64 * 1024  # bytes
 DEEPEST = 8
@@ -34,7 +34,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def answers_in(content: bytes, source: str) -> tuple[dict[str, str], list[str]]:
-    """The answers that `content` (YAML or JSON) gives, and a sentence for each one that is no text.
+    """The answers that `content` (YAML or JSON) gives, and a sentence for whatever is no answer.
 
     A plain value is taken as it is written, so that `no` is the answer "no" and no boolean.
     `source` names the file. Raises BadAnswersFile where there is no flat mapping to read.
@@ -74,35 +74,43 @@ def _check_events(text: str, source: str) -> None:
 
 
 def _place_of(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
+    """What is wrong and where, as the end of a sentence."""
+    if isinstance(error, yaml.reader.ReaderError):
+        return f"the character U+{error.character:04X} cannot stand in it"
     problem = getattr(error, "problem", None) or "it cannot be read"
-    return f"{problem}, line {mark.line + 1}" if mark else str(problem)
+    mark = getattr(error, "problem_mark", None)
+    return visible(f"{problem}, line {mark.line + 1}" if mark else problem)
 
 
 def _flat(root: yaml.MappingNode) -> tuple[dict[str, str], list[str]]:
     answers: dict[str, str] = {}
     problems: list[str] = []
+    answered: set[str] = set()
     for key, value in root.value:
         if not isinstance(key, yaml.ScalarNode):
             problems.append(f"line {key.start_mark.line + 1}: the name of a question is one word.")
-        elif key.value in answers:
-            problems.append(f"{key.value} is answered twice.")
+        elif key.value in answered:
+            problems.append(f"{shown(key.value)} is answered twice.")
+        elif why := _no_text(value):
+            problems.append(f"{shown(key.value)} {why}.")
         else:
             answers[key.value] = _text_of(value)
-            problems.extend(f"{key.value} {problem}" for problem in _no_text(value))
-    return answers, problems
+        answered.add(str(key.value))
+    return answers, list(dict.fromkeys(problems))
 
 
-def _text_of(node: yaml.Node) -> str:
+def _text_of(node: yaml.ScalarNode) -> str:
     """A value as it is written; JSON's two escapes for one character beyond U+FFFF are joined."""
-    written = node.value if isinstance(node, yaml.ScalarNode) else ""
-    return str(written).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    written = str(node.value)
+    return written.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
-def _no_text(node: yaml.Node) -> Iterator[str]:
+def _no_text(node: yaml.Node) -> str | None:
+    """Why a value is no text, as the end of a sentence."""
     if isinstance(node, yaml.CollectionNode):
-        yield "has to be text, not a list or a mapping."
-    elif node.tag == NULL_TAG and node.value:
-        yield "has to be text, not null."
-    elif node.tag not in TEXT_TAGS | {NULL_TAG}:
-        yield "has to be plain text, without a YAML tag."
+        return "has to be text, not a list or a mapping"
+    if node.tag == NULL_TAG and node.value:
+        return "has to be text, not null"
+    if node.tag not in TEXT_TAGS | {NULL_TAG}:
+        return "has to be plain text, without a YAML tag"
+    return None

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Set
 
 from scaffold.errors import BadName
+from scaffold.quoting import shown
 
 LONGEST = 40
 PATTERN = "^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
@@ -29,6 +30,16 @@ PLACES = frozenset(
     "build conftest deploy dist docs env site sitecustomize src test tests usercustomize "
     "venv".split()
 )
+# Where a name stands bare in YAML, these are a boolean or nothing at all, by one reader or another.
+YAML_VALUES = frozenset("false n no null off on true y yes".split())
+# The service's command stands before the system's in its image and in `uv run`.
+COMMANDS = frozenset(
+    "bash busybox cat chmod chown cp curl docker git install kubectl kustomize ls make mkdir mv "
+    "podman pre_commit psql rm sh sudo".split()
+)
+IMAGES = frozenset("postgres rabbitmq scratch".split())
+CLUSTER = frozenset("default kubernetes localhost".split())
+CLUSTER_PREFIX = "kube_"
 
 Rule = tuple[Callable[[str], bool], str]
 
@@ -64,16 +75,10 @@ def nearest(name: str, taken: Set[str] = frozenset()) -> str:
     """The name most like `name` that a service may have."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = re.sub("[^a-z0-9]+", "-", plain).strip("-").lstrip("0123456789-")
+    words = words.removeprefix(CLUSTER_PREFIX.replace("_", "-"))
     base = words[:LONGEST].rstrip("-") or "my-service"
     longer = (base[: LONGEST - len(end)].rstrip("-") + end for end in ("-service", "-svc", "-app"))
     return next(n for n in (base, *longer, "my-service") if not rule_broken(n, taken))
-
-
-def shown(value: str, longest: int = 60) -> str:
-    """`value` in quotes, on one line, cut when long, with nothing in it that a terminal obeys."""
-    cut = value if len(value) <= longest else value[:longest] + "..."
-    visible = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
-    return f'"{"".join(visible)}"'
 
 
 _SPELLING: tuple[Rule, ...] = (
@@ -94,4 +99,11 @@ _MEANING: tuple[Rule, ...] = (
     ),
     (DEVICES.__contains__, "Windows keeps that name for a device"),
     (PLACES.__contains__, "a service has a folder or a file of that name already"),
+    (YAML_VALUES.__contains__, "YAML reads that word as a value and not as a name"),
+    (COMMANDS.__contains__, "a command that its image or its checks run has that name"),
+    (IMAGES.__contains__, "a container image that others mean has that name"),
+    (
+        lambda p: p in CLUSTER or p.startswith(CLUSTER_PREFIX),
+        "a Kubernetes cluster keeps that name for itself",
+    ),
 )

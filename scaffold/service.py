@@ -7,12 +7,15 @@ from pathlib import Path
 from scaffold import finish, staging
 from scaffold.catalog import Catalog, Framework
 from scaffold.errors import Interrupted, TargetRefuses
+from scaffold.quoting import place
 
 # What follows once the files stand: its name, what is being done, how it is done.
 STEPS: Mapping[str, tuple[str, Callable[[Path], str | None]]] = {
     "lock": ("Locking its dependencies", finish.lock),
     "git": ("Making its first commit", finish.first_commit),
 }
+# What a run says that was interrupted before the service was in place.
+NOTHING_WRITTEN = "Interrupted. Nothing was written."
 
 
 @dataclass(frozen=True)
@@ -43,22 +46,23 @@ def create(
     warnings = [f"{chosen.name}: {chosen.facts.caution}."] if chosen.facts.caution else []
     try:
         target = output.absolute() / answers["name"]
-        files = _files(catalog, answers, target, dry_run)
+        if dry_run:
+            staging.refuse_taken(target)
+        files = _previewed(catalog, answers) if dry_run else _made(catalog, answers, target)
     except OSError as error:
         raise TargetRefuses(_cannot_write(output / answers["name"], error)) from error
+    made = Made(target, chosen.id, catalog.origin.revision, files, warnings)
     if not dry_run:
-        warnings += _finish(target, steps, progress)
-    return Made(target, chosen.id, catalog.origin.revision, files, warnings)
+        made.warnings.extend(_finish(target, steps, progress))
+    return made
 
 
 def preview(catalog: Catalog, framework: Framework) -> list[str]:
     """The files of a service of `framework` with the defaults; none where it has no template."""
-    from scaffold import render
-
     if not framework.has_template:
         return []
     defaults = {q.id: q.default or "" for q in catalog.fields}
-    return render.preview(catalog.root, defaults | {"name": "my-svc", "framework": framework.id})
+    return _previewed(catalog, defaults | {"name": "my-svc", "framework": framework.id})
 
 
 def refusal(output: Path, name: str) -> str | None:
@@ -70,32 +74,47 @@ def refusal(output: Path, name: str) -> str | None:
     return None
 
 
-def _files(catalog: Catalog, answers: Mapping[str, str], target: Path, dry_run: bool) -> list[str]:
+def _previewed(catalog: Catalog, answers: Mapping[str, str]) -> list[str]:
     from scaffold import render
 
-    staging.refuse_taken(target)
-    if dry_run:
+    try:
         return render.preview(catalog.root, answers)
+    except OSError as error:
+        why = error.strerror or error
+        raise TargetRefuses(
+            f"The temporary folder cannot be written: {why}. TMPDIR can name another one."
+        ) from error
+
+
+def _made(catalog: Catalog, answers: Mapping[str, str], target: Path) -> list[str]:
+    from scaffold import render
+
     try:
         return render.make(catalog.root, answers, target, catalog.origin)
     except KeyboardInterrupt:
         if refusal(target.parent, target.name):  # it came just after the service was in place
-            raise Interrupted(f"Interrupted. {target} is whole.") from None
+            raise Interrupted(whole(target)) from None
         raise
 
 
 def _finish(target: Path, steps: Collection[str], progress: Callable[[str], None]) -> list[str]:
     warnings = []
-    for step in steps:
-        doing, act = STEPS[step]
-        progress(f"{doing} ...")
-        try:
+    doing = ""
+    try:
+        for step in steps:
+            doing, act = STEPS[step]
+            progress(f"{doing} ...")
             warnings.append(act(target))
-        except KeyboardInterrupt:
-            left = f"Interrupted. {target} is whole, but this was not finished: {doing.lower()}."
-            raise Interrupted(left) from None
+    except KeyboardInterrupt:
+        raise Interrupted(whole(target, but=doing.lower())) from None
     return [warning for warning in warnings if warning]
 
 
+def whole(target: Path, but: str = "") -> str:
+    """What a run says that was interrupted when the service was in place."""
+    unfinished = f", but this was not finished: {but}" if but else ""
+    return f"Interrupted. {place(target)} is whole{unfinished}."
+
+
 def _cannot_write(target: Path, error: OSError) -> str:
-    return f"{target} cannot be written: {error.strerror or error}."
+    return f"{place(target)} cannot be written: {error.strerror or error}."

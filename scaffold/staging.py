@@ -1,12 +1,13 @@
 """A folder that appears whole or not at all, whatever ends the run.
 
 It is filled in a hidden folder beside its target and moved there by one rename. The hidden folder
-is locked for as long as its run lives, so that the next run can tell one that was left behind
-(SIGKILL, power) from one in use, and removes it.
+is locked for as long as its run lives, so that the next run beside it can tell one that was left
+behind by SIGKILL from one in use, and removes it.
 """
 
 import errno
 import os
+import re
 import shutil
 import signal
 import sys
@@ -17,9 +18,11 @@ from functools import partial
 from pathlib import Path
 
 from scaffold.errors import TargetRefuses
+from scaffold.quoting import place
 
 MARK = ".scaffold-"
 LOCK = "lock"
+OURS = re.compile(rf"\.(?P<name>.+){re.escape(MARK)}[a-z0-9_]{{8}}")
 NO_LOCKS_HERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # some network file systems
 
 
@@ -29,44 +32,70 @@ def staged(target: Path) -> Iterator[Path]:
 
     Raises TargetRefuses where `target` has something in it already, before the block or after.
     """
+    remove_abandoned(target.parent)
     refuse_taken(target)
-    with _parent_of(target):
-        remove_abandoned(target)
-        with _locked_folder(target) as holder:
-            folder = holder / target.name
-            folder.mkdir()
-            yield folder
-            _move(folder, target)
+    with _parent_of(target), _locked_folder(target) as holder:
+        folder = holder / target.name
+        folder.mkdir()
+        yield folder
+        _move(folder, target)
 
 
 def refuse_taken(target: Path) -> None:
     """Raises TargetRefuses unless `target` is absent or an empty folder."""
     if target.is_symlink():
-        raise TargetRefuses(f"{target} is a symbolic link; choose another name or --output.")
+        raise _refused(target, "is a symbolic link")
     if target.exists() and not target.is_dir():
-        raise TargetRefuses(f"{target} is a file; choose another name or --output.")
+        raise _refused(target, "is a file")
     if target.is_dir() and any(target.iterdir()):
-        raise TargetRefuses(f"{target} is not empty; choose another name or --output.")
+        raise _refused(target, "is not empty")
+    there = next((parent for parent in target.parents if parent.exists()), target)
+    if not there.is_dir() and there != target:
+        raise TargetRefuses(f"{place(there)} is no folder; choose another --output.")
 
 
-def remove_abandoned(target: Path) -> None:
-    """Removes the hidden folders that earlier runs for `target` left behind."""
-    for left in target.parent.glob(f".{target.name}{MARK}*"):
+def _refused(target: Path, why: str) -> TargetRefuses:
+    return TargetRefuses(f"{place(target)} {why}; choose another name or --output.")
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Removes the hidden folders that earlier runs left behind in `parent`."""
+    for left in parent.glob(f".*{MARK}*"):
         with suppress(OSError):
-            os.close(_lock(left))
-            shutil.rmtree(left, ignore_errors=True)
+            if _is_ours(left):
+                os.close(_lock(left, or_go_without=False))
+                _remove(left)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a hidden folder can only be a run's own, and nothing that somebody keeps."""
+    named = OURS.fullmatch(folder.name)
+    if not named or folder.is_symlink():
+        return False
+    return {path.name for path in folder.iterdir()} <= {LOCK, named["name"]}
+
+
+def _remove(folder: Path) -> None:
+    """Removes a folder and what is in it, also where a umask took our own right to."""
+    with suppress(OSError):
+        folder.chmod(0o700)
+        for here, folders, _ in os.walk(folder):
+            for name in folders:
+                if not Path(here, name).is_symlink():
+                    Path(here, name).chmod(0o700)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
 def _parent_of(target: Path) -> Iterator[None]:
     """The folder that holds `target`, made where it is missing, and gone again after a failure."""
-    made = [parent for parent in target.parents if not parent.exists()]
-    target.parent.mkdir(parents=True, exist_ok=True)
+    missing = [parent for parent in target.parents if not parent.exists()]
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
-        with suppress(OSError):
-            for parent in made:
+        for parent in missing:
+            with suppress(OSError):  # what has something in it is needed by another run
                 parent.rmdir()
         raise
 
@@ -81,28 +110,33 @@ def _locked_folder(target: Path) -> Iterator[Path]:
         finally:
             with _no_interruption():
                 os.close(lock)
-                shutil.rmtree(holder, ignore_errors=True)
+                _remove(holder)
 
 
 def _new_locked_folder(target: Path) -> tuple[Path, int]:
     while True:
         holder = Path(tempfile.mkdtemp(prefix=f".{target.name}{MARK}", dir=target.parent))
         try:
-            return holder, _lock(holder)
+            return holder, _lock(holder, or_go_without=True)
         except (BlockingIOError, FileNotFoundError):
             continue  # another run saw it without its lock and took it for abandoned
         except OSError:
-            shutil.rmtree(holder, ignore_errors=True)
+            _remove(holder)
             raise
 
 
-def _lock(folder: Path) -> int:
-    """A descriptor that holds the folder's lock. Raises BlockingIOError if another run has it."""
+def _lock(folder: Path, or_go_without: bool) -> int:
+    """A descriptor that holds the folder's lock. Raises BlockingIOError if another run has it.
+
+    Where the file system has no locks it holds nothing, or an OSError says so.
+    """
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _exclusive(descriptor)
         (folder / LOCK).stat()  # the other run may have removed it just before
-    except OSError:
+    except OSError as error:
+        if or_go_without and error.errno in NO_LOCKS_HERE:
+            return descriptor
         os.close(descriptor)
         raise
     return descriptor
@@ -121,11 +155,7 @@ else:
     import fcntl
 
     def _exclusive(descriptor: int) -> None:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in NO_LOCKS_HERE:
-                raise
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _move(folder: Path, target: Path) -> None:
@@ -135,17 +165,18 @@ def _move(folder: Path, target: Path) -> None:
         folder.rename(target)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-            raise TargetRefuses(f"{target} was made by another run meanwhile.") from error
+            raise TargetRefuses(f"{place(target)} was made by another run meanwhile.") from error
         raise
 
 
 @contextmanager
 def _no_interruption() -> Iterator[Callable[[], object]]:
-    """Puts off SIGINT and SIGTERM to the end of the block, or until what it yields is called."""
+    """Puts off what would end the run to the end of the block, or until its value is called."""
     if sys.platform == "win32":
         yield lambda: None
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    ending = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
     allow = partial(signal.pthread_sigmask, signal.SIG_SETMASK, before)
     try:
         yield allow

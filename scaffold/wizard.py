@@ -8,6 +8,7 @@ from scaffold.advice import Advice, Ranked, advise
 from scaffold.catalog import Catalog, Option, Question
 from scaffold.errors import NoTemplate
 from scaffold.prompts import Asker, Choice, Heading
+from scaffold.quoting import shown
 
 OVERRIDE = "Enter follows the advice, a number overrides it."
 WHICH = Heading("Which framework is it?", OVERRIDE)
@@ -62,7 +63,7 @@ class Wizard:
             name = self.asker.write(heading)
         while why := naming.rule_broken(name, taken) or self.refusal(name):
             better = naming.nearest(name, taken)
-            self.say(self._warning(f"{naming.shown(name)} would not work: {why}."))
+            self.say(self._warning(f"{shown(name)} would not work: {why}."))
             name = self.asker.write(heading, better)
         return name
 

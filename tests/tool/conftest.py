@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import json
 import os
 import shutil
@@ -86,6 +87,7 @@ class Checkout:
 def make_checkout(root: Path) -> Checkout:
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(REPOSITORY / "scaffold", root / "scaffold", ignore=ignore)
+    compileall.compile_dir(root / "scaffold", quiet=1)  # once, and not in each run
     for name in ("copier.yml", "guidance.toml", "templates/taken.toml"):
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(REPOSITORY / name, root / name)

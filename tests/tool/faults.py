@@ -1,32 +1,41 @@
-"""Runs `scaffold new` again and again and breaks each run at another write. Not a test itself.
+"""Runs `scaffold new` again and again and breaks each run at another place. Not a test itself.
 
-    python faults.py CHECKOUT FOLDER KIND
+    python faults.py CHECKOUT FOLDER KIND [STEP]
 
 Run k is broken at its k-th write below FOLDER, for every k there is: by a signal (KIND is SIGKILL,
 SIGINT or SIGTERM) or by an error of the disk (KIND is ENOSPC, from there on, or EACCES, once).
+With STEP it is broken by SIGINT and SIGTERM together at every STEP-th line of the tool that it
+comes to. But for SIGKILL, the service goes into a folder that has to be made first.
 After each break the command is run again, unbroken. Prints one JSON object for each k.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import shutil
 import signal
 import sys
+import tempfile
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 checkout, folder, kind = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+step = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+output = folder if kind == "SIGKILL" else folder / "made" / "first"
 sys.path.insert(0, checkout)
 
 import scaffold.__main__ as entry  # noqa: E402
 from scaffold import cli, render, staging  # noqa: E402, F401  (imported once, for all runs)
 
-COMMAND = ["new", "my-svc", "--defaults", "--no-lock", "--no-git", "--output", str(folder)]
+COMMAND = ["new", "my-svc", "--defaults", "--no-lock", "--no-git", "--output", str(output)]
 LASTING = ("ENOSPC",)
 WRITES = {"os.mkdir", "os.rename", "os.chmod"}
+REMOVALS = {"os.remove", "os.rmdir"}  # by names within a folder that is open
+TOOL = (f"{checkout}/scaffold/", contextlib.__file__)
 
 
 class Break:
@@ -48,6 +57,8 @@ class Break:
             writes = bool(arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
         else:
             writes = event in WRITES
+        if event in REMOVALS:
+            return kind.startswith("SIG")
         return writes and str(arguments[0]).startswith(f"{folder}/")
 
     def strike(self, path: object) -> None:
@@ -58,37 +69,82 @@ class Break:
             raise OSError(number, os.strerror(number), str(path))
 
 
-def run(at: int | None) -> tuple[int, bool]:
-    """The exit code of a run in a process of its own (negative: a signal), and whether it broke."""
+class BreakAtLine:
+    """A trace function: it sees each line of the tool, and of its with blocks, before it is run.
+
+    Those before the tool heeds signals end it as they end any program.
+    """
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+        self.seen = 0
+
+    def __call__(self, frame: FrameType, event: str, _: Any) -> Any:
+        if not frame.f_code.co_filename.startswith(TOOL):
+            return None
+        if event == "line" and signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            self.seen += 1
+            if self.seen == self.at:
+                self.strike()
+        return self
+
+    def strike(self) -> None:
+        """Two at once: each would be an exception of its own."""
+        both = {signal.SIGINT, signal.SIGTERM}
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, both)
+        for one in both:
+            os.kill(os.getpid(), one)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def run(at: int | None) -> tuple[int, bool, str]:
+    """Runs the command in a process of its own, broken at `at`.
+
+    The exit code (negative: a signal), whether it was broken, and what it said on stderr.
+    """
     reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        broken = Break(at or 0)
-        if at:
-            sys.addaudithook(broken)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.argv = ["scaffold", *COMMAND]
-        try:
-            entry.main()
-        except SystemExit as end:
-            os.write(writer, b"x" if at and broken.seen >= at else b"")
-            os._exit(int(str(end.code or 0)))
-        except BaseException:  # a traceback would have been shown
-            os._exit(99)
-    os.close(writer)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    struck = os.read(reader, 1) == b"x" or code < 0
-    os.close(reader)
-    return code, struck
+    with tempfile.TemporaryFile() as said:
+        child = os.fork()
+        if child == 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(said.fileno(), 2)
+            os._exit(in_child(at, writer))
+        os.close(writer)
+        _, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(status)
+        struck = os.read(reader, 1) == b"x" or code < 0
+        os.close(reader)
+        said.seek(0)
+        return code, struck, said.read().decode()
+
+
+def in_child(at: int | None, writer: int) -> int:
+    broken = (BreakAtLine if step else Break)(at or 0)
+    sys.argv = ["scaffold", *COMMAND]
+    if at and step:
+        sys.settrace(broken)  # type: ignore[arg-type]
+    elif at:
+        sys.addaudithook(broken)  # type: ignore[arg-type]
+    try:
+        entry.main()
+    except SystemExit as end:
+        return int(str(end.code or 0))
+    except BaseException:  # a traceback would have been shown
+        return 99
+    finally:
+        sys.settrace(None)
+        os.write(writer, b"x" if at and broken.seen >= at else b"")
+    return 0
 
 
 def listing() -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    """What lies in FOLDER, and in what was made for the service there."""
+    names = sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in output.iterdir()) if names == ["made"] else names
 
 
 def files() -> list[str]:
-    target = folder / "my-svc"
+    target = output / "my-svc"
     return render.files_in(target) if target.exists() else []
 
 
@@ -97,13 +153,13 @@ def clean() -> None:
         shutil.rmtree(path)
 
 
-at = 0
+at = 1
 while True:
-    at += 1
-    code, struck = run(at)
+    code, struck, said = run(at)
     if not struck:
         break
-    after = {"at": at, "code": code, "left": listing(), "files": files()}
-    again = run(None)[0] if not after["files"] else 3
+    after = {"at": at, "code": code, "said": said, "left": listing(), "files": files()}
+    again = None if step else run(None)[0]
     print(json.dumps({**after, "again": again, "left_again": listing(), "files_again": files()}))
     clean()
+    at += step or 1

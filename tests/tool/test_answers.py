@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import tomllib
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def test_a_framework_without_a_template_is_refused_with_those_that_have_one(
 def read(known: Catalog, folder: Path, content: bytes | str) -> dict[str, str]:
     path = folder / "answers.yml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return answers.from_file(known, path)
+    return answers.gathered(known, path, {})
 
 
 def test_plain_values_are_text_as_they_are_written(known: Catalog, tmp_path: Path) -> None:
@@ -172,9 +173,9 @@ def test_a_byte_order_mark_does_no_harm(known: Catalog, tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_told(known: Catalog, tmp_path: Path) -> None:
     with pytest.raises(BadAnswersFile, match="cannot be read: No such file or directory"):
-        answers.from_file(known, tmp_path / "none.yml")
+        answers.gathered(known, tmp_path / "none.yml", {})
     with pytest.raises(BadAnswersFile, match="cannot be read: Is a directory"):
-        answers.from_file(known, tmp_path)
+        answers.gathered(known, tmp_path, {})
 
 
 def test_every_line_that_is_wrong_is_named_at_once(known: Catalog, tmp_path: Path) -> None:
@@ -186,15 +187,91 @@ def test_every_line_that_is_wrong_is_named_at_once(known: Catalog, tmp_path: Pat
         read(known, tmp_path, content)
     path = tmp_path / "answers.yml"
     assert str(told.value).splitlines() == [
-        f"{path}: name is answered twice.",
-        f"{path}: ci has to be text, not a list or a mapping.",
-        f"{path}: author has to be text, not null.",
-        f"{path}: team has to be plain text, without a YAML tag.",
+        f'{path}: "name" is answered twice.',
+        f'{path}: "ci" has to be text, not a list or a mapping.',
+        f'{path}: "author" has to be text, not null.',
+        f'{path}: "team" has to be plain text, without a YAML tag.',
         f"{path}: line 8: the name of a question is one word.",
         f'{path}: "databse" is no question; did you mean database?',
         f'{path}: "zzz" is no question; the questions are name, framework, description, author, '
         "database, ci, talk, size, data, load, contract, team.",
     ]
+
+
+def test_what_is_wrong_in_the_file_and_in_the_flags_is_named_together(
+    known: Catalog, tmp_path: Path
+) -> None:
+    path = tmp_path / "answers.yml"
+    path.write_text("databse: sqlite\nname: class\nauthor: [x]\nci: circle\nframework: flaks\n")
+    with pytest.raises(BadAnswers) as told:
+        answers.gathered(known, path, {"framework": "flask", "size": "tiny", "team": None})
+    assert type(told.value) is BadAnswers
+    assert str(told.value).splitlines() == [
+        f'{path}: "author" has to be text, not a list or a mapping.',
+        f'{path}: "databse" is no question; did you mean database?',
+        '"class" cannot be the name: it is a Python keyword. class-service would work.',
+        '"circle" is no answer to ci: it is one of github, gitlab, none.',
+        '"tiny" is no answer to size: it is one of small, grows, large, unsure.',
+    ]
+
+
+def test_a_flag_counts_more_than_the_file(known: Catalog, tmp_path: Path) -> None:
+    path = tmp_path / "answers.yml"
+    path.write_text("name: class\nci: none\n")
+    assert answers.gathered(known, path, {"name": "my-svc", "author": None}) == {
+        "name": "my-svc",
+        "ci": "none",
+    }
+
+
+def test_a_file_full_of_mistakes_is_answered_with_twenty_of_them(
+    known: Catalog, tmp_path: Path
+) -> None:
+    with pytest.raises(BadAnswersFile) as told:
+        read(known, tmp_path, "".join(f"key{n}: 1\n" for n in range(5000)) + "key1: 2\n")
+    lines = str(told.value).splitlines()
+    assert len(lines) == 21
+    assert lines[-1] == "And 4981 more like these."
+
+
+def test_no_mistake_reaches_the_terminal_as_more_than_text(known: Catalog, tmp_path: Path) -> None:
+    with pytest.raises(BadAnswersFile) as told:
+        read(known, tmp_path, r"""{"\e[31m": 1, "\e[31m": 2, "\ename": [1], "a\nb": 3}""")
+    assert len(str(told.value).splitlines()) == 4
+    assert all(line.isprintable() for line in str(told.value).splitlines())
+    with pytest.raises(BadAnswersFile, match=r"the character U\+001B cannot stand in it\.$") as raw:
+        read(known, tmp_path, "name: \x1b[31m")
+    assert str(raw.value).isprintable()
+    with pytest.raises(BadAnswersFile) as missing:
+        answers.gathered(known, tmp_path / "a\n\x1b[31mb", {})
+    assert str(missing.value) == (
+        f'"{tmp_path}/a\\n\\x1b[31mb" cannot be read: No such file or directory.'
+    )
+
+
+# Each took, or would take, much of the time or the memory of a reader without bounds.
+SLOW_TO_READ = {
+    "many questions": "".join(f"k{n}: 1\n" for n in range(9000)),
+    "one question often": "{" + "a," * 32000 + "}",
+    "one long value in many lines": "a: " + "\n  x" * 16000,
+    "keys in keys": "? " * 32000,
+    "lists in lists": "- " * 32000,
+    "a quote that never ends": '"' + "a: " * 20000,
+    "a block of nothing": "name: |\n" + " \n" * 30000,
+    "a key of many words": "a b c " * 10000 + ":",
+    "a long tag": "!" * 60000,
+    "directives": "%YAML 1.1\n" * 6000,
+    "anchors": "".join(f"k{n}: &a{n} x\n" for n in range(4000)),
+    "escapes": '{"name": "' + "\\u0041" * 10000 + '"}',
+}
+
+
+@pytest.mark.parametrize("content", SLOW_TO_READ.values(), ids=SLOW_TO_READ)
+def test_no_file_keeps_the_reader_busy(known: Catalog, tmp_path: Path, content: str) -> None:
+    began = time.process_time()
+    with pytest.raises(BadAnswers):
+        read(known, tmp_path, content)
+    assert time.process_time() - began < 5
 
 
 @given(st.binary(max_size=300))

@@ -379,7 +379,12 @@ ERRORS: list[tuple[str, int, str, str]] = [
     ("advise --sice small", 2, "usage", "--sice"),
     ("nwe my-svc", 2, "usage", "nwe"),
     ("new my-svc extra", 2, "usage", "extra"),
-    ("new my-svc --defaults --output /dev/null", 3, "target-refuses", "cannot be written: "),
+    (
+        "new my-svc --defaults --output /dev/null",
+        3,
+        "target-refuses",
+        "/dev/null is no folder",
+    ),
     ("new my-svc --defaults --output /proc/self", 3, "target-refuses", "cannot be written: "),
 ]
 

@@ -14,10 +14,15 @@ from hypothesis import strategies as st
 from scaffold import answers, naming
 from scaffold.catalog import Catalog
 from scaffold.errors import BadName
+from scaffold.quoting import shown
 
 SPELLING = "a name has lower-case letters, digits and single dashes, and starts with a letter"
 MODULE = "a module of Python's standard library has that name"
 PLACE = "a service has a folder or a file of that name already"
+YAML = "YAML reads that word as a value and not as a name"
+COMMAND = "a command that its image or its checks run has that name"
+IMAGE = "a container image that others mean has that name"
+CLUSTER = "a Kubernetes cluster keeps that name for itself"
 TAKEN = "something that the service depends on has that name"
 
 REFUSED = [
@@ -56,6 +61,17 @@ REFUSED = [
     ("src", PLACE, "src-service"),
     ("conftest", PLACE, "conftest-service"),
     ("build", PLACE, "build-service"),
+    ("no", YAML, "no-service"),
+    ("true", YAML, "true-service"),
+    ("null", YAML, "null-service"),
+    ("install", COMMAND, "install-service"),
+    ("git", COMMAND, "git-service"),
+    ("pre-commit", COMMAND, "pre-commit-service"),
+    ("postgres", IMAGE, "postgres-service"),
+    ("scratch", IMAGE, "scratch-service"),
+    ("default", CLUSTER, "default-service"),
+    ("kube-system", CLUSTER, "system"),
+    ("kube-", SPELLING, "kube"),
 ]
 GOOD = ["a", "my-svc", "orders", "a1-b2", "x9", "a" * 40, "orders-api-v2", "flasks", "classes"]
 
@@ -66,8 +82,8 @@ def test_a_bad_name_is_told_its_rule_and_the_nearest_that_works(
 ) -> None:
     with pytest.raises(BadName) as told:
         naming.check_name(name)
-    shown = naming.shown(name)
-    assert str(told.value) == f"{shown} cannot be the name: {why}. {better} would work."
+    expected = f"{shown(name)} cannot be the name: {why}. {better} would work."
+    assert str(told.value) == expected
     assert "\n" not in str(told.value)
 
 
@@ -130,9 +146,8 @@ def test_an_accepted_name_makes_an_importable_package(name: str) -> None:
 
 @given(st.text(max_size=200))
 def test_a_value_is_shown_on_one_line_without_control_characters(value: str) -> None:
-    shown = naming.shown(value)
-    assert shown.isprintable()
-    assert len(shown) <= 60 * len("\\U0001f49a") + 5
+    assert shown(value).isprintable()
+    assert len(shown(value)) <= 60 * len("\\U0001f49a") + 5
 
 
 def test_the_tool_and_plain_copier_agree_on_spelling(known: Catalog) -> None:

@@ -1,0 +1,193 @@
+"""The command where something that it might count on is missing, full, closed or forbidden."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.tool.conftest import Checkout, Ran
+
+NEW = "new my-svc --defaults --no-lock --no-git"
+PR_CAPBSET_DROP = 24
+
+
+def shell(checkout: Checkout, line: str, cwd: Path, **environment: str) -> Ran:
+    """Runs a line of bash in which `scaffold` is the command, with no more rights than a user's."""
+    done = subprocess.run(
+        ["bash", "-c", f'scaffold() {{ {_quoted(checkout.command)} "$@"; }}; {line}'],
+        cwd=cwd,
+        env=checkout.environment | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert "Exception ignored" not in done.stderr, done.stderr
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def _quoted(command: list[str]) -> str:
+    return " ".join(f"'{word}'" for word in command)
+
+
+def as_a_user(checkout: Checkout, line: str, cwd: Path, **environment: str) -> Ran:
+    """The same where permissions count, which they do not for root."""
+    program = "import ctypes, os, sys\n"
+    program += f"for one in range(64): ctypes.CDLL(None).prctl({PR_CAPBSET_DROP}, one, 0, 0, 0)\n"
+    program += "os.execvp(sys.argv[1], sys.argv[1:])"
+    drop = " ".join([f"'{checkout.command[0]}'", "-c", f"'{program}'"])
+    line = line.replace("scaffold ", f"{drop} {_quoted(checkout.command)} ")
+    return shell(checkout, line, cwd, **environment)
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Path:
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o555)
+    return folder
+
+
+def test_a_folder_that_cannot_be_written_is_told(checkout: Checkout, locked: Path) -> None:
+    ran = as_a_user(checkout, f"scaffold {NEW}", locked)
+    assert ran.code == 3
+    assert ran.err == "scaffold: my-svc cannot be written: Permission denied.\n"
+    assert list(locked.iterdir()) == []
+
+
+def test_folders_that_cannot_be_made_all_are_made_not_at_all(
+    checkout: Checkout, locked: Path
+) -> None:
+    ran = as_a_user(checkout, f"scaffold {NEW} --output a/b", locked)
+    assert (ran.code, ran.err.endswith("Permission denied.\n")) == (3, True)
+    assert list(locked.iterdir()) == []
+    long = "x" * 250
+    ran = shell(checkout, f"scaffold {NEW} --output a/{long}/{long}x{long}", locked.parent)
+    assert (ran.code, ran.err.endswith("File name too long.\n")) == (3, True)
+    assert list(locked.parent.iterdir()) == [locked]
+
+
+@pytest.mark.parametrize("umask", ["777", "277", "577"])
+def test_a_umask_that_forbids_everything_leaves_nothing(
+    checkout: Checkout, tmp_path: Path, umask: str
+) -> None:
+    ran = as_a_user(checkout, f"umask {umask}; scaffold {NEW}", tmp_path)
+    assert ran.code == 3, ran
+    assert ran.err.startswith("scaffold: ")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("home", ["read-only", "missing", "unset", "a file"])
+def test_a_home_that_is_of_no_use_does_no_harm(
+    checkout: Checkout, tmp_path: Path, locked: Path, home: str
+) -> None:
+    (tmp_path / "file").touch()
+    homes = {"read-only": locked, "missing": tmp_path / "none", "a file": tmp_path / "file"}
+    line = f"unset HOME; scaffold {NEW}" if home == "unset" else f"scaffold {NEW}"
+    (tmp_path / "out").mkdir()
+    ran = as_a_user(checkout, line, tmp_path / "out", HOME=str(homes.get(home, "")))
+    assert (ran.code, ran.err) == (0, "")
+    assert list(locked.iterdir()) == []
+
+
+# ---- a disk that is full or read-only
+
+
+def on_a_small_disk(
+    checkout: Checkout, folder: Path, options: str, line: str, **environment: str
+) -> Ran:
+    """Runs `line` in `folder`, which is a file system of its own; stdout ends with what is left."""
+    disk = f"mount -t tmpfs -o {options} tmpfs '{folder}' && cd '{folder}'"
+    inner = f"{disk} && ( {line} ); code=$?; ls -A; exit $code"
+    wrapped = ["unshare", "--map-root-user", "--mount", "bash", "-c"]
+    if subprocess.run([*wrapped, disk], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody mount a file system of their own")
+    line = inner.replace("scaffold ", f"{_quoted(checkout.command)} ")
+    return shell(checkout, f"{' '.join(wrapped)} {_bash(line)}", folder, **environment)
+
+
+def _bash(line: str) -> str:
+    return "$'" + line.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+@pytest.mark.parametrize("options", ["size=4k", "size=16k", "nr_inodes=3", "nr_inodes=9"])
+def test_a_full_disk_is_told_and_left_as_it_was(
+    checkout: Checkout, tmp_path: Path, options: str
+) -> None:
+    ran = on_a_small_disk(checkout, tmp_path, options, f"scaffold {NEW}")
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err == "scaffold: my-svc cannot be written: No space left on device.\n"
+
+
+def test_a_read_only_disk_is_told(checkout: Checkout, tmp_path: Path) -> None:
+    ran = on_a_small_disk(checkout, tmp_path, "ro", f"scaffold {NEW}")
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err == "scaffold: my-svc cannot be written: Read-only file system.\n"
+
+
+@pytest.mark.parametrize("line", [f"{NEW} --dry-run", "show flask"])
+def test_a_full_temporary_folder_is_told_where_one_is_needed(
+    checkout: Checkout, tmp_path: Path, line: str
+) -> None:
+    ran = on_a_small_disk(checkout, tmp_path, "size=4k", f"TMPDIR=. scaffold {line}")
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.startswith("scaffold: The temporary folder cannot be written: No space left")
+    assert ran.err.endswith("TMPDIR can name another one.\n")
+
+
+def test_a_service_needs_no_temporary_folder_and_no_network(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    alone = "unshare --map-root-user --net true"
+    if subprocess.run(alone.split(), capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody leave its network")
+    command = f"TMPDIR=/nonexistent unshare --map-root-user --net {_quoted(checkout.command)}"
+    ran = shell(checkout, f"{command} {NEW}", tmp_path)
+    assert (ran.code, ran.err) == (0, "")
+
+
+# ---- what a shell does
+
+
+def test_a_limit_on_file_size_or_open_files_is_told(checkout: Checkout, tmp_path: Path) -> None:
+    ran = shell(checkout, f"ulimit -f 0; scaffold {NEW} >/dev/null", tmp_path)
+    assert (ran.code, ran.err.endswith("cannot be written: File too large.\n")) == (3, True)
+    for most in (6, 9):
+        ran = shell(checkout, f"ulimit -n {most}; scaffold {NEW}", tmp_path)
+        assert ran.code == 0 or list(tmp_path.iterdir()) == [], ran
+        shutil.rmtree(tmp_path / "my-svc", ignore_errors=True)
+
+
+@pytest.mark.parametrize("line", ["list --json", "schema", "advise --explain", NEW])
+def test_a_reader_that_goes_away_is_no_failure(
+    checkout: Checkout, tmp_path: Path, line: str
+) -> None:
+    ran = shell(checkout, f"scaffold {line} | true; exit ${{PIPESTATUS[0]}}", tmp_path)
+    assert (ran.code, ran.err) == (0, "")
+    ran = shell(checkout, f"scaffold {line} --nope 2>&1 | true; exit ${{PIPESTATUS[0]}}", tmp_path)
+    assert ran.code == 2
+
+
+def test_nohup_is_heeded(checkout: Checkout, tmp_path: Path) -> None:
+    watch = (
+        "import os, signal, sys, scaffold.cli as c; import scaffold.__main__ as m; "
+        "c.run = lambda _: os.kill(os.getpid(), signal.SIGHUP) or 0; m.main()"
+    )
+    python = checkout.command[0]
+    assert shell(checkout, f'trap "" HUP; "{python}" -P -c "{watch}"', tmp_path).code == 0
+    assert shell(checkout, f'"{python}" -P -c "{watch}"', tmp_path).code == 130
+
+
+def test_a_path_that_cannot_be_printed_is_told_in_one_line(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    (tmp_path / "a\nb\x1b[31m").write_text("")
+    ran = shell(checkout, f"scaffold {NEW} --output $'a\\nb\\e[31m'", tmp_path)
+    assert ran.code == 3
+    assert ran.err == (
+        f'scaffold: "{tmp_path}/a\\nb\\x1b[31m" is no folder; choose another --output.\n'
+    )
