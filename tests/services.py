@@ -81,6 +81,14 @@ def environment_of(framework: str) -> dict[str, str]:
     return found
 
 
+def surroundings_of(framework: str, broker: Callable[[], str]) -> dict[str, str]:
+    """The same with its values filled in; ``broker`` gives the address if one is needed."""
+    return {
+        name: broker() if value == "{rabbitmq}" else value
+        for name, value in environment_of(framework).items()
+    }
+
+
 def neighbours(framework: str) -> set[str]:
     """What its services need beside the database, such as ``rabbitmq``."""
     return {value[1:-1] for value in environment_of(framework).values() if value.startswith("{")}

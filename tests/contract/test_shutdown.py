@@ -94,7 +94,9 @@ def assert_draining(service: Service, asked: float) -> None:
     with httpx.Client(base_url=service.url, trust_env=False) as newcomer:
         assert newcomer.get("/livez").status_code == 200
         assert newcomer.get("/readyz").status_code == 503
-        assert newcomer.get(ITEMS).status_code == 200
+        answer = newcomer.get(ITEMS)
+        assert answer.status_code == 200
+        assert answer.headers["connection"] == "close", "the next request would meet the end"
 
 
 def assert_waits(connection: Connection, until: float) -> None:

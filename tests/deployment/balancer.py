@@ -1,7 +1,9 @@
 """A load balancer as small as one can be: it sends each connection to a replica that is ready.
 
-It asks every replica's ``/readyz`` again and again, never retries, and hides nothing: a request
-that meets a closed listener or a cut connection fails for its caller.
+It asks every replica's ``/readyz`` again and again, as the manifests have a cluster do it: two
+refusals in a row take a replica out, one consent puts it in. A connection stays with its replica.
+It never retries, and hides nothing: a request that meets a closed listener or a cut connection
+fails for its caller, and ``events`` tells when and why.
 """
 
 from __future__ import annotations
@@ -10,10 +12,13 @@ import asyncio
 import contextlib
 import itertools
 import threading
+import time
 from collections.abc import Sequence
 from typing import Self
 
 Address = tuple[str, int]
+
+FAILURES = 2
 
 
 class Balancer:
@@ -22,10 +27,11 @@ class Balancer:
     def __init__(self, replicas: Sequence[Address], ask_every: float = 0.2) -> None:
         self.ready: list[Address] = []
         self.port = 0
+        self.events: list[str] = []
         self._replicas = replicas
         self._ask_every = ask_every
-        self.refused: list[str] = []
         self._turns = itertools.count()
+        self._began = time.monotonic()
         self._loop = asyncio.new_event_loop()
         self._listening = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -33,6 +39,10 @@ class Balancer:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def note(self, event: str) -> None:
+        """Remember what happened, and when, in seconds since the beginning."""
+        self.events.append(f"{time.monotonic() - self._began:7.3f} {event}")
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -55,31 +65,37 @@ class Balancer:
         self._listening.set()
 
     async def _watch(self, replica: Address) -> None:
+        refusals = 0
         while True:
-            ready = await self._is_ready(replica)
-            if ready and replica not in self.ready:
+            said = await self._ask(replica)
+            refusals = 0 if said == "200" else refusals + 1
+            if refusals == 0 and replica not in self.ready:
                 self.ready.append(replica)
-            if not ready and replica in self.ready:
+                self.note(f"{replica} is in")
+            if refusals == FAILURES and replica in self.ready:
                 self.ready.remove(replica)
+                self.note(f"{replica} is out: {said}")
             await asyncio.sleep(self._ask_every)
 
-    async def _is_ready(self, replica: Address) -> bool:
-        with contextlib.suppress(OSError, TimeoutError):
+    async def _ask(self, replica: Address) -> str:
+        """The status of ``/readyz``, or why there is none."""
+        try:
             async with asyncio.timeout(4):
                 reader, writer = await asyncio.open_connection(*replica)
                 try:
                     writer.write(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                    return (await reader.readline()).split()[1:2] == [b"200"]
+                    return b"".join((await reader.readline()).split()[1:2]).decode()
                 finally:
                     writer.close()
-        return False
+        except (OSError, TimeoutError) as error:
+            return repr(error)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             replica = self.ready[next(self._turns) % len(self.ready)]
             to_read, to_write = await asyncio.open_connection(*replica)
         except (ZeroDivisionError, OSError) as error:
-            self.refused.append(f"{self.ready}: {error!r}")
+            self.note(f"a connection is lost, with {self.ready} ready: {error!r}")
             writer.transport.abort()
             return
         await asyncio.gather(copy(reader, to_write), copy(to_read, writer))

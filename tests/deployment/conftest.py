@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 import yaml
 
 from tests.deployment.tools import build_manifests
-from tests.services import Projects, frameworks, render
+from tests.servers import any_amqp_url
+from tests.services import Projects, frameworks, render, surroundings_of
 
 ANSWERS = (("sqlite", "github"), ("postgresql", "gitlab"))
 
@@ -132,15 +134,31 @@ def rendering(
 def projects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Projects:
     """Rendered and installed services, on SQLite; ``--projects`` keeps them."""
     kept = request.config.getoption("projects")
-    return Projects(Path(kept).resolve() if kept else tmp_path_factory.mktemp("projects"))
+    folder = Path(kept).resolve() if kept else tmp_path_factory.mktemp("projects")
+
+    def surroundings(framework: str) -> dict[str, str]:
+        return surroundings_of(framework, lambda: request.getfixturevalue("amqp_url"))
+
+    return Projects(folder, surroundings=surroundings)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+@pytest.fixture(scope="session")
+def amqp_url() -> Iterator[str]:
+    """A broker for every service that needs one, started when the first of them does."""
+    with any_amqp_url() as url:
+        yield url
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
     """The table of images: what each took to build, weighs, and how it runs."""
     reports = [r for key in ("passed", "failed") for r in terminalreporter.stats.get(key, [])]
     rows = [value for r in reports for key, value in r.user_properties if key == "image"]
-    if rows:
-        terminalreporter.section("images")
-        terminalreporter.write_line("".join(f"{name:>20}" for name in rows[0]))
-    for row in rows:
-        terminalreporter.write_line("".join(f"{value!s:>20}" for value in row.values()))
+    if not rows:
+        return
+    terminalreporter.section("images")
+    for cells in (rows[0], *(row.values() for row in rows)):
+        terminalreporter.write_line("".join(f"{cell!s:>20}" for cell in cells))
+    if path := config.getoption("images_json"):
+        Path(path).write_text(json.dumps(rows, indent=2) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -12,10 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pexpect
 import pytest
 import yaml
 
-from tests.deployment.conftest import Rendering
+from tests.deployment.conftest import Rendering, only
 from tests.deployment.tools import build_manifests, environment, expect_exit, judge, program, run
 from tests.servers import free_port, postgres, wait_until
 from tests.services import NAME, Projects
@@ -36,35 +38,70 @@ class Shell:
     """A terminal in the service's folder: one line after another, the server left running."""
 
     folder: Path
-    database_url: str
+    variables: dict[str, str]
     port: int = field(default_factory=free_port)
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    typed: set[str] = field(default_factory=set)
 
     @property
     def environment(self) -> dict[str, str]:
-        return dict(environment(PORT=str(self.port), DATABASE_URL=self.database_url))
+        return dict(environment(PORT=str(self.port), **self.variables))
 
     def type(self, line: str) -> None:
+        self.typed.add(line)
         command = line.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")
         command = command.replace("PORT=8000 ", f"PORT={self.port} ")
         command = command.replace("uvx ", "uv tool run ")
         if command.endswith(SERVE):
             self.serve(command)
-            return
+        elif command.startswith("export "):
+            self.export(command)
+        elif command.endswith("createsuperuser"):
+            self.answer_questions(command)
+        else:
+            said = self.run(command)
+            if command.startswith("curl"):
+                assert '"bolt"' in said
+
+    def run(self, command: str) -> str:
         result = run(["bash", "-ec", command], cwd=self.folder, env=self.environment)
-        assert result.returncode == 0, f"$ {line}\n{(result.stdout + result.stderr)[-4000:]}"
-        if command.startswith("curl"):
-            assert '"bolt"' in result.stdout
+        assert result.returncode == 0, f"$ {command}\n{(result.stdout + result.stderr)[-4000:]}"
+        return result.stdout
+
+    def export(self, command: str) -> None:
+        """What a line exports is there for the lines after it."""
+        name = command.removeprefix("export ").partition("=")[0]
+        self.variables[name] = self.run(f'{command}\nprintf %s "${name}"')
+        assert self.variables[name]
+
+    def answer_questions(self, command: str) -> None:
+        """An account for Django's admin, as a person makes one."""
+        with pexpect.spawn(
+            "bash", ["-c", command], cwd=self.folder, env=self.environment, timeout=30
+        ) as person:  # type: ignore[no-untyped-call, unused-ignore]
+            for question, reply in (
+                ("Username.*:", "keeper"),
+                ("Email.*:", "keeper@example.com"),
+                ("Password:", "three blind bolts"),
+                (r"Password \(again\):", "three blind bolts"),
+            ):
+                person.expect(question)
+                person.sendline(reply)
+            person.expect("created successfully")
+            person.expect(pexpect.EOF)
 
     def serve(self, command: str) -> None:
         self.stop()
-        log = (self.folder / ".venv" / "log").open("wb")
-        process = subprocess.Popen(
-            ["bash", "-c", f"exec env {command}"],
-            cwd=self.folder, env=self.environment, stdout=log, stderr=log,
-        )  # fmt: skip
+        log = self.folder / ".venv" / "log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                ["bash", "-c", f"exec env {command}"],
+                cwd=self.folder, env=self.environment, stdout=output, stderr=output,
+            )  # fmt: skip
         self.running.append(process)
-        wait_until(lambda: answers(self.port), 30, f"$ {command}")
+        said = f"$ {command}"
+        wait_until(lambda: answers(self.port) or process.poll() is not None, 30, said)
+        assert process.poll() is None, f"{said}\n{log.read_text()[-4000:]}"
 
     def stop(self) -> None:
         while self.running:
@@ -78,77 +115,86 @@ def answers(port: int) -> bool:
     return run(["curl", "--silent", f"http://127.0.0.1:{port}/livez"]).returncode == 0
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def shell(
-    request: pytest.FixtureRequest,
-    framework: str,
-    projects: Projects,
-    renderings: dict[tuple[str, str, str], Rendering],
-    tmp_path: Path,
-) -> Iterator[tuple[Shell, Rendering]]:
-    """A terminal in a copy of the installed service, and the pages that its answers gave."""
-    ci = {"sqlite": "github", "postgresql": "gitlab"}[request.param]
-    rendering = renderings[framework, request.param, ci]
-    folder = tmp_path / NAME
+@contextlib.contextmanager
+def terminal_in(rendering: Rendering, lock: Path, folder: Path) -> Iterator[Shell]:
+    """A terminal in a copy of a rendering that has just become a repository, with a lock file."""
     shutil.copytree(rendering.folder, folder)
-    shutil.copy(projects.get(framework).folder / "uv.lock", folder)
+    shutil.copy(lock, folder)
     expect_exit(run(["git", "init", "--quiet"], cwd=folder))
     expect_exit(run(["git", "add", "."], cwd=folder))
-    if request.param == "sqlite":
-        terminal = Shell(folder, f"sqlite:///{tmp_path}/items.db")
-        yield terminal, rendering
-    else:
-        with postgres() as server:
-            terminal = Shell(folder, server.create_database("stock", "svc", "secret"))
-            yield terminal, rendering
+    with contextlib.ExitStack() as stack:
+        if rendering.database == "sqlite":
+            database_url = f"sqlite:///{folder.parent}/items.db"
+        else:
+            server = stack.enter_context(postgres())
+            database_url = server.create_database("stock", "svc", "secret")
+        terminal = Shell(folder, {"DATABASE_URL": database_url})
+        try:
+            yield terminal
+        finally:
             terminal.stop()
-    terminal.stop()
 
 
-def test_every_command_of_the_readme_works(shell: tuple[Shell, Rendering]) -> None:
-    terminal, rendering = shell
-    typed = commands(rendering.read("README.md"))
-    assert {"uv sync", SERVE, "uv run pytest", "uv run mypy"} <= set(typed)
-    migration = next((line for line in typed if "alembic revision" in line), "")
-    for line in typed:
-        terminal.type(line)
-    if migration:
-        made = set((terminal.folder / "src").rglob("migrations/versions/*.py"))
-        assert len(made) == 2, "the example's migration, and the one that was just written"
-    for line in re.findall(r"`(uv run alembic downgrade \S+)`", rendering.read("README.md")):
-        terminal.type(line)
+def test_every_command_of_the_pages_works(
+    rendering: Rendering, projects: Projects, tmp_path: Path
+) -> None:
+    """The page for agents in a fresh service, then of the README what was not typed yet."""
+    lock = projects.get(rendering.framework).folder / "uv.lock"
+    with terminal_in(rendering, lock, tmp_path / NAME) as terminal:
+        for line in commands(rendering.read("README.md")):
+            if line.startswith("export "):  # whoever works on the service has set up its shell
+                terminal.type(line)
+        for_agents(terminal, commands(rendering.read("AGENTS.md")))
+        for_people(terminal, rendering.read("README.md"))
 
 
-def test_every_command_for_agents_works(shell: tuple[Shell, Rendering]) -> None:
-    terminal, rendering = shell
-    typed = commands(rendering.read("AGENTS.md"))
-    assert {"uv sync", "uv run mypy", "uv run pytest"} <= set(typed)
+def for_agents(terminal: Shell, lines: list[str]) -> None:
+    assert {"uv sync", "uv run mypy", "uv run pytest"} <= set(lines)
     before = {p: p.read_bytes() for p in (terminal.folder / "src").rglob("*.py")}
-    for line in typed:
+    for line in lines:
         terminal.type(line)
     after = {p: p.read_bytes() for p in (terminal.folder / "src").rglob("*.py")}
     assert after == before, "a fresh service is formatted and has nothing to fix"
 
 
-def test_a_fresh_service_passes_its_own_commit_hooks(shell: tuple[Shell, Rendering]) -> None:
-    terminal, rendering = shell
+def for_people(terminal: Shell, page: str) -> None:
+    lines = commands(page)
+    assert {"uv sync", SERVE, "uv run pytest", "uv run mypy"} <= set(lines)
+    for line in lines:
+        if line not in terminal.typed or "curl" in line:
+            terminal.type(line)
+    if any("alembic revision" in line for line in lines):
+        made = set((terminal.folder / "src").rglob("migrations/versions/*.py"))
+        assert len(made) == 2, "the example's migration, and the one that was just written"
+    for line in re.findall(r"`(uv run (?:alembic downgrade|python manage.py migrate) .+?)`", page):
+        terminal.type(line)
+
+
+@only("github")
+def test_a_fresh_service_passes_its_own_commit_hooks(
+    rendering: Rendering, projects: Projects, tmp_path: Path
+) -> None:
     assert "`uvx pre-commit install`" in rendering.read("README.md")
-    terminal.type("uv sync")
-    result = judge("pre-commit", "run", "--all-files", folder=terminal.folder)
+    lock = projects.get(rendering.framework).folder / "uv.lock"
+    with terminal_in(rendering, lock, tmp_path / NAME) as terminal:
+        result = judge("pre-commit", "run", "--all-files", folder=terminal.folder)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Skipped" not in result.stdout, "each hook has files to look at"
 
 
+@only("github")
 def test_a_commit_hook_stops_what_an_update_left_unresolved(
-    shell: tuple[Shell, Rendering],
+    rendering: Rendering, projects: Projects, tmp_path: Path
 ) -> None:
-    terminal, _ = shell
-    with (terminal.folder / "README.md").open("a") as page:
-        page.write("<<<<<<< before updating\n")
-    (terminal.folder / "key.pem").write_text("-----BEGIN " + "RSA PRIVATE KEY-----\n")
-    expect_exit(run(["git", "add", "."], cwd=terminal.folder))
-    for hook in ("conflict", "private-key"):
-        assert judge("pre-commit", "run", hook, "--all-files", folder=terminal.folder).returncode
+    lock = projects.get(rendering.framework).folder / "uv.lock"
+    with terminal_in(rendering, lock, tmp_path / NAME) as terminal:
+        with (terminal.folder / "README.md").open("a") as page:
+            page.write("<<<<<<< before updating\n")
+        (terminal.folder / "key.pem").write_text("-----BEGIN " + "RSA PRIVATE KEY-----\n")
+        expect_exit(run(["git", "add", "."], cwd=terminal.folder))
+        for hook in ("conflict", "private-key"):
+            refused = judge("pre-commit", "run", hook, "--all-files", folder=terminal.folder)
+            assert refused.returncode
 
 
 def offline_kubeconfig(folder: Path) -> Path:
@@ -227,9 +273,13 @@ def test_the_readme_lists_every_setting_with_its_default(
         # A default that is told in words stands for itself.
         listed |= dict(zip(found, values or [""] * len(found), strict=True))
     project = projects.get(rendering.framework)
+    # Some defaults depend on another setting, and are only known once all are read.
     script = (
         "from stock_keeper.runtime.settings import Settings\n"
-        "for n, f in Settings.model_fields.items(): print(n.upper(), f.default, sep='\\t')"
+        "read = Settings()\n"
+        "for name, field in Settings.model_fields.items():\n"
+        "    default = getattr(read, name) if field.default == '' else field.default\n"
+        "    print(name.upper(), default, sep='\\t')"
     )
     said = expect_exit(run([project.python, "-c", script])).stdout.splitlines()
     defaults = dict(line.split("\t") for line in said)

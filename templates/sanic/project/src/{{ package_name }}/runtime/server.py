@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -10,14 +9,12 @@ from sanic.http import Stage
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
 from .settings import Settings
-from .web import Edge, ending
+from .web import Edge, draining
 
 if TYPE_CHECKING:
     from ..app import App
 
 BACKLOG: Final = 1_024
-
-draining = threading.Event()
 
 
 def serve(settings: Settings) -> None:
@@ -62,7 +59,6 @@ async def _drain(app: "App") -> None:
     draining.set()
     await asyncio.sleep(app.ctx.settings.drain_seconds)
     await app.ctx.stream.end(seconds=2)
-    ending.set()
     app.ctx.closing = asyncio.create_task(_close_idle(app))
 
 

@@ -37,8 +37,7 @@ CLIENT_GONE: Final = 499
 # So much of what is too large is still taken, so that its sender comes to read the refusal.
 _LINGER_BYTES: Final = 1_048_576
 
-ending = threading.Event()
-"""No request is expected any more: the drain is over."""
+draining = threading.Event()
 
 
 def configuration(settings: Settings) -> Config:
@@ -106,7 +105,8 @@ class Edge(Http):
 
     async def http1_response_header(self, data: bytes, end_stream: bool) -> None:
         exchange, status = self.expect_answer(), self.response.status
-        self.keep_alive = self.keep_alive and not ending.is_set()
+        if draining.is_set():
+            self.keep_alive = False  # the client's next request is another replica's
         self.response.headers["X-Request-ID"] = exchange.request_id
         self.response.headers[NOSNIFF[0]] = NOSNIFF[1]
         try:
