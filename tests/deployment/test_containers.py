@@ -356,12 +356,10 @@ def given_secrets(
 ) -> Iterator[None]:
     """The secrets, in podman's own store while the block lasts."""
     for name, values in wanted.items():
-        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
-        manifest = {
-            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "data": encoded,
-        }  # fmt: skip
-        (folder / "secret.yaml").write_text(yaml.safe_dump(manifest))
-        engine("secret", "create", name, str(folder / "secret.yaml"))
+        data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
+        # podman 4 takes the data of a Secret alone.
+        (folder / "secret.json").write_text(json.dumps(data))
+        engine("secret", "create", name, str(folder / "secret.json"))
     try:
         yield
     finally:

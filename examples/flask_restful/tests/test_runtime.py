@@ -128,12 +128,12 @@ def process(database_url: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         service.kill()
 
 
-def wait_for(url: str, status: int, word: str = "") -> None:
+def wait_for(url: str, status: int, word: str = "") -> httpx.Response:
     for _ in range(200):
         try:
             answer = httpx.get(url)
             if answer.status_code == status and word in answer.text:
-                return
+                return answer
         except httpx.TransportError:
             pass
         time.sleep(0.05)
@@ -144,7 +144,8 @@ def test_sigterm_drains_and_ends_well(process: tuple[str, subprocess.Popen[str]]
     url, service = process
     wait_for(f"{url}/readyz", 200)
     service.send_signal(signal.SIGTERM)
-    wait_for(f"{url}/readyz", 503, "draining")
+    answer = wait_for(f"{url}/readyz", 503, "draining")
+    assert answer.headers["Connection"] == "close", "who stays connected would be cut off"
     output, _ = service.communicate(timeout=10)
     assert service.returncode == 0
     for line in output.splitlines():

@@ -4,7 +4,7 @@ from sanic import Blueprint, HTTPResponse, Request
 
 from .runtime import Unavailable, document, telemetry
 from .runtime.http import HEALTH_CONTENT_TYPE, health_report
-from .runtime.server import draining
+from .runtime.web import draining
 
 blueprint = Blueprint("health")
 

@@ -14,6 +14,7 @@ from .http import (
     check_host,
     problem_of,
 )
+from .server import draining
 from .settings import Settings
 from .telemetry import QUIET_PATHS, Exchange
 
@@ -149,8 +150,9 @@ class _Answer:
                 yield name, value
         yield b"x-request-id", self._exchange.request_id.encode()
         yield _NOSNIFF
-        if not self._body.complete:
-            yield b"connection", b"close"  # what is left of the body is not read
+        # What is left of the body is not read; the next request is another replica's.
+        if not self._body.complete or draining.is_set():
+            yield b"connection", b"close"
 
 
 def _joined(headers: RawHeaders) -> dict[bytes, bytes]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -10,14 +9,12 @@ from sanic.http import Stage
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
 from .settings import Settings
-from .web import Edge, ending
+from .web import Edge, draining
 
 if TYPE_CHECKING:
     from ..app import App
 
 BACKLOG: Final = 1_024
-
-draining = threading.Event()
 
 
 def serve(settings: Settings) -> None:
@@ -41,10 +38,6 @@ class Protocol(WebSocketProtocol):
 
     HTTP_CLASS = Edge
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)  # type: ignore[no-untyped-call]
-        self.app.ctx.connections = self.connections
-
     def data_received(self, data: bytes) -> None:
         began, http = self._time, self.http
         super().data_received(data)  # type: ignore[no-untyped-call]
@@ -62,13 +55,3 @@ async def _drain(app: "App") -> None:
     draining.set()
     await asyncio.sleep(app.ctx.settings.drain_seconds)
     await app.ctx.stream.end(seconds=2)
-    ending.set()
-    app.ctx.closing = asyncio.create_task(_close_idle(app))
-
-
-async def _close_idle(app: "App") -> None:
-    """From Python 3.12 a listener is closed only once its last connection is."""
-    while True:
-        await asyncio.sleep(0.2)  # whoever has just connected may still be sending
-        for connection in list(getattr(app.ctx, "connections", ())):
-            connection.close_if_idle()

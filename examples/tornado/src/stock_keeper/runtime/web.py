@@ -33,6 +33,7 @@ from .http import (
     check_host,
     problem_of,
 )
+from .server import draining
 from .settings import Settings
 from .stream import (
     MOST_HEARD_BYTES,
@@ -230,6 +231,8 @@ class Handler(RequestHandler):
         self.clear_header("Server")
         self.set_header("X-Request-ID", self.edge.exchange.request_id)
         self.set_header(*NOSNIFF)
+        if draining.is_set():
+            self.set_header("Connection", "close")  # the next request is another replica's
 
     def head(self, *args: str, **kwargs: str) -> Awaitable[None] | None:
         return self.get(*args, **kwargs)
