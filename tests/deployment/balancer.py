@@ -32,9 +32,8 @@ class Balancer:
         self._ask_every = ask_every
         self._turns = itertools.count()
         self._began = time.monotonic()
-        self._loop = asyncio.new_event_loop()
         self._listening = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     @property
     def url(self) -> str:
@@ -50,19 +49,18 @@ class Balancer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join(10)
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._start())
-        self._loop.run_forever()
-
-    async def _start(self) -> None:
+    async def _serve(self) -> None:
+        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
         server = await asyncio.start_server(self._pass_on, "127.0.0.1", 0, backlog=1024)
         self.port = server.sockets[0].getsockname()[1]
-        self._watchers = [asyncio.create_task(self._watch(one)) for one in self._replicas]
+        watchers = [asyncio.create_task(self._watch(one)) for one in self._replicas]
         self._listening.set()
+        await self._over.wait()
+        for watcher in watchers:
+            watcher.cancel()
 
     async def _watch(self, replica: Address) -> None:
         refusals = 0
