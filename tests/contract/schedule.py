@@ -2,7 +2,8 @@
 
 All tests of one service run in one process, since they share that service; the scenarios that
 run for several services at once are one process's work, since each of them runs only once for
-all its tests. Every other test goes wherever there is room.
+all its tests. Containers share the engine's store and the names of pods: one process runs them.
+Every other test goes wherever there is room.
 
 pytest-xdist has ``--dist loadgroup`` for this, but its release 3.8 writes the group where
 pytest 9.2 no longer looks: there every test was a group of its own.
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
 
 SIDE_BY_SIDE = ("test_database_faults.py", "test_load.py", "test_shutdown.py")
 CONTRACT = "tests/contract/"
+CONTAINERS = "tests/deployment/test_containers.py"
 SERVICE = rf"[\[-]((?:{'|'.join(frameworks())})(?:-sqlite|-postgresql)?)[-\]]"
 
 
 def group_of(nodeid: str) -> str:
     """The group of a test; of the contract, what is named in ``[/livez-flask-sqlite]``."""
     path, _, test = nodeid.partition("::")
+    if path.endswith(CONTAINERS):
+        return "containers"
     if CONTRACT not in path:
         return nodeid
     if path.endswith(SIDE_BY_SIDE):

@@ -30,8 +30,7 @@ from tests.deployment.tools import program, run
 from tests.servers import Postgres, free_port, missing, postgres, wait_until
 from tests.services import NAME, PACKAGE, TEMPLATES, Projects, uv
 
-# Containers share the names of pods and the engine's store: they run in one process.
-pytestmark = [pytest.mark.container, pytest.mark.slow, pytest.mark.xdist_group("containers")]
+pytestmark = [pytest.mark.container, pytest.mark.slow]
 
 MOST_ADDED_MB = 100
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")

@@ -38,6 +38,10 @@ class Protocol(WebSocketProtocol):
 
     HTTP_CLASS = Edge
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[no-untyped-call]
+        self.app.ctx.connections = self.connections
+
     def data_received(self, data: bytes) -> None:
         began, http = self._time, self.http
         super().data_received(data)  # type: ignore[no-untyped-call]
@@ -55,3 +59,12 @@ async def _drain(app: "App") -> None:
     draining.set()
     await asyncio.sleep(app.ctx.settings.drain_seconds)
     await app.ctx.stream.end(seconds=2)
+    app.ctx.closing = asyncio.create_task(_close_idle(app))
+
+
+async def _close_idle(app: "App") -> None:
+    """From Python 3.12 a listener is closed only once its last connection is."""
+    while True:
+        await asyncio.sleep(0.2)  # whoever has just connected may still be sending
+        for connection in list(getattr(app.ctx, "connections", ())):
+            connection.close_if_idle()

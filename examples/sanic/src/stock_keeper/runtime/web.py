@@ -10,7 +10,13 @@ from urllib.parse import unquote
 
 from sanic import Request
 from sanic.config import Config
-from sanic.exceptions import MethodNotAllowed, NotFound, SanicException, WebsocketClosed
+from sanic.exceptions import (
+    MethodNotAllowed,
+    NotFound,
+    RequestTimeout,
+    SanicException,
+    WebsocketClosed,
+)
 from sanic.http import Http, Stage
 from sanic.router import Router
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
@@ -99,14 +105,19 @@ class Edge(Http):
 
     async def http1_response_header(self, data: bytes, end_stream: bool) -> None:
         exchange, status = self.expect_answer(), self.response.status
-        self.response.headers["X-Request-ID"] = exchange.request_id
-        self.response.headers[NOSNIFF[0]] = NOSNIFF[1]
         if draining.is_set():
             self.keep_alive = False  # the client's next request is another replica's
+        self.response.headers["X-Request-ID"] = exchange.request_id
+        self.response.headers[NOSNIFF[0]] = NOSNIFF[1]
         try:
             await super().http1_response_header(data, end_stream)
         finally:
             self.answered(status)
+
+    async def error_response(self, exception: Exception) -> None:
+        if isinstance(exception, RequestTimeout):
+            self.request_body = None  # the rest of it is not waited for
+        await super().error_response(exception)
 
     def expect_answer(self) -> Exchange:
         """The exchange that is going on, begun if it was not."""
