@@ -24,6 +24,14 @@ PATCHES = [
     ),
     Patch(
         "P5",
+        "who keeps a connection is not asked to leave",
+        ASGI,
+        "if not self._body.complete or draining.is_set():",
+        "if not self._body.complete:",
+        by="test_a_terminated_service_drains_and_then_ends_well",
+    ),
+    Patch(
+        "P5",
         "nothing is stored while draining",
         ASGI,
         SIZE,

@@ -28,6 +28,14 @@ PATCHES = [
     ),
     Patch(
         "P5",
+        "who keeps a connection is not asked to leave",
+        WSGI,
+        "own += _HANG_UP.items()",
+        "own += ()",
+        by="test_a_terminated_service_drains_and_then_ends_well",
+    ),
+    Patch(
+        "P5",
         "nothing is stored while draining",
         WSGI,
         IS_UPPER,

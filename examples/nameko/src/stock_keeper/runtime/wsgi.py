@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EXCHANGE = "service.exchange"
 _CHUNK = 65_536
-_HANG_UP = ("Connection", "close")
+_HANG_UP = {"Connection": "close"}
 
 
 class Edge:
@@ -82,7 +82,7 @@ class _Answer:
             headers = [header for header in headers if header[0].lower() != "content-type"]
         own = [*headers, ("X-Request-ID", self._exchange.request_id), NOSNIFF]
         if draining.is_set():
-            own.append(_HANG_UP)  # the client's next request is another replica's
+            own += _HANG_UP.items()  # the client's next request is another replica's
         return self._start_response(status, own, exc_info)
 
     def problem(self, problem: Problem) -> Iterable[bytes]:
@@ -111,7 +111,7 @@ def _buffer_body(environ: "WSGIEnvironment", limit: int) -> None:
     """Read the body here, bounded; what is inside then sees a plain one with its length."""
     length = environ.get("CONTENT_LENGTH") or ""
     if length.isdecimal() and int(length) > limit:
-        raise Problem(413, headers=dict([_HANG_UP]))  # what is left of it is not read
+        raise Problem(413, headers=_HANG_UP)  # what is left of it is not read
     wanted = int(length) if length.isdecimal() else limit + 1
     body = bytearray()
     while len(body) < wanted:
@@ -120,7 +120,7 @@ def _buffer_body(environ: "WSGIEnvironment", limit: int) -> None:
             break
         body += chunk
     if len(body) > limit:
-        raise Problem(413, headers=dict([_HANG_UP]))  # what is left of it is not read
+        raise Problem(413, headers=_HANG_UP)  # what is left of it is not read
     if length.isdecimal() and len(body) < wanted:
         raise Problem(400, "The body ended before its Content-Length.")
     environ["wsgi.input"] = io.BytesIO(body)
