@@ -25,7 +25,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="test this installed project, as it is, instead of rendering the template",
     )
     group.addoption("--grid-json", default="", help="write the grid of the contract to this file")
-    group.addoption("--images-json", default="", help="write the table of images to this file")
 
 
 def pytest_configure(config: pytest.Config) -> None:

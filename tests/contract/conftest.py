@@ -22,11 +22,11 @@ from tests.services import (
     Project,
     Projects,
     Service,
+    environment_of,
     features,
     frameworks,
     limits,
     neighbours,
-    surroundings_of,
 )
 
 SEVERAL_AT_ONCE = 6
@@ -172,7 +172,11 @@ def projects(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     folder = Path(kept) if kept else shared / "projects"
 
     def surroundings(framework: str) -> dict[str, str]:
-        return surroundings_of(framework, lambda: request.getfixturevalue("amqp_url"))
+        environment = environment_of(framework)
+        for name, value in environment.items():
+            if value == "{rabbitmq}":
+                environment[name] = request.getfixturevalue("amqp_url")
+        return environment
 
     folders = {name: Path(path).resolve() for name, path in given.items()}
     return Projects(folder, folders, surroundings)

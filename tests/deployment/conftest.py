@@ -60,6 +60,11 @@ class Rendering:
         return [workload["spec"]["template"] for workload in workloads]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("deployment", "images, manifests and pages of a generated service")
+    group.addoption("--images-json", default="", help="write the table of images to this file")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "container: builds images and runs them; needs podman")
 
@@ -160,5 +165,5 @@ def pytest_terminal_summary(
     terminalreporter.section("images")
     for cells in (rows[0], *(row.values() for row in rows)):
         terminalreporter.write_line("".join(f"{cell!s:>20}" for cell in cells))
-    if path := config.getoption("images_json"):
+    if path := config.getoption("images_json", ""):
         Path(path).write_text(json.dumps(rows, indent=2) + "\n")
