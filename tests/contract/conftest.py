@@ -69,6 +69,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("framework", names, indirect=True, scope="session")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What does not depend on the database is asked on SQLite every day, on PostgreSQL at night."""
+    both = "sqlite" in item.config.getoption("database")
+    if both and item.get_closest_marker("any_database") and column_of(item).endswith("-postgresql"):
+        item.add_marker(pytest.mark.slow)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     own = [item for item in items if Path(__file__).parent in item.path.parents]

@@ -20,7 +20,7 @@ from tests.contract.canonical import canonical
 from tests.contract.items import ITEMS
 from tests.services import Service
 
-pytestmark = pytest.mark.contract("R5")
+pytestmark = [pytest.mark.contract("R5"), pytest.mark.any_database]
 
 CANONICAL = Path(__file__).parent / "openapi.json"
 

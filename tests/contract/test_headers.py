@@ -11,7 +11,7 @@ from tests.contract.items import ITEMS, JSON, assert_problem, create
 from tests.contract.wire import exchange, exchange_or_close, request
 from tests.services import Service
 
-pytestmark = pytest.mark.contract("E6")
+pytestmark = [pytest.mark.contract("E6"), pytest.mark.any_database]
 
 PATHS = ["/livez", "/readyz", "/metrics", "/openapi.json", "/docs", ITEMS, "/nowhere"]
 

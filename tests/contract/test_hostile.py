@@ -28,6 +28,7 @@ DEEP = 100_000
 MILLION = 1_000_000
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     "body",
     {
@@ -48,6 +49,7 @@ def test_a_hundred_thousand_levels_are_a_bad_request(
     assert service.is_live()
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("levels", [10, 100, 200, 500, 900, 1000, 1100, 3000, 10_000])
 def test_no_depth_in_between_is_too_much(service: Service, levels: int) -> None:
     """The limit of a parser and the limit of what handles its result differ."""
@@ -85,6 +87,7 @@ def test_a_pair_of_surrogates_is_a_character(service: Service) -> None:
     assert answer.json()["name"] == f"🦉{name}"
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     "body",
     ['{"name": "x", "quantity": %s}', '{"name": %s}', '{"name": "x", "y": %s}', "%s", "[%s]"],
@@ -144,6 +147,7 @@ QUERIES = [
 ]
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: ascii(query)[1:24])
 def test_no_query_makes_a_5xx(service: Service, query: str) -> None:
     for path in (ITEMS, "/livez", "/readyz", "/openapi.json", "/nowhere"):
@@ -153,6 +157,7 @@ def test_no_query_makes_a_5xx(service: Service, query: str) -> None:
         assert answer.status_code < 500, answer.text
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("query", ["x=1", "Limit=0", "offset=-1", "x[]=1", "x"])
 def test_an_unknown_parameter_is_ignored(service: Service, query: str) -> None:
     assert service.http.get(f"{ITEMS}?{query}").status_code == 200
@@ -170,6 +175,7 @@ TARGETS = [
 ]
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("path", TARGETS, ids=lambda path: ascii(path)[1:32])
 def test_no_path_makes_a_5xx_or_leaves_the_service(service: Service, path: str) -> None:
     for method in ("GET", "OPTIONS", "PUT"):
@@ -228,6 +234,7 @@ HEADERS: list[tuple[str, bytes]] = [
 ]
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("header", HEADERS, ids=lambda header: f"{header[0]} {header[1][:16]!r}")
 def test_no_header_makes_a_5xx(service: Service, header: tuple[str, bytes]) -> None:
     path = create(service.http).headers["location"]
@@ -242,6 +249,7 @@ def test_no_header_makes_a_5xx(service: Service, header: tuple[str, bytes]) -> N
     assert service.http.get(path).status_code == 200, "a refused request changed something"
 
 
+@pytest.mark.any_database
 def test_a_request_with_two_framings_is_one_request(service: Service) -> None:
     """A proxy and the service must not disagree where it ends."""
     path = create(service.http).headers["location"]
@@ -255,6 +263,7 @@ def test_a_request_with_two_framings_is_one_request(service: Service) -> None:
     assert answer is None or answer.status_code == 400
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     "chunks", [b"zz\r\n{}\r\n0\r\n\r\n", b"-1\r\n{}\r\n0\r\n\r\n", b"f" * 40 + b"\r\n", b"2\r\n{}0"]
 )
@@ -306,6 +315,7 @@ def test_text_comes_back_byte_for_byte(service: Service, text: str) -> None:
     assert service.http.get(path).json()["name"] == name[1:]
 
 
+@pytest.mark.any_database
 def test_random_bytes_never_make_a_5xx(service: Service) -> None:
     dice = random.Random(20260101)
     noises = [dice.randbytes(dice.randint(1, 300)) for _ in range(100)]

@@ -82,6 +82,7 @@ def test_a_request_has_one_line_that_tells_all(
     assert {"time", "level", "event"} <= set(entry)
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("H3")
 @pytest.mark.parametrize(
     "url",
@@ -109,6 +110,7 @@ def test_a_url_cannot_forge_a_line(service: Service, url: str) -> None:
     assert not [entry for entry in service.log if "forged" in str(entry.get("event"))]
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("H3")
 @pytest.mark.parametrize("name", ["User-Agent", "X-Request-ID", "Referer", "X-Forwarded-For"])
 @pytest.mark.parametrize(
@@ -149,6 +151,7 @@ def probes(service: Service, level: str) -> Iterator[LogEntry]:
 PROBES = {"/livez", "/readyz", "/metrics"}
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("H3", "P4")
 def test_probes_are_logged_at_debug_alone(service: Service, configured: Service) -> None:
     for running in (service, configured):
@@ -161,6 +164,7 @@ def test_probes_are_logged_at_debug_alone(service: Service, configured: Service)
     assert not [entry for entry in service.log if entry["level"] == "debug"]
 
 
+@pytest.mark.slow
 @pytest.mark.contract("P4")
 def test_a_quiet_service_logs_no_request_that_went_well(launch: Launch) -> None:
     service = launch(LOG_LEVEL="error")
@@ -187,6 +191,7 @@ GARBAGE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.contract("H3")
 def test_from_start_to_end_every_line_is_json(launch: Launch) -> None:
     """The server's own lines too, whatever arrives, at the lowest level."""
@@ -225,6 +230,7 @@ def test_after_all_tests_only_broken_databases_made_internal_errors(service: Ser
     assert lost == []
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("H4")
 @pytest.mark.parametrize(
     "given", ["a", "!", "~", "a" * 128, VISIBLE, VISIBLE[::-1], "550e8400-e29b-41d4-a716"]
@@ -235,6 +241,7 @@ def test_a_callers_request_id_is_kept(service: Service, given: str) -> None:
         assert answer.headers["x-request-id"] == given
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("H4")
 @pytest.mark.parametrize(
     "given",
@@ -268,6 +275,7 @@ def assert_fresh_id(request_id: str, given: str) -> None:
     assert set(request_id) <= set(string.ascii_letters + string.digits + "-_")
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("H4")
 def test_two_request_ids_give_one(service: Service) -> None:
     lines = [("X-Request-ID", "first"), ("X-Request-ID", "second")]
@@ -276,6 +284,7 @@ def test_two_request_ids_give_one(service: Service) -> None:
     assert re.fullmatch(r"[\x21-\x7e]{1,128}", answer.headers["x-request-id"])
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("H4")
 def test_every_answer_has_a_request_id_of_its_own(service: Service) -> None:
     made = create(service.http)
@@ -303,6 +312,7 @@ def test_every_answer_has_a_request_id_of_its_own(service: Service) -> None:
     assert len(set(request_ids)) == len(request_ids)
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("H4")
 @pytest.mark.parametrize(
     "header",
@@ -320,6 +330,7 @@ def test_a_valid_traceparent_gives_its_trace_id(service: Service, header: str) -
     assert line_of(service, answer)["trace_id"] == TRACE
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("H4")
 @pytest.mark.parametrize(
     "header",

@@ -9,7 +9,7 @@ from tests.contract.items import ITEMS, UNKNOWN_ID, assert_problem, create
 from tests.contract.wire import exchange, exchange_or_close, request
 from tests.services import Service
 
-pytestmark = pytest.mark.contract("R4")
+pytestmark = [pytest.mark.contract("R4"), pytest.mark.any_database]
 
 READ_ONLY = {"GET", "HEAD", "OPTIONS"}
 ALLOWED = {

@@ -38,6 +38,7 @@ def post(
     return exchange(service.address, "POST", path, headers, body)
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("E1", "E2")
 @pytest.mark.parametrize(
     "path", ["/", "/nowhere", "/v1", "/v1/itemsx", "/%F0%9F%A6%89", "/a%20b", "/%22%3Cx%3E"]
@@ -81,6 +82,7 @@ def test_problems_of_the_same_kind_have_their_own_request_ids(service: Service) 
     assert assert_problem(given, 404)["request_id"] == "my-own"
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("E2")
 @pytest.mark.parametrize(
     "body",
@@ -125,6 +127,7 @@ def test_no_body_at_all_is_a_bad_request(service: Service) -> None:
     assert_problem(post(service, empty, *JSON.items(), ("Transfer-Encoding", "chunked")), 400)
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("E2")
 @pytest.mark.parametrize(
     "encoding", ["latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "shift_jis"]
@@ -135,6 +138,7 @@ def test_json_that_is_not_utf8_is_a_bad_request(service: Service, encoding: str)
     assert_problem(post_raw(service.http, body), 400, ITEMS)
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("E2")
 @pytest.mark.parametrize(
     "sequence",
@@ -154,6 +158,7 @@ def test_broken_utf8_is_a_bad_request(service: Service, sequence: bytes) -> None
     assert_problem(post_raw(service.http, b'{"name": "x' + sequence + b'"}'), 400, ITEMS)
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("E2")
 @pytest.mark.parametrize(
     "content_type",
@@ -183,6 +188,7 @@ def test_another_media_type_is_unsupported(service: Service, content_type: str) 
     assert_problem(answer, 415, ITEMS)
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("E2")
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_a_body_without_a_media_type_is_unsupported(service: Service, method: str) -> None:
@@ -192,6 +198,7 @@ def test_a_body_without_a_media_type_is_unsupported(service: Service, method: st
     assert_problem(exchange(service.address, method, path, [header], body), 415, path)
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("E2")
 @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "identity", "x", "gzip, gzip", "GZIP"])
 def test_any_content_encoding_is_unsupported(service: Service, coding: str) -> None:
@@ -204,6 +211,7 @@ def test_any_content_encoding_is_unsupported(service: Service, coding: str) -> N
     assert_problem(answer, 415, ITEMS)
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("E2")
 def test_a_compressed_bomb_is_not_unpacked(service: Service) -> None:
     bomb = gzip.compress(b" " * 200 * MEGABYTE, 1)[: LIMIT - 1]
@@ -224,6 +232,7 @@ def test_a_body_of_exactly_the_limit_is_accepted(service: Service) -> None:
     assert answer.status_code == 201, answer.text
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("E2")
 @pytest.mark.parametrize("path", [ITEMS, f"{ITEMS}/{UNKNOWN_ID}"])
 @pytest.mark.parametrize("over", [1, 2, 70_000])
@@ -239,6 +248,7 @@ def test_a_body_over_the_limit_gets_a_readable_answer(
     assert_problem(exchange(service.address, method, path, headers, chunks), 413, path)
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("E2")
 @pytest.mark.parametrize("framing", ["length", "chunked"])
 def test_50_megabytes_are_refused_without_being_kept(service: Service, framing: str) -> None:

@@ -152,6 +152,7 @@ def test_uv_run_serves(framework_project: Project, tmp_path: Path) -> None:
         assert service.wait_for_exit(10) == 0
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("P2", "P4")
 def test_host_and_port_come_from_the_environment(launch: Launch) -> None:
     service = launch(HOST="127.0.0.2")
@@ -178,6 +179,7 @@ def test_migrating_keeps_what_is_stored(service: Service) -> None:
     assert service.http.get(made.headers["location"]).json() == made.json()
 
 
+@pytest.mark.slow
 @pytest.mark.contract("P3")
 def test_migrating_at_once_is_safe(project: Project, new_database: NewDatabase) -> None:
     alone, together = new_database(), new_database()
@@ -209,6 +211,7 @@ def way_down(readme: str) -> list[str]:
     return found[0]
 
 
+@pytest.mark.slow
 @pytest.mark.contract("P3")
 def test_the_way_down_and_up_again_gives_the_same_schema(
     project: Project, new_database: NewDatabase
@@ -297,6 +300,7 @@ def test_an_unknown_command_is_refused(framework_project: Project) -> None:
     assert "Traceback" not in result.stdout + result.stderr
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("P4")
 def test_a_port_in_use_ends_the_process(service: Service) -> None:
     """Two services that share a port would each get a part of the other's requests."""
@@ -334,6 +338,7 @@ def test_a_password_with_every_special_character_works_and_is_never_shown(
             assert secret not in service.http.get(path).text
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("P4")
 def test_settings_of_one_process_are_not_those_of_another(
     service: Service, configured: Service
@@ -346,6 +351,7 @@ def test_settings_of_one_process_are_not_those_of_another(
     assert service.http.post(ITEMS, content=padded, headers=json_headers).status_code == 201
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("P5")
 def test_an_idle_service_is_gone_within_5_seconds(launch: Launch) -> None:
     """With a keep-alive connection open, as every load balancer has."""
@@ -358,6 +364,7 @@ def test_an_idle_service_is_gone_within_5_seconds(launch: Launch) -> None:
     wait_until(lambda: not service.living_family(), 1, "all processes are gone")
 
 
+@pytest.mark.any_database
 @pytest.mark.contract("P5")
 def test_as_pid_1_an_idle_service_ends_with_0(project: Project, new_database: NewDatabase) -> None:
     """The kernel ignores signals without a handler for PID 1, and gives it every orphan."""
