@@ -100,6 +100,8 @@ def _problems(catalog: Catalog, given: Mapping[str, str]) -> Iterator[BadAnswers
             yield from _choice_problems(question, value)
         elif why := text_problem(value):
             yield BadAnswers(f"{shown(value)} cannot be the {question.id}: {why}.")
+    if refusal := catalog.refusal(given):
+        yield BadAnswers(str(refusal))
 
 
 def taken_names(catalog: Catalog, framework_id: str | None) -> frozenset[str]:
@@ -265,7 +267,15 @@ def complete(catalog: Catalog, given: Mapping[str, str]) -> dict[str, str]:
     Raises BadAnswers, and KeyError where a question without a default is not in `given`.
     """
     check(catalog, given)
-    return {q.id: _value(q, given) for q in catalog.fields}
+    values = {q.id: _value(q, given) for q in catalog.fields}
+    refuse_together(catalog, values)
+    return values
+
+
+def refuse_together(catalog: Catalog, values: Mapping[str, str]) -> None:
+    """Raises BadAnswers where `values` cannot be had together."""
+    if refusal := catalog.refusal(values):
+        raise BadAnswers(str(refusal))
 
 
 def _value(question: Question, given: Mapping[str, str]) -> str:

@@ -113,6 +113,18 @@ class Framework:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """Answers, by question, that cannot be had together, and why."""
+
+    answers: Mapping[str, str]
+    why: str
+
+    def __str__(self) -> str:
+        together = " and ".join(f"{key} {value}" for key, value in self.answers.items())
+        return f"{together} do not go together: {self.why}."
+
+
+@dataclass(frozen=True)
 class Catalog:
     root: Path
     origin: Origin
@@ -123,6 +135,7 @@ class Catalog:
     sources: Mapping[str, str]
     workload: tuple[Question, ...]
     frameworks: tuple[Framework, ...]
+    refused: tuple[Refusal, ...]
 
     def framework(self, framework_id: str) -> Framework:
         """Raises KeyError for an unknown one."""
@@ -136,6 +149,10 @@ class Catalog:
         """The questions of copier.yml that are asked, in its order."""
         return fields_of(self.root)
 
+    def refusal(self, given: Mapping[str, str]) -> Refusal | None:
+        """Why the answers in `given` cannot be had together, if they cannot."""
+        return next((r for r in self.refused if r.answers.items() <= given.items()), None)
+
     def question(self, question_id: str) -> Question:
         return next(q for q in (*self.fields, *self.workload) if q.id == question_id)
 
@@ -148,6 +165,8 @@ def load(root: Path | None = None, origin: Origin = OWN) -> Catalog:
     root = root or source_root()
     guidance = documents.read_toml(root / "guidance.toml")
     taken = documents.read_toml(root / "templates" / "taken.toml")["taken"]
+    table = root / "templates" / "refused.toml"  # templates of somebody's own may have none
+    refused = documents.read_toml(table)["refused"] if table.exists() else ()
     frameworks = [_framework(path, taken) for path in (root / "templates").glob("*/framework.toml")]
     return Catalog(
         root=root,
@@ -159,6 +178,7 @@ def load(root: Path | None = None, origin: Origin = OWN) -> Catalog:
         sources=guidance["sources"],
         workload=tuple(_workload_question(q) for q in guidance["question"]),
         frameworks=tuple(sorted(frameworks, key=lambda framework: framework.place)),
+        refused=tuple(Refusal(entry["answers"], entry["why"]) for entry in refused),
     )
 
 

@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scaffold import __version__, answers, catalog, schema, screen, service, settings, upkeep
+from scaffold import (
+    __version__,
+    answers,
+    catalog,
+    matrix,
+    schema,
+    screen,
+    service,
+    settings,
+    upkeep,
+)
 from scaffold.advice import advise
 from scaffold.catalog import Catalog, Question
 from scaffold.check import check
@@ -66,6 +76,12 @@ VersionsOnly = Annotated[
 Jobs = Annotated[
     int | None,
     typer.Option(help="Processes that compare files, by default one for each core.", min=1),
+]
+Part = Annotated[
+    list[str] | None, typer.Argument(help="Only cells with these values, like flask 3.12.")
+]
+Shards = Annotated[
+    int | None, typer.Option(min=1, help="Divide the cells among so many jobs.", show_default=False)
 ]
 
 
@@ -128,6 +144,7 @@ def build(known: Catalog) -> typer.Typer:
     app.command("update")(_with_flags(update_, known.fields))
     app.command("check")(check_)
     app.command("schema")(schema_)
+    app.command("matrix")(matrix_)
     return app
 
 
@@ -289,8 +306,9 @@ def update_(
         answers.check(known, given)
         asking = _on_terminal() and not (as_json or defaults)
         kept, missing = answers.renewed(questions, found.made.answers, given)
-        ask = _wizard(known, HERE).answers_to if asking else answers.defaults_of
-        complete = kept | ask(missing)
+        asked = _wizard(known, HERE).answers_to(missing, kept) if asking else None
+        complete = kept | (asked or answers.defaults_of(missing))
+        answers.refuse_together(known, complete)
         done = update.bring(found, source, complete, _progress, dry_run=dry_run, lock=not no_lock)
     if as_json:
         _print_json(schema.updated(done))
@@ -322,6 +340,26 @@ def check_(
 def schema_(context: typer.Context, as_json: Json = False, debug: Debug = False) -> None:
     """Print every question as JSON Schema, for scripts and agents."""
     _print_json(schema.questions(context.obj))
+
+
+def matrix_(
+    context: typer.Context,
+    part: Part = None,
+    shards: Shards = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List the services that prove the templates, as a workflow's matrix takes them with --json."""
+    from scaffold import sources
+
+    known: Catalog = context.obj
+    with sources.opened(settings.source()) as source:
+        every = matrix.cells(known, matrix.before(source))
+    cells = matrix.chosen(known, every, part or ())
+    if as_json:
+        _print_json(matrix.for_workflow(cells, shards))
+    else:
+        print("\n".join(cell.id for cell in cells))
 
 
 # ---- what they share

@@ -4,7 +4,7 @@ All three hold releases, each a folder of copier.yml and templates/ once it is a
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,6 +35,11 @@ class Source:
     @property
     def newest(self) -> str:
         """The revision that a new service is made from, and an old one is brought to."""
+        raise NotImplementedError
+
+    @property
+    def past(self) -> Sequence[str]:
+        """The releases before the newest, oldest first. Raises UnknownRelease."""
         raise NotImplementedError
 
     def root(self, revision: str) -> Path:
@@ -93,6 +98,10 @@ class Package(Source):
     def newest(self) -> str:
         return list(self._heads)[-1]
 
+    @property
+    def past(self) -> Sequence[str]:
+        return list(self._heads)[:-1]
+
     @cached_property
     def _heads(self) -> Mapping[str, str]:
         return history.heads_of(self.own / BUNDLE)
@@ -124,6 +133,10 @@ class Checkout(Source):
         return OWN.revision
 
     @property
+    def past(self) -> Sequence[str]:
+        return list(self._past) if history.is_checkout(self.own) else []
+
+    @property
     def _repository(self) -> Path:
         return self.own
 
@@ -150,8 +163,15 @@ class Remote(Source):
     def newest(self) -> str:
         if self.pinned:
             return self.pinned
-        tags = git(self._repository, "tag", "--list").decode().split()
-        return versions.newest(tags) or git_line(self._repository, "rev-parse", "HEAD")
+        return versions.newest(self._tags) or git_line(self._repository, "rev-parse", "HEAD")
+
+    @property
+    def past(self) -> Sequence[str]:
+        return versions.before(self.newest, self._tags)
+
+    @cached_property
+    def _tags(self) -> Sequence[str]:
+        return git(self._repository, "tag", "--list").decode().split()
 
     @cached_property
     def _repository(self) -> Path:

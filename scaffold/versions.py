@@ -18,3 +18,11 @@ def newest(tags: Iterable[str]) -> str | None:
     known = {tag: version for tag in tags if (version := parsed(tag))}
     final = {tag: version for tag, version in known.items() if not version.is_prerelease}
     return max(final or known, key=known.__getitem__, default=None)
+
+
+def before(tag: str, tags: Iterable[str]) -> list[str]:
+    """The tags of final versions that are older than that of `tag`, oldest first."""
+    limit = parsed(tag)
+    known = {one: version for one in tags if (version := parsed(one)) and not version.is_prerelease}
+    older = {one: version for one, version in known.items() if limit and version < limit}
+    return sorted(older, key=older.__getitem__)

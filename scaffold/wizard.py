@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from scaffold import answers, naming, screen
 from scaffold.advice import Advice, Ranked, advise
 from scaffold.catalog import Catalog, Option, Question
-from scaffold.errors import NoTemplate
+from scaffold.errors import BadAnswers, NoTemplate
 from scaffold.prompts import Asker, Choice, Heading
 from scaffold.quoting import shown
 
@@ -42,18 +43,24 @@ class Wizard:
         result["name"] = self._name(given.get("name"), given.get("framework"))
         if "framework" not in given:
             advice = advise(self.catalog, self.workload(given), maintained)
-            result["framework"] = self._framework(advice)
+            result["framework"] = self._framework(advice, given)
             result["name"] = self._name(result["name"], result["framework"])
         missing = [question for question in self.catalog.fields if question.id not in result]
-        places = _places(missing)
-        return result | {q.id: self._answer(q, places[q.id]) for q in missing}
+        return result | self._answers(missing, result)
 
-    def answers_to(self, questions: Sequence[Question]) -> dict[str, str]:
-        """What the person answers to `questions`, which are new to a service."""
+    def answers_to(self, questions: Sequence[Question], kept: Mapping[str, str]) -> dict[str, str]:
+        """What the person answers to `questions`, which are new to a service with those `kept`."""
         if questions:
             self.say(self.view.style("\n".join(self.view.wrapped(self.asker.hint)), "quiet"))
+        return self._answers(questions, kept)
+
+    def _answers(self, questions: Sequence[Question], given: Mapping[str, str]) -> dict[str, str]:
+        """An answer to each, one that goes together with those before it."""
         places = _places(questions)
-        return {q.id: self._answer(q, places[q.id]) for q in questions}
+        result: dict[str, str] = {}
+        for question in questions:
+            result[question.id] = self._answer(question, places[question.id], {**given, **result})
+        return result
 
     def _name(self, name: str | None, framework: str | None) -> str:
         """`name`, asked for until it would work."""
@@ -67,19 +74,20 @@ class Wizard:
             name = self.asker.write(heading, better)
         return name
 
-    def _framework(self, advice: Advice) -> str:
+    def _framework(self, advice: Advice, given: Mapping[str, str]) -> str:
         self.say("\n" + screen.choice(self.view, self.catalog, advice) + "\n")
         offered = [r for r in advice.ranking if not advice.split or r.framework in advice.split]
-        usable = [r for r in offered if r.framework.has_template]
+        usable = [r for r in offered if not self._closed(r, given)]
         if not usable:
-            raise NoTemplate(" ".join(answers.without_template(r.framework) for r in offered))
+            raise self._nothing_usable(offered, given)
         best = offered[0]
-        if usable[0] is not best:
+        if not best.framework.has_template:
             self.say(self._warning(answers.instead(self.catalog, best, usable[0])))
         heading = FIRST if advice.split else WHICH
-        return self.asker.choose(heading, self._ranked_choices(offered), usable[0].framework.id)
+        choices = self._ranked_choices(offered, given)
+        return self.asker.choose(heading, choices, usable[0].framework.id)
 
-    def _ranked_choices(self, offered: Sequence[Ranked]) -> list[Choice]:
+    def _ranked_choices(self, offered: Sequence[Ranked], given: Mapping[str, str]) -> list[Choice]:
         widest = max(len(ranked.framework.name) for ranked in offered)
         return [
             Choice(
@@ -87,14 +95,27 @@ class Wizard:
                 f"{screen.scaled(self.view, ranked, widest)}  {screen.remark(ranked)}".rstrip(),
                 about=screen.about(ranked.framework),
                 answer=ranked.framework.name,
-                closed=None if ranked.framework.has_template else "no template yet",
+                closed=self._closed(ranked, given),
             )
             for ranked in offered
         ]
 
-    def _answer(self, question: Question, place: str) -> str:
+    def _closed(self, ranked: Ranked, given: Mapping[str, str]) -> str | None:
+        """Why the framework cannot be taken with what is `given`."""
+        if not ranked.framework.has_template:
+            return "no template yet"
+        refusal = self.catalog.refusal({**given, "framework": ranked.framework.id})
+        return refusal.why if refusal else None
+
+    def _nothing_usable(self, offered: Sequence[Ranked], given: Mapping[str, str]) -> BadAnswers:
+        for ranked in offered:
+            if refusal := self.catalog.refusal({**given, "framework": ranked.framework.id}):
+                return BadAnswers(str(refusal))
+        return NoTemplate(" ".join(answers.without_template(r.framework) for r in offered))
+
+    def _answer(self, question: Question, place: str, given: Mapping[str, str]) -> str:
         if question.options:
-            return self._choose(question, place)
+            return self._choose(question, place, given)
         heading = _heading(question, place)
         text = self.asker.write(heading)
         while why := answers.text_problem(text):
@@ -102,14 +123,20 @@ class Wizard:
             text = self.asker.write(heading)
         return text
 
-    def _choose(self, question: Question, place: str) -> str:
+    def _choose(
+        self, question: Question, place: str, given: Mapping[str, str] = MappingProxyType({})
+    ) -> str:
+        """An answer that goes together with those that are `given`."""
         told = question in self.catalog.workload
-        choices = [
-            Choice(o.id, o.label, about=self._looks_for(o) if told else "")
-            for o in question.options
-        ]
-        heading = _heading(question, place)
-        return self.asker.choose(heading, choices, question.default or choices[0].id)
+        choices = []
+        for option in question.options:
+            refusal = self.catalog.refusal({**given, question.id: option.id})
+            about = self._looks_for(option) if told else ""
+            why = refusal.why if refusal else None
+            choices.append(Choice(option.id, option.label, about=about, closed=why))
+        free = [choice.id for choice in choices if not choice.closed]
+        default = question.default if question.default in free else free[0]
+        return self.asker.choose(_heading(question, place), choices, default)
 
     def _looks_for(self, option: Option) -> str:
         """What this answer makes of the advice, in the words of the criteria."""

@@ -88,7 +88,7 @@ def make_checkout(root: Path) -> Checkout:
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(REPOSITORY / "scaffold", root / "scaffold", ignore=ignore)
     compileall.compile_dir(root / "scaffold", quiet=1)  # once, and not in each run
-    for name in ("copier.yml", "guidance.toml", "templates/taken.toml"):
+    for name in ("copier.yml", "guidance.toml", "templates/taken.toml", "templates/refused.toml"):
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(REPOSITORY / name, root / name)
     _choices(root / "copier.yml")

@@ -1,0 +1,151 @@
+"""Which services prove the templates: every pair of answers, Pythons and origins at least once.
+
+covertable, which finds a small set of them, only here.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from scaffold.catalog import Catalog, Refusal, fields_of
+from scaffold.errors import BadAnswers
+
+if TYPE_CHECKING:
+    from scaffold.sources import Source
+
+FRAMEWORK = "framework"
+PYTHON = "python"
+ORIGIN = "origin"
+FRESH = "fresh"
+UPDATED = "updated"  # made by the last release of the templates, and brought to this version
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One service to prove: its answers, the Python it runs on, and where it comes from."""
+
+    values: Mapping[str, str]
+
+    @property
+    def id(self) -> str:
+        """Its values in the order of the axes, like `flask-sqlite-github-3.12-fresh`."""
+        return "-".join(self.values.values())
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """What answers questions of copier.yml."""
+        return {key: value for key, value in self.values.items() if key not in (PYTHON, ORIGIN)}
+
+
+def before(source: "Source") -> tuple[str, ...]:
+    """The frameworks of the last release before this one; none where this is the first.
+
+    Raises UnknownRelease or SourceRefuses.
+    """
+    if not source.past:
+        return ()
+    questions = fields_of(source.root(source.past[-1]))
+    return next(question.choices for question in questions if question.id == FRAMEWORK)
+
+
+def axes(catalog: Catalog, before: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Every question that has choices, the supported Pythons, and where a service comes from."""
+    pythons = {python for framework in catalog.frameworks for python in framework.facts.pythons}
+    asked = {question.id: question.choices for question in catalog.fields if question.options}
+    origins = (FRESH, UPDATED) if before else (FRESH,)
+    return asked | {PYTHON: tuple(sorted(pythons, key=_version)), ORIGIN: origins}
+
+
+def refusals(catalog: Catalog, before: Collection[str]) -> tuple[Refusal, ...]:
+    """What the table refuses, and what a framework does not run on, or cannot come from."""
+    pythons = axes(catalog, before)[PYTHON]
+    never_run = [
+        Refusal({FRAMEWORK: framework.id, PYTHON: python}, f"{framework.name} does not run on it")
+        for framework in catalog.frameworks
+        for python in pythons
+        if python not in framework.facts.pythons
+    ]
+    new = [
+        Refusal({FRAMEWORK: framework.id, ORIGIN: UPDATED}, "the last release did not have it")
+        for framework in catalog.frameworks
+        if framework.id not in before
+    ]
+    return (*catalog.refused, *never_run, *new)
+
+
+def cells(catalog: Catalog, before: Collection[str]) -> list[Cell]:
+    """A pairwise covering array, the same in every run, in the order of the axes.
+
+    Each two values of two axes meet in a cell at least once, but for those that are refused.
+    `before` are the frameworks that a service may be updated with.
+    """
+    from covertable import make
+
+    factors = axes(catalog, before)
+    rows = make(
+        {name: list(values) for name, values in factors.items()},
+        constraints=[_never(refusal) for refusal in refusals(catalog, before)],
+    )
+    found = [Cell({name: row[name] for name in factors}) for row in rows]
+    return sorted(found, key=lambda cell: _place(factors, cell))
+
+
+def chosen(catalog: Catalog, cells: Sequence[Cell], wanted: Iterable[str]) -> list[Cell]:
+    """The cells that are named in `wanted`, and have a value of each axis that it names.
+
+    `["flask", "django", "sqlite"]` gives those of Flask or Django on SQLite. Raises BadAnswers
+    for a word that no cell has.
+    """
+    words = set(wanted)
+    if unknown := words - {word for cell in cells for word in (cell.id, *cell.values.values())}:
+        listed = ", ".join(sorted(unknown))
+        raise BadAnswers(f"No cell of the matrix has {listed}; `scaffold matrix` shows them all.")
+    ids = words & {cell.id for cell in cells}
+    asked = [words & set(values) for values in axes(catalog, (UPDATED,)).values()]
+    return [
+        cell
+        for cell in cells
+        if (not ids or cell.id in ids)
+        and all(not values or values & set(cell.values.values()) for values in asked)
+    ]
+
+
+def shards(cells: Sequence[Cell], count: int) -> list[list[Cell]]:
+    """`cells` in at most `count` parts, as even as they can be, neighbours together.
+
+    Neighbours have the framework in common, and with it what is proven once for a framework.
+    """
+    count = min(count, len(cells))
+    bounds = [len(cells) * number // count for number in range(count + 1)]
+    return [list(cells[begin:end]) for begin, end in pairwise(bounds)]
+
+
+def for_workflow(cells: Sequence[Cell], count: int | None) -> dict[str, Any]:
+    """The value of `strategy.matrix` in GitHub Actions: a job for each cell, or for each shard."""
+    if count is None:
+        return {"include": [{"cell": cell.id, **cell.values} for cell in cells]}
+    parts = shards(cells, count)
+    return {"include": [_job(number, part) for number, part in enumerate(parts, 1)]}
+
+
+def _job(number: int, part: Sequence[Cell]) -> dict[str, Any]:
+    frameworks = dict.fromkeys(cell.values[FRAMEWORK] for cell in part)
+    return {
+        "shard": number,
+        "name": ", ".join(frameworks),
+        "cells": " ".join(cell.id for cell in part),
+    }
+
+
+def _never(refusal: Refusal) -> dict[str, Any]:
+    met = [{"operator": "eq", "left": k, "value": v} for k, v in refusal.answers.items()]
+    return {"operator": "not", "condition": {"operator": "and", "conditions": met}}
+
+
+def _place(factors: Mapping[str, Sequence[str]], cell: Cell) -> list[int]:
+    return [factors[name].index(value) for name, value in cell.values.items()]
+
+
+def _version(python: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in python.split("."))

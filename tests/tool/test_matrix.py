@@ -1,0 +1,195 @@
+"""The matrix: every pair proven at least once, and what cannot be had is refused everywhere."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scaffold import answers, catalog, matrix, screen
+from scaffold.advice import advise
+from scaffold.catalog import Catalog, Refusal
+from scaffold.errors import BadAnswers
+from scaffold.prompts import Choice, Heading
+from scaffold.wizard import Wizard
+from tests.tool.conftest import REPOSITORY, Checkout
+
+# As if the last release had all the frameworks that there are now.
+BEFORE = tuple(framework.id for framework in catalog.load(REPOSITORY).frameworks)
+WHY = "this is refused for a test"
+
+
+@pytest.fixture(scope="module")
+def refusing(known: Catalog) -> Catalog:
+    """The catalog of this repository, if Django and SQLite could not be had together."""
+    refusal = Refusal({"framework": "django", "database": "sqlite"}, WHY)
+    return replace(known, refused=(*known.refused, refusal))
+
+
+def pairs(values: dict[str, str]) -> set[tuple[tuple[str, str], ...]]:
+    return set(itertools.combinations(sorted(values.items()), 2))
+
+
+def covered(cells: list[matrix.Cell]) -> set[tuple[tuple[str, str], ...]]:
+    return set().union(*(pairs(dict(cell.values)) for cell in cells))
+
+
+def wanted(catalog: Catalog) -> set[tuple[tuple[str, str], ...]]:
+    factors = matrix.axes(catalog, BEFORE)
+    rows = itertools.product(*([(name, v) for v in values] for name, values in factors.items()))
+    return set().union(*(pairs(dict(row)) for row in rows))
+
+
+def test_every_two_values_meet_in_a_cell(known: Catalog) -> None:
+    assert covered(matrix.cells(known, BEFORE)) == wanted(known)
+
+
+def test_no_smaller_matrix_would_do(known: Catalog) -> None:
+    """Each of the two longest axes has all its values with all those of the other."""
+    longest = sorted(len(values) for values in matrix.axes(known, BEFORE).values())[-2:]
+    assert len(matrix.cells(known, BEFORE)) == math.prod(longest)
+
+
+def test_every_question_with_choices_is_an_axis(known: Catalog) -> None:
+    asked = [question.id for question in known.fields if question.options]
+    assert list(matrix.axes(known, BEFORE)) == [*asked, "python", "origin"]
+    assert matrix.axes(known, BEFORE)["python"] == ("3.11", "3.12", "3.13")
+
+
+def test_what_is_refused_is_in_no_cell_and_all_else_is(refusing: Catalog) -> None:
+    cells = matrix.cells(refusing, BEFORE)
+    never = (("database", "sqlite"), ("framework", "django"))
+    assert covered(cells) == wanted(refusing) - {never}
+
+
+def test_a_framework_is_tried_on_no_python_that_it_does_not_run_on(known: Catalog) -> None:
+    first, *others = known.frameworks
+    older = replace(first, facts=replace(first.facts, pythons=("3.11", "3.12")))
+    cells = matrix.cells(replace(known, frameworks=(older, *others)), BEFORE)
+    tried = {c.values["python"] for c in cells if c.values["framework"] == first.id}
+    assert tried == {"3.11", "3.12"}
+    assert {c.values["python"] for c in cells} == {"3.11", "3.12", "3.13"}
+
+
+def test_only_what_the_last_release_had_is_updated(known: Catalog) -> None:
+    first, *others = BEFORE
+    cells = matrix.cells(known, others)
+    assert {c.values["origin"] for c in cells if c.values["framework"] == first} == {"fresh"}
+    updated = {c.values["framework"] for c in cells if c.values["origin"] == "updated"}
+    assert updated == set(others)
+    assert {c.values["origin"] for c in matrix.cells(known, ())} == {"fresh"}
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 9, 27, 40])
+def test_shards_have_every_cell_once_and_are_even(known: Catalog, count: int) -> None:
+    cells = matrix.cells(known, BEFORE)
+    parts = matrix.shards(cells, count)
+    assert list(itertools.chain(*parts)) == cells
+    sizes = {len(part) for part in parts}
+    assert max(sizes) - min(sizes) <= 1
+    assert len(parts) == min(count, len(cells))
+
+
+def test_nine_shards_are_a_framework_each(known: Catalog) -> None:
+    parts = matrix.shards(matrix.cells(known, BEFORE), 9)
+    assert all(len({cell.values["framework"] for cell in part}) == 1 for part in parts)
+
+
+def test_a_workflow_takes_what_is_printed(checkout: Checkout, tmp_path: Path) -> None:
+    """GitHub makes an axis of each key but `include`, whose entries are the jobs."""
+    cells = checkout.scaffold("matrix", "--json", cwd=tmp_path).json
+    assert list(cells) == ["include"]
+    assert {tuple(job) for job in cells["include"]} == {
+        ("cell", "framework", "database", "ci", "python", "origin")
+    }
+    sharded = checkout.scaffold("matrix", "--json", "--shards", "2", cwd=tmp_path).json["include"]
+    assert [job["shard"] for job in sharded] == [1, 2]
+    ids = " ".join(job["cells"] for job in sharded).split()
+    assert ids == [job["cell"] for job in cells["include"]]
+    assert checkout.scaffold("matrix", cwd=tmp_path).out.split() == ids
+
+
+def test_a_part_of_the_matrix_is_named_by_its_values(known: Catalog) -> None:
+    cells = matrix.cells(known, BEFORE)
+    some = matrix.chosen(known, cells, ["flask", "django", "sqlite"])
+    assert {cell.values["framework"] for cell in some} == {"flask", "django"}
+    assert {cell.values["database"] for cell in some} == {"sqlite"}
+    assert matrix.chosen(known, cells, [cells[3].id, cells[5].id]) == [cells[3], cells[5]]
+    assert matrix.chosen(known, cells, []) == cells
+
+
+def test_an_unknown_part_is_named(checkout: Checkout, tmp_path: Path) -> None:
+    ran = checkout.scaffold("matrix", "flask", "mysql", "--json", cwd=tmp_path)
+    assert ran.code == 2
+    assert "No cell of the matrix has mysql" in ran.json["error"]["message"]
+
+
+# ---- what is refused, by everyone
+
+
+def test_nothing_is_refused_that_leaves_no_answer(known: Catalog) -> None:
+    questions = {q.id: q.choices for q in known.fields if q.options}
+    for refusal in known.refused:
+        for question_id, value in refusal.answers.items():
+            assert value in questions[question_id], f"{refusal} names no answer"
+    for framework in questions["framework"]:
+        tried = [c for c in matrix.cells(known, BEFORE) if c.values["framework"] == framework]
+        assert tried, framework
+
+
+def test_the_command_line_refuses_it(refusing: Catalog) -> None:
+    given = {"name": "my-svc", "framework": "django", "database": "sqlite"}
+    with pytest.raises(BadAnswers, match=f"framework django and database sqlite .* {WHY}"):
+        answers.check(refusing, given)
+
+
+def test_a_default_is_refused_as_well(refusing: Catalog) -> None:
+    given = {"name": "my-svc", "framework": "django"}
+    with pytest.raises(BadAnswers, match=WHY):
+        answers.complete(refusing, given)
+    assert answers.complete(refusing, given | {"database": "postgresql"})["ci"] == "github"
+
+
+class Recorded:
+    """Takes the default of each question, and keeps what was offered."""
+
+    hint = ""
+
+    def __init__(self) -> None:
+        self.offered: dict[str, list[Choice]] = {}
+
+    def choose(self, heading: Heading, choices: list[Choice], default: str) -> str:
+        self.offered[heading.ask] = choices
+        assert not next(choice.closed for choice in choices if choice.id == default)
+        return default
+
+    def write(self, _heading: Heading, typed: str = "") -> str:
+        return typed
+
+
+def asked(catalog: Catalog, given: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The answers of a wizard, and what it closed: reasons by choice."""
+    asker = Recorded()
+    view = screen.Screen(width=80, colour=False, drawing=True)
+    wizard = Wizard(catalog, asker, lambda _: None, view, lambda _: None)
+    result = wizard.everything({"name": "my-svc"} | given, maintained=False)
+    closed = {c.id: c.closed for choices in asker.offered.values() for c in choices if c.closed}
+    return result, closed
+
+
+def test_the_wizard_closes_it_and_says_why(refusing: Catalog) -> None:
+    result, closed = asked(refusing, {"framework": "django"})
+    assert (result["database"], closed) == ("postgresql", {"sqlite": WHY})
+
+
+def test_the_wizard_closes_a_framework_that_does_not_go_with_what_is_given(
+    refusing: Catalog,
+) -> None:
+    best = advise(refusing, {}, maintained=False).ranking[0].framework.id
+    refused = replace(refusing, refused=(Refusal({"framework": best, "database": "sqlite"}, WHY),))
+    result, closed = asked(refused, {"database": "sqlite"})
+    assert closed == {best: WHY}
+    assert result["framework"] != best
