@@ -24,6 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FRAMEWORK=FOLDER",
         help="test this installed project, as it is, instead of rendering the template",
     )
+    group.addoption(
+        "--rendering",
+        default="",
+        metavar="FRAMEWORK-DATABASE-CI,...",
+        help="tests/deployment: read the files of these services (default: two for each framework)",
+    )
     group.addoption("--grid-json", default="", help="write the grid of the contract to this file")
 
 

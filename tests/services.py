@@ -179,14 +179,18 @@ def uv(project: Path, *arguments: str, **environment: str) -> subprocess.Complet
 
 
 def uv_environment() -> dict[str, str]:
-    """This interpreter, no download of another, and no environment of the tests' own."""
+    """One interpreter, no download of another, and no environment of the tests' own.
+
+    The interpreter is this one, or that of TEST_PYTHON: services run on more than the tests do.
+    """
+    foreign = {"VIRTUAL_ENV", "PYTHONPATH", "CI"}
     environment = {
         name: value
         for name, value in os.environ.items()
-        if name not in {"VIRTUAL_ENV", "PYTHONPATH", "CI"}
-        and not name.startswith(("PYTEST_", "TEST_"))
+        if name not in foreign and not name.startswith(("PYTEST_", "TEST_"))
     }
-    return environment | {"UV_PYTHON": sys.executable, "UV_PYTHON_DOWNLOADS": "never"}
+    python = os.environ.get("TEST_PYTHON", sys.executable)
+    return environment | {"UV_PYTHON": python, "UV_PYTHON_DOWNLOADS": "never"}
 
 
 @dataclass(frozen=True)

@@ -87,8 +87,12 @@ def given(config: pytest.Config) -> dict[str, Path]:
     }
 
 
-def answers_of(config: pytest.Config, framework: str) -> tuple[tuple[str, str], ...]:
-    return ANSWERS[:1] if framework in given(config) else ANSWERS
+def answers_of(config: pytest.Config, framework: str) -> tuple[tuple[str, ...], ...]:
+    """Database and CI of the services whose files are read."""
+    if framework in given(config):
+        return ANSWERS[:1]
+    named = [name.split("-") for name in config.getoption("rendering").split(",") if name]
+    return tuple((database, ci) for f, database, ci in named if f == framework) or ANSWERS
 
 
 def chosen(config: pytest.Config) -> list[str]:
@@ -99,11 +103,12 @@ def chosen(config: pytest.Config) -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "rendering" in metafunc.fixturenames:
         wanted = getattr(metafunc.function, "wanted", None)
+        of_pipelines = getattr(metafunc.module, "OF_PIPELINES", False)
         cases = [
             (framework, *answers)
             for framework in chosen(metafunc.config)
             for answers in answers_of(metafunc.config, framework)
-            if wanted is None or wanted in answers
+            if (wanted is None or wanted in answers) and not (of_pipelines and "none" in answers)
         ]
         names = ["-".join(case) for case in cases]
         metafunc.parametrize("rendering", cases, ids=names, indirect=True, scope="session")
@@ -119,7 +124,8 @@ def renderings(
     folder = tmp_path_factory.mktemp("renderings")
     found = {}
     for framework in chosen(request.config):
-        for database, ci in answers_of(request.config, framework):
+        usual = () if framework in given(request.config) else ANSWERS
+        for database, ci in dict.fromkeys([*usual, *answers_of(request.config, framework)]):
             target = given(request.config).get(framework)
             if target is None:
                 target = folder / f"{framework}-{database}-{ci}"

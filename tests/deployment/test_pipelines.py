@@ -23,6 +23,7 @@ from tests.deployment.tools import (
 from tests.services import TEMPLATES, render, uv
 
 pytestmark = pytest.mark.contract("D4")
+OF_PIPELINES = True  # a service without CI has none to look at
 
 GITHUB = ".github/workflows/ci.yml"
 GITLAB = ".gitlab-ci.yml"

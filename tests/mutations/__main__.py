@@ -1,22 +1,28 @@
 """Does the contract suite bite? Break services in many small ways, and see each one caught.
 
     python -m tests.mutations [--framework flask] [--line R3,E1] [--only "If-Match"] [--list]
+                              [--json FILE]
 
 For every patch the tests that it names run on the patched service, in a process of their own.
 Caught means: each of them fails there, and passes on the service as it is. A service that does
 not even start proves nothing about a test, unless starting is what the test is about. Every job
 has services and a PostgreSQL of its own. The exit code is 0 if every patch was caught.
+
+``--json FILE`` is written anew with each outcome: ``{"patches": 92, "outcomes": [{"framework":
+"flask", "line": "R3", "breaks": ..., "caught": true, "by": ..., "seconds": 6.1}]}``.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import queue
 import re
 import shutil
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -95,7 +101,8 @@ def main() -> int:
             print(f"{mutant.framework:8} {mutant.patch.line}  {mutant.patch.breaks}")
         return 0
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
-        outcomes = run(mutants, Path(folder), arguments.jobs)
+        told = Told(arguments.json, len(mutants))
+        outcomes = run(mutants, Path(folder), arguments.jobs, told)
     print(summary(outcomes))
     return 1 if any(outcome.missed for outcome in outcomes) or not outcomes else 0
 
@@ -107,6 +114,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--line", default="", help="only patches of these contract lines: R3,E1")
     parser.add_argument("--only", default="", help="only patches whose description has this text")
     parser.add_argument("--jobs", type=int, default=2, help="services that are tested at once")
+    parser.add_argument("--json", type=Path, help="write the outcomes to this file")
     parser.add_argument("--list", action="store_true", help="show the patches, run nothing")
     return parser.parse_args()
 
@@ -124,8 +132,28 @@ def selected(arguments: argparse.Namespace) -> list[Mutant]:
     ]
 
 
-def run(mutants: list[Mutant], folder: Path, jobs: int) -> list[Outcome]:
-    """Try all mutants, several at once, and print what became of each as soon as it is known."""
+@dataclass
+class Told:
+    """Prints each outcome, and keeps them all in a file where one is wanted."""
+
+    file: Path | None
+    patches: int
+    _latest: dict[Mutant, Outcome] = field(default_factory=dict)
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, outcome: Outcome) -> None:
+        """Tells of an outcome, which takes the place of one before it."""
+        with self._one_at_a_time:
+            print(shown(outcome), flush=True)
+            self._latest[outcome.mutant] = outcome
+            if self.file:
+                found = [as_json(outcome) for outcome in self._latest.values()]
+                document = {"patches": self.patches, "outcomes": found}
+                self.file.write_text(json.dumps(document, indent=1) + "\n")
+
+
+def run(mutants: list[Mutant], folder: Path, jobs: int, tell: Told) -> list[Outcome]:
+    """Try all mutants, several at once, and tell what became of each as soon as it is known."""
     jobs = max(1, min(jobs, len(mutants)))
     benches: queue.Queue[Bench] = queue.Queue()
     places = places_of_tests()
@@ -136,7 +164,7 @@ def run(mutants: list[Mutant], folder: Path, jobs: int) -> list[Outcome]:
             outcome = tried(mutant, bench, places)
         finally:
             benches.put(bench)
-        print(shown(outcome), flush=True)
+        tell(outcome)
         return outcome
 
     with contextlib.ExitStack() as stack:
@@ -144,7 +172,7 @@ def run(mutants: list[Mutant], folder: Path, jobs: int) -> list[Outcome]:
             benches.put(Bench(folder / str(number), stack))
         with ThreadPoolExecutor(jobs) as pool:
             outcomes = list(pool.map(attempt, mutants))
-        return confirmed(outcomes, benches.get(), folder / "cases")
+        return confirmed(outcomes, benches.get(), folder / "cases", tell)
 
 
 def places_of_tests() -> dict[str, str]:
@@ -209,7 +237,7 @@ def patched(text: str, patch: Patch) -> str:
     return text.replace(patch.old, patch.new)
 
 
-def confirmed(outcomes: list[Outcome], bench: Bench, file: Path) -> list[Outcome]:
+def confirmed(outcomes: list[Outcome], bench: Bench, file: Path, tell: Told) -> list[Outcome]:
     """A test that fails on the service as it is has caught nothing."""
     passing: set[str] = set()
     for framework in dict.fromkeys(outcome.mutant.framework for outcome in outcomes):
@@ -225,7 +253,7 @@ def confirmed(outcomes: list[Outcome], bench: Bench, file: Path) -> list[Outcome
         if doubtful := sorted(set(outcome.cases) - passing) if not outcome.missed else []:
             reason = f"without the patch there fails too: {' '.join(doubtful)}"
             outcome = replace(outcome, missed=reason)
-            print(shown(outcome), flush=True)
+            tell(outcome)
         result.append(outcome)
     return result
 
@@ -233,8 +261,23 @@ def confirmed(outcomes: list[Outcome], bench: Bench, file: Path) -> list[Outcome
 def shown(outcome: Outcome) -> str:
     mutant, verdict = outcome.mutant, "MISSED" if outcome.missed else "caught"
     what = f"{mutant.framework:8} {mutant.patch.line} {verdict} {outcome.seconds:5.1f} s"
-    by = outcome.missed or " ".join(case.partition("::")[2] for case in outcome.cases)
-    return f"{what}  {mutant.patch.breaks:55} {by}"
+    return f"{what}  {mutant.patch.breaks:55} {noticed(outcome)}"
+
+
+def noticed(outcome: Outcome) -> str:
+    """The tests that failed, or why the patch was missed."""
+    return outcome.missed or " ".join(case.partition("::")[2] for case in outcome.cases)
+
+
+def as_json(outcome: Outcome) -> dict[str, object]:
+    return {
+        "framework": outcome.mutant.framework,
+        "line": outcome.mutant.patch.line,
+        "breaks": outcome.mutant.patch.breaks,
+        "caught": not outcome.missed,
+        "by": noticed(outcome),
+        "seconds": round(outcome.seconds, 1),
+    }
 
 
 def summary(outcomes: list[Outcome]) -> str:
