@@ -19,7 +19,7 @@ from tests.docs.shell import Said, Shell, clean_environment
 from tests.services import REPOSITORY
 
 pytestmark = pytest.mark.slow
-IN_A_CLONE = {"README.md", "docs/install.md"}
+IN_A_CLONE = {"README.md", "CONTRIBUTING.md", "docs/install.md"}
 PATCH = "patch --strip=1 --fuzz=0 --no-backup-if-mismatch"
 NEEDED = {"docs/install.md": ["pipx", "zsh", "fish"], "docs/start.md": ["curl"]}
 TYPED = [
@@ -89,7 +89,8 @@ def test_a_page_does_what_it_says(page: Path, machine: Machine, tmp_path: Path) 
     else:
         folder.mkdir()
     programs = [home / ".local" / "bin", *machine.programs]
-    with Shell(folder, clean_environment(home, programs)) as shell:
+    variables = clean_environment(home, programs) | {"CLONE": str(machine.clone)}
+    with Shell(folder, variables) as shell:
         for block in blocks(page):
             follow(shell, block, f"{name_of(page)}:{block.line}")
 

@@ -89,6 +89,40 @@ def test_the_ranking_has_reasons_a_runner_up_and_what_sets_them_apart(
         assert terminal.end() == 130
 
 
+def test_a_question_says_its_place_and_what_the_answer_under_the_cursor_looks_for(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    with Terminal(checkout, tmp_path, *QUIET, "my-svc", "--team", "any") as terminal:
+        terminal.wait_for(f"? {WORKLOAD[0]} (1 of 5)")
+        terminal.wait_for("Looks for help with the shape of a REST API.")
+        terminal.send(DOWN)
+        terminal.wait_for("Looks for connections that stay open (a must), many requests")
+        assert "help with the shape" not in terminal.text
+        terminal.answer(WORKLOAD[0], ENTER)
+        terminal.wait_for(f"? {WORKLOAD[1]} (2 of 5)")
+        terminal.send(CTRL_C)
+        assert terminal.end() == 130
+
+
+def test_the_menu_of_frameworks_says_what_speaks_against_each_and_describes_one(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    given = ("--talk", "messages", "--size", "grows", "--data", "no", "--load", "nothing")
+    with Terminal(checkout, tmp_path, *QUIET, "my-svc", *given, columns=100) as terminal:
+        for question in WORKLOAD[4:]:
+            terminal.answer(question, ENTER)
+        terminal.wait_for("Nameko fits best (45 %): it alone is made for RPC and events")
+        terminal.wait_for(WHICH)
+        lines = terminal.text.splitlines()
+        (nameko,) = (line for line in lines if re.search(r" 1 Nameko +█", line))
+        assert "hardly maintained" in nameko
+        assert len([line for line in lines if "%  not made for it" in line]) == 8
+        described = " ".join(terminal.text.split()).rpartition("Description: ")[2]
+        assert described.startswith("One event loop that keeps thousands of connections open.")
+        terminal.send(CTRL_C)
+        assert terminal.end() == 130
+
+
 def test_one_key_overrides_the_recommendation(checkout: Checkout, tmp_path: Path) -> None:
     with Terminal(checkout, tmp_path, *QUIET, "my-svc") as terminal:
         for question in WORKLOAD:
