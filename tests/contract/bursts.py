@@ -117,8 +117,12 @@ BODY = request(
 
 
 def trickle(address: Address, heads: int, bodies: int, seconds: float, pause: float) -> Trickled:
-    """Open the connections, send a byte each ``pause`` seconds, ask ``/livez`` meanwhile."""
+    """Open the connections, send a byte each ``pause`` seconds, ask ``/livez`` meanwhile.
+
+    The probes begin when all connections are open: before that a probe would wait in the client.
+    """
     result = Trickled([None] * heads, [None] * bodies, [])
+    all_open = asyncio.Barrier(heads + bodies + 1)
 
     async def main() -> None:
         end = time.monotonic() + seconds
@@ -132,6 +136,7 @@ def trickle(address: Address, heads: int, bodies: int, seconds: float, pause: fl
         ended = asyncio.ensure_future(until_closed(reader))
         with contextlib.suppress(OSError):
             writer.write(start)
+            await all_open.wait()
             while time.monotonic() < end and not ended.done():
                 await asyncio.wait([ended], timeout=min(pause, max(0.0, end - time.monotonic())))
                 writer.write(b"x")
@@ -141,6 +146,7 @@ def trickle(address: Address, heads: int, bodies: int, seconds: float, pause: fl
         writer.close()
 
     async def probe(end: float) -> None:
+        await all_open.wait()
         while time.monotonic() < end:
             before = time.monotonic()
             answered = await ask_once()
