@@ -14,12 +14,14 @@ from typing import Any
 
 import pytest
 
+from nightly import cells as cells_
 from nightly import floors, recorder, report, results, sessions
 from nightly.cells import Made
 from nightly.results import TITLES, About, Bite, Check, Result, Run, Step
-from scaffold import matrix
+from scaffold import catalog, finish, matrix, sources
 from scaffold.catalog import Catalog
-from tests.tool.conftest import REPOSITORY
+from tests.tool.conftest import REPOSITORY, WITH_TEMPLATE
+from tests.tool.lineage import NEWEST_GUIDE, SOMEBODY, make_lineage
 
 HOSTILE = "</pre><script>alert(1)</script> | `x` \N{BALLOT X}"
 MADE = (Step("generate", "pass", 1.0), Step("install", "pass", 4.0))
@@ -103,6 +105,61 @@ def test_the_time_of_what_ran_together_is_divided() -> None:
 
     tests = [test("a[x]", True, 60.0), test("a[y]", True, 0.0), test("b[x]", False, 5.0)]
     assert [t["seconds"] for t in results.shared_out(tests)] == [30.0, 30.0, 5.0]
+
+
+# ---- what the last release made
+
+
+@pytest.fixture
+def checkout_of_three(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The nightly run in a checkout of small templates with two releases behind it."""
+    root = make_lineage(tmp_path_factory.mktemp("lineage")).repository
+    monkeypatch.setattr(cells_, "REPOSITORY", root)
+    monkeypatch.setattr(catalog, "HERE", root / "scaffold")
+    # The small templates have nothing to lock.
+    monkeypatch.setattr(finish, "lock", lambda folder: (folder / "uv.lock").write_text(""))
+    for variable, value in SOMEBODY.items():
+        monkeypatch.setenv(variable, value)
+
+
+def an_updated_cell() -> matrix.Cell:
+    with sources.own_source() as source:
+        before = matrix.before(source)
+        cells = matrix.cells(catalog.load(source.root(source.newest)), before)
+    assert set(before) == set(WITH_TEMPLATE)
+    return next(
+        c for c in cells if c.values["origin"] == "updated" and c.values["framework"] == "flask"
+    )
+
+
+@pytest.mark.usefixtures("checkout_of_three")
+def test_a_service_of_the_last_release_is_updated_to_what_a_fresh_one_is(tmp_path: Path) -> None:
+    target = tmp_path / "service"
+    cells_.update(an_updated_cell(), target)
+    assert (target / "guide.md").read_text() == NEWEST_GUIDE
+    assert (target / "tier.md").read_text() == "standard\n"
+    history = cells_.run(["git", "log", "--format=%s"], target).split("\n")
+    assert history[:2] == ["Update", "Start from the template"]
+    assert cells_.run(["git", "status", "--porcelain"], target) == ""
+
+
+@pytest.mark.usefixtures("checkout_of_three")
+def test_an_update_that_ends_elsewhere_is_no_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = cells_.released
+
+    def with_an_edit(*arguments: Any) -> None:
+        released(*arguments)
+        (arguments[-1] / "guide.md").write_text("Mine.\n")
+        cells_.run(["git", "commit", "--quiet", "--all", "--message", "Mine"], arguments[-1])
+
+    monkeypatch.setattr(cells_, "released", with_an_edit)
+    made = cells_.make(an_updated_cell(), tmp_path)
+    assert [(step.name, step.state) for step in made.steps] == [("generate", "fail")]
+    assert made.steps[0].said
 
 
 # ---- which sessions there are
