@@ -31,6 +31,7 @@ from typing import Any, Self
 import httpx
 import psutil
 import pytest
+import yaml
 
 from tests.servers import (
     free_port,
@@ -208,6 +209,12 @@ class Project:
     @property
     def python(self) -> str:
         return str(self.folder / ".venv" / "bin" / "python")
+
+    @property
+    def first_run(self) -> dict[str, str]:
+        """What somebody sets who just wants to see it run: nothing, where its default is a file."""
+        answers = yaml.safe_load((self.folder / ".copier-answers.yml").read_text())
+        return {} if answers["database"] == "sqlite" else {"DATABASE_URL": "sqlite:///first.db"}
 
     def run(
         self, *arguments: str, environment: Mapping[str, str], timeout: float = 60

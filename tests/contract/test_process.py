@@ -110,7 +110,7 @@ def test_the_first_run_just_works(
     result = subprocess.run(
         without_network([sys.executable, str(FIRST_RUN), *program]),
         cwd=tmp_path,
-        env=plain_environment(),
+        env=plain_environment() | framework_project.first_run,
         capture_output=True,
         text=True,
         timeout=60,
@@ -136,7 +136,7 @@ def test_the_second_run_finds_what_the_first_stored(
     framework_project: Project, tmp_path: Path
 ) -> None:
     for expected in ([], ["kept"]):
-        with framework_project.service({}, folder=tmp_path) as service:
+        with framework_project.service(framework_project.first_run, folder=tmp_path) as service:
             assert [item["name"] for item in walk(service.http)] == expected
             if not expected:
                 create(service.http, name="kept")
