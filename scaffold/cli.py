@@ -306,7 +306,7 @@ def update_(
         answers.check(known, given)
         asking = _on_terminal() and not (as_json or defaults)
         kept, missing = answers.renewed(questions, found.made.answers, given)
-        asked = _wizard(known, HERE).answers_to(missing, kept) if asking else None
+        asked = _wizard(known, HERE).answers_to(missing, kept) if asking and missing else None
         complete = kept | (asked or answers.defaults_of(missing))
         answers.refuse_together(known, complete)
         done = update.bring(found, source, complete, _progress, dry_run=dry_run, lock=not no_lock)

@@ -5,6 +5,7 @@ the second onto what is checked out. So the owner's renames are followed, and a 
 git knows it: markers in the file and an entry in the index.
 """
 
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from scaffold.errors import DirtyTree, NoRepository, TargetRefuses
 from scaffold.history import NOBODY
 from scaffold.programs import PLAIN_GIT, ProgramFailed, found, git, git_line, git_paths, run
 from scaffold.record import ANSWERS_FILE
+from scaffold.staging import no_interruption
 
 MERGING = [
     word
@@ -72,33 +74,39 @@ def repository_of(folder: Path) -> Repository:
     try:
         top = git_line(folder, "rev-parse", "--show-toplevel")
         prefix = git_line(folder, "rev-parse", "--show-prefix")
-        git(folder, "rev-parse", "--verify", "--quiet", "HEAD")
-        tracked = git_paths(folder, "ls-files", "-z", "--", ANSWERS_FILE)
+        git(folder, "rev-parse", "--verify", "HEAD")
+        committed = git_paths(folder, "ls-tree", "-z", "--name-only", "HEAD", "--", ANSWERS_FILE)
     except ProgramFailed as failed:
-        raise NoRepository(_not_yet(folder)) from failed
-    if not tracked:
-        raise NoRepository(_not_yet(folder))
+        raise NoRepository(_not_yet(folder, str(failed))) from failed
+    if not committed:
+        raise NoRepository(_not_yet(folder, f"git does not know {ANSWERS_FILE}"))
     return Repository(Path(top), prefix)
 
 
-def _not_yet(folder: Path) -> str:
+def _not_yet(folder: Path, why: str) -> str:
     return (
-        f"{folder} is not committed to a git repository, so an update could not be told from your "
-        "own work. Commit it first: git init && git add --all && git commit -m 'As generated'"
+        f"{folder} is not committed to a git repository ({why}), so an update could not be told "
+        "from your own work. Commit it first: "
+        "git init && git add --all && git commit -m 'As generated'"
     )
 
 
 def refuse_dirty(repository: Repository) -> None:
     """Raises DirtyTree where the service, or what is staged beside it, is not committed."""
-    status = ("status", "--porcelain", "--no-renames", "-z")
-    here = git_paths(repository.folder, *status, "--untracked-files=all", "--", ".")
-    beside = git_paths(repository.top, *status, "--untracked-files=no")
-    if dirty := sorted({entry[3:] for entry in [*here, *beside]}):
+    if dirty := uncommitted(repository):
         more = f" and {len(dirty) - 3} more" if len(dirty) > 3 else ""
         raise DirtyTree(
             f"In {repository.folder} this is not committed: {', '.join(dirty[:3])}{more}. "
             "Commit or stash it first, so that the update can be told from it and undone."
         )
+
+
+def uncommitted(repository: Repository) -> list[str]:
+    """What differs from HEAD in the service, and in the index also beside it."""
+    status = ("status", "--porcelain", "--no-renames", "-z")
+    here = git_paths(repository.folder, *status, "--untracked-files=all", "--", ".")
+    beside = git_paths(repository.top, *status, "--untracked-files=no")
+    return sorted({entry[3:] for entry in [*here, *beside]})
 
 
 @contextmanager
@@ -120,18 +128,39 @@ def merge(repository: Repository, before: Path, after: Path, message: str) -> Me
     """
     base = _commit(repository, before, [], message)
     new = _commit(repository, after, ["-p", base], message)
-    picking = ["git", *PLAIN_GIT, *MERGING, "cherry-pick", "--no-commit", new]
-    ended = run(repository.top, picking, NOBODY)
-    unmerged = _unmerged(repository)
-    if ended.code and not unmerged:
-        raise TargetRefuses(f"git could not merge the update: {ended.complaint}")
-    _keep_removed(repository, base, unmerged)
+    _refuse_in_the_way(repository, new)
+    with no_interruption():  # for git as well: what it began is ended
+        unmerged = _pick(repository, new)
+        _keep_removed(repository, base, unmerged)
     conflicts = [
         Conflict(repository.own(path), why)
         for path, stages in unmerged.items()
         if (why := _reason(stages))
     ]
     return Merged(_changed(repository), conflicts)
+
+
+def _refuse_in_the_way(repository: Repository, new: str) -> None:
+    """Raises TargetRefuses where a file that git does not know would be overwritten."""
+    listed = ("ls-tree", "-r", "-z", "--name-only")
+    known = set(git_paths(repository.top, *listed, "HEAD"))
+    theirs = set(git_paths(repository.top, *listed, new))
+    lost = sorted(path for path in theirs - known if os.path.lexists(repository.top / path))
+    if lost:
+        raise DirtyTree(
+            f"The template now has {', '.join(lost)}, and what you have there is not in git. "
+            "Commit it or move it away first."
+        )
+
+
+def _pick(repository: Repository, commit: str) -> dict[str, frozenset[int]]:
+    """Brings the commit into the work tree; the files that could not be merged."""
+    picking = ["git", *PLAIN_GIT, *MERGING, "cherry-pick", "--no-commit", commit]
+    ended = run(repository.top, picking, NOBODY)
+    unmerged = _unmerged(repository)
+    if ended.code and not unmerged:
+        raise TargetRefuses(f"git could not merge the update: {ended.complaint}")
+    return unmerged
 
 
 def difference(repository: Repository) -> str:

@@ -102,13 +102,13 @@ def _parent_of(target: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked_folder(target: Path) -> Iterator[Path]:
-    with _no_interruption() as allow_interruption:
+    with no_interruption() as allow_interruption:
         holder, lock = _new_locked_folder(target)
         try:
             allow_interruption()
             yield holder
         finally:
-            with _no_interruption():
+            with no_interruption():
                 os.close(lock)
                 _remove(holder)
 
@@ -170,7 +170,7 @@ def _move(folder: Path, target: Path) -> None:
 
 
 @contextmanager
-def _no_interruption() -> Iterator[Callable[[], object]]:
+def no_interruption() -> Iterator[Callable[[], object]]:
     """Puts off what would end the run to the end of the block, or until its value is called."""
     if sys.platform == "win32":
         yield lambda: None

@@ -7,15 +7,15 @@ difference (docs/decisions/updates.md says why not copier).
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scaffold import changelog, finish, merge, record
 from scaffold.changelog import Changes
-from scaffold.errors import FixedAnswer
+from scaffold.errors import FixedAnswer, Interrupted
 from scaffold.merge import Conflict, Repository
-from scaffold.record import ANSWERS_FILE, Record
+from scaffold.record import ANSWERS_FILE, Origin, Record
 from scaffold.sources import Source
 
 LOCK = "uv.lock"
@@ -94,22 +94,56 @@ def bring(
     With `dry_run` the same is done to a copy. Raises TargetRefuses and what it is above of,
     SourceRefuses, or BadAnswers.
     """
-    target = source.origin
-    done = merge.Merged((), ())
-    warnings: list[str] = []
-    diff = "" if dry_run else None
-    if target != service.made.origin or dict(answers) != dict(service.made.answers):
-        progress("Rendering both releases ...")
-        with _renderings(service, source, answers) as (old, new):
-            copy = merge.copy_of(service.repository) if dry_run else nullcontext(service.repository)
-            with copy as repository:
+    before = service.made.origin
+    # A draft that is later than the newest release is not brought back to it.
+    after = source.newest if source.is_behind(before.revision) else before.revision
+    target = replace(before, revision=after)
+    done, diff, warnings = merge.Merged((), ()), "" if dry_run else None, []
+    with _told_where_interrupted(service, dry_run):
+        if target != before or dict(answers) != dict(service.made.answers):
+            progress("Rendering both releases ...")
+            with _renderings(service, source, target, answers) as renderings:
                 progress("Merging ...")
-                text = message(service.made.origin.revision, target.revision)
-                done = merge.merge(repository, old, new, text)
-                diff = merge.difference(repository) if dry_run else None
-    if lock and not dry_run:
-        warnings = _lock(service, done, progress)
-    return _told(service, source, done, warnings, diff)
+                text = message(before.revision, after)
+                done, diff = _merged(service.repository, renderings, text, dry_run)
+        if lock and not dry_run:
+            warnings = _lock(service, done, progress)
+    return Updated(
+        path=service.folder,
+        framework=service.made.answers.get("framework", ""),
+        before=before.revision,
+        after=after,
+        files=done.files,
+        conflicts=done.conflicts,
+        changes=changelog.between(source.changelog, before.revision, after),
+        warnings=warnings,
+        diff=diff,
+    )
+
+
+@contextmanager
+def _told_where_interrupted(service: Service, dry_run: bool) -> Iterator[None]:
+    """An update is made whole or not at all; which of the two is told."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not dry_run and merge.uncommitted(service.repository):
+            raise Interrupted(
+                "Interrupted. The update is merged, but what follows it was not finished. "
+                "`git diff --staged` shows it, `git reset --hard` undoes it."
+            ) from None
+        raise
+
+
+def _merged(
+    repository: Repository, renderings: tuple[Path, Path], text: str, dry_run: bool
+) -> tuple[merge.Merged, str | None]:
+    """What the merge did, and the diff of it where it was done to a copy."""
+    old, new = renderings
+    if not dry_run:
+        return merge.merge(repository, old, new, text), None
+    with merge.copy_of(repository) as copy:
+        return merge.merge(copy, old, new, text), merge.difference(copy)
 
 
 def message(before: str, after: str) -> str:
@@ -119,30 +153,9 @@ def message(before: str, after: str) -> str:
     return f"Update from the template, {before} to {after}"
 
 
-def _told(
-    service: Service,
-    source: Source,
-    done: merge.Merged,
-    warnings: Sequence[str],
-    diff: str | None,
-) -> Updated:
-    before, after = service.made.origin.revision, source.newest
-    return Updated(
-        path=service.folder,
-        framework=service.made.answers.get("framework", ""),
-        before=before,
-        after=after,
-        files=done.files,
-        conflicts=done.conflicts,
-        changes=changelog.between(source.changelog, before, after),
-        warnings=warnings,
-        diff=diff,
-    )
-
-
 @contextmanager
 def _renderings(
-    service: Service, source: Source, answers: Mapping[str, str]
+    service: Service, source: Source, target: Origin, answers: Mapping[str, str]
 ) -> Iterator[tuple[Path, Path]]:
     """The service as it was made, and as it would be made now."""
     from scaffold import render
@@ -151,7 +164,7 @@ def _renderings(
     with tempfile.TemporaryDirectory(prefix="scaffold-") as name:
         old, new = Path(name) / "old", Path(name) / "new"
         render.render(source.root(was.revision), service.made.answers, old, was)
-        render.render(source.root(source.newest), answers, new, source.origin)
+        render.render(source.root(target.revision), answers, new, target)
         # The record is never merged: it is what the tool writes.
         shutil.copyfile(service.folder / ANSWERS_FILE, old / ANSWERS_FILE)
         yield old, new

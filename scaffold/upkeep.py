@@ -1,5 +1,6 @@
 """What `update` and `check` tell a person, as text. Pure."""
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def _next(screen: Screen, done: Updated) -> Iterator[str]:
         yield "  settle each conflict, then `git add` (or `git rm`) its file"
     yield "  git diff --staged"
     yield "  uv run pytest"
-    yield f"  git commit --all --message '{done.message}'"
+    yield f"  git commit --all --message {shlex.quote(done.message)}"
 
 
 # ---- check

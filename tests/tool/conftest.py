@@ -11,11 +11,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from scaffold import catalog
+
+if TYPE_CHECKING:
+    from tests.tool.lineage import Lineage
 
 REPOSITORY = Path(__file__).parents[2]
 # Real data, small templates: one framework from each end of the ranking has a template.
@@ -123,6 +126,14 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
 @pytest.fixture(scope="session")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     return make_checkout(tmp_path_factory.mktemp("checkout"))
+
+
+@pytest.fixture(scope="session")
+def lineage(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
+    """Three releases of small templates, each installed as a wheel installs it."""
+    from tests.tool.lineage import make_lineage
+
+    return make_lineage(tmp_path_factory.mktemp("lineage"))
 
 
 @pytest.fixture(scope="session")

@@ -140,7 +140,8 @@ def _first(root: Path) -> None:
         "dropped.md": DROPPED,
         "old-name.md": MOVED,
         "example/one.md": EXAMPLE,
-        ".gitignore": "uv.lock\n",
+        ".gitignore": "*.local\n",
+        "pyproject.toml": "[project]\n",
     }
     for framework in ("flask", "tornado"):
         write(project_of(root, framework), files)
@@ -158,7 +159,13 @@ def _second(root: Path) -> None:
 def _third(root: Path) -> None:
     for framework in ("flask", "tornado"):
         write(
-            project_of(root, framework), {"guide.md": NEWEST_GUIDE, "tier.md.jinja": "{{ tier }}\n"}
+            project_of(root, framework),
+            {
+                "guide.md": NEWEST_GUIDE,
+                "tier.md.jinja": "{{ tier }}\n",
+                "some.local": "New.\n",
+                "pyproject.toml": "[project]\nname = 'x'\n",
+            },
         )
     with (root / "copier.yml").open("a") as questions:
         questions.write(TIER)

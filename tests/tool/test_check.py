@@ -7,13 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.tool.lineage import FIRST, SECOND, THIRD, Lineage, Owned, git, make_lineage
+from tests.tool.lineage import FIRST, SECOND, THIRD, Lineage, Owned, git
 from tests.tool.test_cli import tree
-
-
-@pytest.fixture(scope="module")
-def lineage(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
-    return make_lineage(tmp_path_factory.mktemp("lineage"))
 
 
 @pytest.fixture(scope="module")

@@ -23,16 +23,10 @@ from tests.tool.lineage import (
     Owned,
     commit,
     git,
-    make_lineage,
     project_of,
 )
 
 COPIER = str(Path(sysconfig.get_paths()["scripts"]) / "copier")
-
-
-@pytest.fixture(scope="module")
-def lineage(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
-    return make_lineage(tmp_path_factory.mktemp("lineage"))
 
 
 @pytest.fixture

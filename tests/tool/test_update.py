@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -24,18 +25,13 @@ from tests.tool.lineage import (
     Owned,
     commit,
     git,
-    make_lineage,
 )
+from tests.tool.terminal import CTRL_C, Terminal
 from tests.tool.test_cli import tree
 
 EDITED = ("line 25\n", "line 25, in the owner's words\n")
 EDITED_MOVED = ("moved 25\n", "moved 25, in the owner's words\n")
 CLASHING = ("line 3\n", "line 3, in the owner's words\n")
-
-
-@pytest.fixture(scope="module")
-def lineage(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
-    return make_lineage(tmp_path_factory.mktemp("lineage"))
 
 
 @pytest.fixture(scope="module")
@@ -372,3 +368,122 @@ def test_an_update_needs_no_identity(service: Owned) -> None:
     nobody = {key: "" for key in SOMEBODY if "NAME" in key or "EMAIL" in key}
     ran = service.update(**nobody, HOME="/nonexistent", EMAIL="")
     assert ran.code == 0, ran.err
+
+
+def test_a_clone_that_is_shallow_can_be_tried_and_updated(service: Owned, tmp_path: Path) -> None:
+    service.edit({"guide.md": GUIDE.replace(*EDITED)})
+    git(tmp_path, "clone", "--quiet", "--depth", "1", service.folder.as_uri(), "shallow")
+    shallow = Owned(tmp_path / "shallow", service.tool)
+    assert "said better" in shallow.update("--dry-run").out
+    assert shallow.update().code == 0
+    assert shallow.text("guide.md") == NEWER_GUIDE.replace(*EDITED)
+
+
+def test_a_file_that_git_does_not_know_is_never_overwritten(
+    lineage: Lineage, service: Owned
+) -> None:
+    (service.folder / "some.local").write_text("The owner's, and ignored.\n")
+    newest = service.with_tool(lineage[THIRD])
+    ran = newest.update()
+    assert (ran.code, service.state) == (3, "")
+    assert "some.local" in ran.err
+    assert service.text("some.local") == "The owner's, and ignored.\n"
+    (service.folder / "some.local").unlink()
+    assert newest.update().code == 0
+
+
+# ---- the lock
+
+
+@pytest.fixture
+def uv(tmp_path: Path) -> Path:
+    """A `uv` in the place of the real one; what it does is up to the test."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    for name in ("git", "sh", "echo"):
+        (folder / name).symlink_to(str(shutil.which(name)))
+    program(folder / "uv", "echo locked again > uv.lock")
+    return folder / "uv"
+
+
+def program(path: Path, line: str) -> None:
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
+
+
+def test_a_project_that_changed_is_locked_again(lineage: Lineage, service: Owned, uv: Path) -> None:
+    service.edit({"uv.lock": "locked\n"})
+    ran = service.with_tool(lineage[THIRD]).update("--json", PATH=str(uv.parent))
+    assert (ran.code, ran.json["warnings"]) == (0, [])
+    assert service.text("uv.lock") == "locked again\n"
+
+
+def test_a_project_that_did_not_change_keeps_its_lock(service: Owned, uv: Path) -> None:
+    service.edit({"uv.lock": "locked\n"})
+    assert service.update(PATH=str(uv.parent)).code == 0
+    assert service.text("uv.lock") == "locked\n"
+
+
+@pytest.mark.parametrize("without", ["an index", "uv", "being asked for"])
+def test_no_new_lock_is_a_warning_or_a_wish(
+    lineage: Lineage, service: Owned, uv: Path, without: str
+) -> None:
+    service.edit({"uv.lock": "locked\n"})
+    program(uv, "echo 'error: no network' >&2; exit 1")
+    if without == "uv":
+        uv.unlink()
+    wish = ["--no-lock"] if without == "being asked for" else []
+    ran = service.with_tool(lineage[THIRD]).update("--json", *wish, PATH=str(uv.parent))
+    assert ran.code == 0
+    assert len(ran.json["warnings"]) == (0 if wish else 1)
+    assert service.text("uv.lock") == "locked\n"
+
+
+def test_a_project_in_conflict_is_not_locked(lineage: Lineage, service: Owned, uv: Path) -> None:
+    service.edit({"uv.lock": "locked\n", "pyproject.toml": "[project]\nname = 'mine'\n"})
+    ran = service.with_tool(lineage[THIRD]).update("--json", PATH=str(uv.parent))
+    assert ran.code == 4
+    assert "run `uv lock` after them" in ran.json["warnings"][0]
+    assert service.text("uv.lock") == "locked\n"
+
+
+# ---- a person at a terminal, and one who gives up
+
+
+def test_a_new_question_is_asked_at_a_terminal(lineage: Lineage, service: Owned) -> None:
+    environment = SOMEBODY | {"PATH": os.environ["PATH"]}
+    with Terminal(lineage[THIRD], service.folder, "update", environment=environment) as terminal:
+        terminal.answer("Which tier is it in?", "2")
+        assert terminal.end() == 0
+        assert "What changes in your service" in terminal.text
+    assert service.text("tier.md") == "critical\n"
+
+
+def test_giving_up_at_the_question_changes_nothing(lineage: Lineage, service: Owned) -> None:
+    environment = SOMEBODY | {"PATH": os.environ["PATH"]}
+    with Terminal(lineage[THIRD], service.folder, "update", environment=environment) as terminal:
+        terminal.wait_for("? Which tier is it in?")
+        terminal.send(CTRL_C)
+        assert terminal.end() == 130
+        assert "Nothing was written." in terminal.text
+    assert service.state == ""
+
+
+def test_an_interrupted_merge_is_whole_and_said_to_be(
+    lineage: Lineage, service: Owned, tmp_path: Path
+) -> None:
+    """Ctrl-C reaches the tool and git at once, in the very moment of the merge."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    real = shutil.which("git")
+    signal = 'case " $* " in *" cherry-pick "*) kill -INT $PPID $$; esac'
+    program(folder / "git", f'{signal}\nexec {real} "$@"')
+    whole = Owned(tmp_path / "whole", lineage[SECOND])
+    shutil.copytree(service.folder, whole.folder)
+    assert whole.update().code == 0
+    path = os.pathsep.join([str(folder), os.environ["PATH"]])
+    ran = lineage[SECOND].scaffold("update", cwd=service.folder, **SOMEBODY | {"PATH": path})
+    assert ran.code == 130
+    assert "`git reset --hard` undoes it" in ran.err
+    assert tree(service.folder) == tree(whole.folder)
+    assert service.state == whole.state
