@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from scaffold import settings
 from scaffold.errors import SourceRefuses
 from scaffold.settings import Place
-from tests.tool.conftest import REPOSITORY, Ran
+from tests.tool.conftest import Ran
 from tests.tool.lineage import (
     FIRST,
     NEWER_GUIDE,
@@ -64,6 +63,28 @@ def service(lineage: Lineage, fork: Path, tmp_path: Path) -> Owned:
     ran = new(lineage, tmp_path / "out", SCAFFOLD_SOURCE=address(fork))
     assert ran.code == 0, ran.err
     return Owned(tmp_path / "out" / "my-svc", lineage[SECOND])
+
+
+def without_scaffold(folder: Path, *arguments: str) -> None:
+    """Runs copier where `import scaffold` fails, as for somebody who has copier alone."""
+    blocker = folder.parent / "without-scaffold"
+    blocker.mkdir(exist_ok=True)
+    (blocker / "scaffold.py").write_text("raise ImportError('scaffold is not installed')\n")
+    done = subprocess.run(
+        [COPIER, *arguments],
+        cwd=folder,
+        env={
+            **SOMEBODY,
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": str(folder.parent),
+            "PYTHONPATH": str(blocker),
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 # ---- an organisation's own
@@ -267,52 +288,3 @@ def test_a_service_cannot_name_what_a_setting_cannot(service: Owned, tmp_path: P
     assert (told.code, told.json["error"]["kind"]) == (3, "source-refuses")
     assert service.run("check", ".").code == 3
     assert not ran.exists()
-
-
-# ---- this repository itself
-
-
-def without_scaffold(folder: Path, *arguments: str) -> None:
-    """Runs copier where `import scaffold` fails, as for somebody who has copier alone."""
-    blocker = folder.parent / "without-scaffold"
-    blocker.mkdir(exist_ok=True)
-    (blocker / "scaffold.py").write_text("raise ImportError('scaffold is not installed')\n")
-    done = subprocess.run(
-        [COPIER, *arguments],
-        cwd=folder,
-        env={
-            **SOMEBODY,
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": str(folder.parent),
-            "PYTHONPATH": str(blocker),
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-
-
-def test_copier_alone_makes_and_updates_a_service_of_this_repository(tmp_path: Path) -> None:
-    clone = tmp_path / "templates.git"
-    git(tmp_path, "clone", "--quiet", "--no-tags", REPOSITORY.as_uri(), str(clone))
-    shutil.rmtree(clone / "templates")
-    shutil.copytree(REPOSITORY / "templates", clone / "templates")
-    shutil.copy(REPOSITORY / "copier.yml", clone)
-    commit(clone, "As it is now")
-    git(clone, "tag", "v0.1.0")
-    given = ("--data", "name=my-svc", "--data", "framework=falcon", "--defaults", "--quiet")
-    without_scaffold(tmp_path, "copy", *given, clone.as_uri(), "my-svc")
-    service = tmp_path / "my-svc"
-    git(service, "init", "--quiet")
-    (service / "own.md").write_text("The owner's.\n")
-    commit(service)
-    dockerfile = clone / "templates/shared/Dockerfile.jinja"
-    dockerfile.write_text("# Newer.\n" + dockerfile.read_text())
-    commit(clone, "Newer")
-    git(clone, "tag", "v0.2.0")
-    without_scaffold(service, "update", "--defaults", "--quiet")
-    assert (service / "Dockerfile").read_text().startswith("# Newer.\n")
-    assert (service / "own.md").exists()
-    assert "v0.2.0" in (service / ".copier-answers.yml").read_text()

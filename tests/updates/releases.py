@@ -93,6 +93,14 @@ def project_folders(root: Path) -> list[Path]:
     return sorted(root.glob("templates/*/project"))
 
 
+def own_file(project: Path) -> Path:
+    """The file with the framework's own way of answering for items, of a template or a service."""
+    (found,) = (
+        file for name in ("routes.py", "views.py") for file in project.glob(f"src/*/items/{name}")
+    )
+    return found
+
+
 def _nothing(root: Path) -> None:
     assert history.version_in((root / history.VERSION_FILE).read_text()) == VERSIONS[0]
 
@@ -101,7 +109,7 @@ def _second(root: Path) -> None:
     _put_first(root / "templates/shared/Dockerfile.jinja", "# The second release.\n")
     _append(root / "templates/shared/AGENTS.md.jinja", "\nThe second release says more.\n")
     for project in project_folders(root):
-        _put_before_imports(next(project.glob("src/*/app.py*")), "# The second release.\n")
+        _put_before_imports(own_file(project), "# The second release.\n")
         (project / "second.md").write_text("Of the second release alone.\n")
     _news(root, VERSIONS[1])
 
@@ -110,8 +118,8 @@ def _third(root: Path) -> None:
     dockerfile = root / "templates/shared/Dockerfile.jinja"
     dockerfile.write_text(dockerfile.read_text().replace("# The second", "# The third", 1))
     for project in project_folders(root):
-        app = next(project.glob("src/*/app.py*"))
-        app.write_text(app.read_text().replace("# The second", "# The third", 1))
+        own = own_file(project)
+        own.write_text(own.read_text().replace("# The second", "# The third", 1))
         (project / "second.md").unlink()
         (project / "third.md.jinja").write_text("The tier is {{ tier }}.\n")
     _put_first(root / "templates/shared/pyproject.toml.jinja", "# The third release.\n")
