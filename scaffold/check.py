@@ -59,7 +59,8 @@ def check(
         if not any(isinstance(one, _Task) for one in found):
             yield from (one for one in found if isinstance(one, Checked))
         else:
-            pool = stack.enter_context(ProcessPoolExecutor(jobs or os.cpu_count()))
+            count = jobs or os.cpu_count()
+            pool = stack.enter_context(ProcessPoolExecutor(count, initializer=_prepare))
             yield from pool.map(_finished, found, chunksize=CHUNK)
 
 
@@ -110,6 +111,13 @@ def _compared(folder: Path, made: Record, source: Source) -> Checked:
         newest=source.newest,
         behind=source.is_behind(made.origin.revision),
     )
+
+
+def _prepare() -> None:
+    """At the start of a process that renders many services."""
+    from scaffold import render
+
+    render.compile_once()
 
 
 def _finished(one: Checked | _Task) -> Checked:

@@ -30,6 +30,7 @@ FLOORS = (
 # Each library is known to one module, its room.
 ROOMS = {
     "copier": "render",
+    "jinja2": "render",
     "plumbum": "render",
     "questionary": "prompts",
     "prompt_toolkit": "prompts",

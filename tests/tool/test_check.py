@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from tests.tool.conftest import REPOSITORY
 from tests.tool.lineage import FIRST, SECOND, THIRD, Lineage, Owned, git
 from tests.tool.test_cli import tree
 
@@ -140,3 +143,28 @@ def test_a_check_of_versions_needs_no_git(services: Owned, tmp_path: Path) -> No
     ran = services.run("check", FIRST, SECOND, "--versions", PATH=str(tmp_path / "no-programs"))
     assert ran.code == 5
     assert "2 checked: 1 behind, 0 drifted." in ran.out
+
+
+def test_rendering_many_gives_the_same_bytes_as_rendering_one(tmp_path: Path) -> None:
+    """What a process keeps of compiled templates never reaches another service."""
+    program = (
+        "import sys, pathlib\n"
+        "from scaffold import answers, catalog, render\n"
+        "known, folder = catalog.load(), pathlib.Path(sys.argv[1])\n"
+        "def make(kind):\n"
+        "    for framework in known.question('framework').choices[:3]:\n"
+        "        for ci in ('github', 'none'):\n"
+        "            name = f'svc-{ci}'\n"
+        "            given = {'name': name, 'framework': framework, 'ci': ci}\n"
+        "            complete = answers.complete(known, given)\n"
+        "            render.render(known.root, complete, folder / kind / framework / ci)\n"
+        "make('plain')\n"
+        "render.compile_once()\n"
+        "make('first')\n"
+        "make('again')\n"
+    )
+    words = [sys.executable, "-c", program, str(tmp_path)]
+    subprocess.run(words, cwd=REPOSITORY, check=True, timeout=120)
+    plain, first, again = (tree(tmp_path / kind) for kind in ("plain", "first", "again"))
+    assert len(plain) > 300
+    assert plain == first == again
