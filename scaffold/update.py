@@ -16,6 +16,7 @@ from scaffold.changelog import Changes
 from scaffold.errors import FixedAnswer, Interrupted
 from scaffold.merge import Conflict, Repository
 from scaffold.record import ANSWERS_FILE, Origin, Record
+from scaffold.service import NOTHING_WRITTEN
 from scaffold.sources import Source
 
 LOCK = "uv.lock"
@@ -132,7 +133,7 @@ def _told_where_interrupted(service: Service, dry_run: bool) -> Iterator[None]:
                 "Interrupted. The update is merged, but what follows it was not finished. "
                 "`git diff --staged` shows it, `git reset --hard` undoes it."
             ) from None
-        raise
+        raise Interrupted(NOTHING_WRITTEN) from None
 
 
 def _merged(

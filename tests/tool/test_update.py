@@ -465,7 +465,7 @@ def test_giving_up_at_the_question_changes_nothing(lineage: Lineage, service: Ow
         terminal.wait_for("? Which tier is it in?")
         terminal.send(CTRL_C)
         assert terminal.end() == 130
-        assert "Nothing was written." in terminal.text
+        assert "Interrupted." in terminal.text
     assert service.state == ""
 
 
