@@ -11,6 +11,7 @@ import sys
 import textwrap
 import tomllib
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from docs import grid, tables
 from scaffold import catalog
 from tests.contract.lines import TITLES
 from tests.docs.pages import Block, blocks, name_of, pages
+from tests.servers import missing
 from tests.services import REPOSITORY, frameworks
 
 NOTES = {"serves", "enter all the way"}
@@ -142,8 +144,16 @@ def test_a_picture_says_in_words_what_it_shows_and_fetches_nothing(picture: Path
 
 
 @pytest.mark.slow
+def test_the_recording_is_what_the_wizard_shows_today() -> None:
+    command = [sys.executable, "-m", "docs.record", "--check"]
+    played = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert played.returncode == 0, played.stderr
+
+
+@pytest.mark.slow
 def test_the_site_is_built_without_a_warning_and_asks_no_other_host(tmp_path: Path) -> None:
-    pytest.importorskip("sphinx", reason="the extra `docs` is not installed")
+    if not find_spec("sphinx"):
+        missing("the extra `docs` is not installed")
     built = subprocess.run(
         [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-E", "docs", str(tmp_path)],
         cwd=REPOSITORY,
