@@ -92,5 +92,4 @@ class Running:
     def line(self) -> str:
         done, _, bad = self._seen
         seconds = time.monotonic() - self._began
-        verdict = f"{bad} of {done} do not hold" if bad else f"{done} hold"
-        return f"{self._name}: {verdict}, {seconds:.0f} s"
+        return f"{self._name}: {done} done, {bad or 'none'} failed, {seconds:.0f} s"

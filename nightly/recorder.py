@@ -144,9 +144,21 @@ def judged(report: pytest.TestReport) -> tuple[str, str]:
     return "pass", ""
 
 
-def read(file: Path) -> Iterator[dict[str, Any]]:
-    """Every complete line of a record, also of one that is still being written."""
-    if file.exists():
-        for line in file.read_text(encoding="utf-8").splitlines(keepends=True):
-            if line.endswith("\n"):
+class Reader:
+    """Reads a record while it is being written: each line once, as soon as it is complete."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._offset = 0
+
+    def new(self) -> Iterator[dict[str, Any]]:
+        """The lines since the last time."""
+        if not self._file.exists():
+            return
+        with self._file.open("rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._offset += len(line)
                 yield json.loads(line)

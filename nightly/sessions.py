@@ -108,20 +108,40 @@ def run(session: Session, log: Path, seen: Seen) -> list[dict[str, Any]]:
     """
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record"
+        followed = Followed(recorder.Reader(record), seen)
         with log.open("wb") as output:
             process = start(session, record, output)
             try:
                 while process.poll() is None:
-                    tell(record, seen)
+                    followed.look()
                     time.sleep(LOOK_SECONDS)
             finally:
                 if process.poll() is None:
                     process.terminate()
                     process.wait()
-        tests = tell(record, seen)
-    if not tests or process.returncode not in (0, 1):
-        tests.append(broken(session, process.returncode, log))
-    return tests
+        followed.look()
+    if not followed.tests or process.returncode not in (0, 1):
+        followed.tests.append(broken(session, process.returncode, log))
+    return followed.tests
+
+
+@dataclass
+class Followed:
+    """A session that is on its way: its tests so far, of which `seen` is told."""
+
+    reader: recorder.Reader
+    seen: Seen
+    tests: list[dict[str, Any]] = field(default_factory=list)
+    total: int = 0
+
+    def look(self) -> None:
+        for line in self.reader.new():
+            if "total" in line:
+                self.total = line["total"]
+            else:
+                self.tests.append(line)
+        failed = sum(test["state"] in ("fail", "skip") for test in self.tests)
+        self.seen(len(self.tests), self.total, failed)
 
 
 def start(session: Session, record: Path, output: Any) -> subprocess.Popen[bytes]:
@@ -137,14 +157,6 @@ def start(session: Session, record: Path, output: Any) -> subprocess.Popen[bytes
         stdout=output,
         stderr=subprocess.STDOUT,
     )
-
-
-def tell(record: Path, seen: Seen) -> list[dict[str, Any]]:
-    lines = list(recorder.read(record))
-    tests = [line for line in lines if "id" in line]
-    total = next((line["total"] for line in lines if "total" in line), 0)
-    seen(len(tests), total, sum(test["state"] in ("fail", "skip") for test in tests))
-    return tests
 
 
 def broken(session: Session, code: int, log: Path) -> dict[str, Any]:

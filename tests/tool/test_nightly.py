@@ -66,7 +66,7 @@ def recorded(
          *request.param, "--rootdir", str(folder), str(folder)],
         cwd=REPOSITORY, capture_output=True, check=False,
     )  # fmt: skip
-    lines = list(recorder.read(record))
+    lines = list(recorder.Reader(record).new())
     assert {line["total"] for line in lines if "total" in line} == {6}
     tests = [line for line in lines if "id" in line]
     assert len(tests) == 6, "each test is written once"
@@ -97,6 +97,18 @@ def test_a_test_says_what_it_is_about(recorded: dict[str, dict[str, Any]]) -> No
     assert recorded["test_it_holds[flask]"]["service"] == {"framework": "flask"}
     assert recorded["test_nobody_asked"]["step"] == "faults"
     assert recorded["test_it_holds[flask]"]["step"] == "contract"
+
+
+def test_a_record_is_read_while_it_is_written(tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    reader = recorder.Reader(record)
+    assert list(reader.new()) == []
+    record.write_text('{"total": 2}\n{"id": "a')
+    assert list(reader.new()) == [{"total": 2}]
+    with record.open("a") as more:
+        more.write('"}\n')
+    assert list(reader.new()) == [{"id": "a"}]
+    assert list(reader.new()) == []
 
 
 def test_the_time_of_what_ran_together_is_divided() -> None:
