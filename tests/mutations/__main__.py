@@ -77,7 +77,10 @@ class Bench:
     def service(self, framework: str) -> Path:
         """The framework's service, rendered and installed."""
         if framework not in self._services:
-            self._services[framework] = Projects(self.folder).get(framework).folder
+            project = Projects(self.folder).get(framework)
+            # What Python compiles at the first start is compiled here, where no test waits for it.
+            project.migrate({"DATABASE_URL": f"sqlite:///{self.folder}/first.db"})
+            self._services[framework] = project.folder
         return self._services[framework]
 
     def pytest_says(self, framework: str, *arguments: str, **environment: str) -> str:
@@ -169,7 +172,10 @@ def run(mutants: list[Mutant], folder: Path, jobs: int, tell: Told) -> list[Outc
 
     with contextlib.ExitStack() as stack:
         for number in range(jobs):
-            benches.put(Bench(folder / str(number), stack))
+            bench = Bench(folder / str(number), stack)
+            for framework in {mutant.framework for mutant in mutants}:
+                bench.service(framework)  # now: to render changes the folder of the whole process
+            benches.put(bench)
         with ThreadPoolExecutor(jobs) as pool:
             outcomes = list(pool.map(attempt, mutants))
         return confirmed(outcomes, benches.get(), folder / "cases", tell)
@@ -204,11 +210,12 @@ def missing(patch: Patch, cases: tuple[str, ...], said: str) -> str:
     silent = set(patch.tests) - set(map(name_of, cases))
     if not silent:
         return ""
-    if DOES_NOT_START.search(said):
-        return "the patched service does not start"
+    reason = "not by " + " ".join(sorted(silent))
+    if errors := DOES_NOT_START.findall(said):
+        return f"{reason}: a service does not start, or a test does not get as far: {errors[0]}"
     if not RAN.search(said):
-        return "no test ran: " + " ".join(said.split()[-12:])
-    return "not by " + " ".join(sorted(silent))
+        return f"{reason}: no test ran: " + " ".join(said.split()[-12:])
+    return reason
 
 
 @contextmanager

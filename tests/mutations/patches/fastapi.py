@@ -151,10 +151,10 @@ PATCHES = [
     ),
     Patch(
         "R3",
-        "of several lines of a header the last counts",
+        "of several lines of a header the first counts",
         ASGI,
         "joined[name] = joined[name] + joint + value if name in joined else value",
-        "joined[name] = value",
+        "joined.setdefault(name, value)",
         by="test_a_list_of_tags_may_come_in_several_lines",
     ),
     Patch(
