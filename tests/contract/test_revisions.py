@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import httpx
 import pytest
 
+from tests.contract.databases import Database
 from tests.contract.items import (
     ITEMS,
     JSON,
@@ -271,9 +275,36 @@ def test_not_found_comes_before_a_precondition(service: Service) -> None:
     assert_problem(service.http.get(path, headers={"If-None-Match": "*"}), 404, path)
 
 
-def test_of_50_parallel_creates_of_one_name_one_wins(service: Service) -> None:
+CROWD = 10
+HELD_SECONDS = 0.5
+
+
+def contended(
+    service: Service, database: Database, calls: list[Callable[[], httpx.Response]]
+) -> list[httpx.Response]:
+    """The answers to calls that begin while nobody can write, and then all want to.
+
+    Whoever looks first and writes later has looked by then, and finds nothing changed.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        with database.hold_writes():
+            answers = pool.submit(at_once, calls)
+            end = time.monotonic() + HELD_SECONDS
+            while writing(service) < CROWD and time.monotonic() < end:
+                time.sleep(0.01)
+        return answers.result()
+
+
+def writing(service: Service) -> float:
+    """How many requests that change something are in the service."""
+    lines = exchange(service.address, "GET", "/metrics").text.splitlines()
+    active = (line for line in lines if line.startswith("http_server_active_requests{"))
+    return sum(float(line.split()[-1]) for line in active if '="GET"' not in line)
+
+
+def test_of_50_parallel_creates_of_one_name_one_wins(service: Service, database: Database) -> None:
     content = {"name": fresh_name()}
-    answers = at_once([partial(service.http.post, ITEMS, json=content)] * 50)
+    answers = contended(service, database, [partial(service.http.post, ITEMS, json=content)] * 50)
     assert Counter(a.status_code for a in answers) == {201: 1, 409: 49}
     for answer in answers:
         if answer.status_code == 409:
@@ -281,9 +312,9 @@ def test_of_50_parallel_creates_of_one_name_one_wins(service: Service) -> None:
 
 
 def test_of_50_parallel_puts_with_one_if_match_one_wins(
-    service: Service, made: httpx.Response
+    service: Service, database: Database, made: httpx.Response
 ) -> None:
-    calls = [
+    calls: list[Callable[[], httpx.Response]] = [
         partial(
             service.http.put,
             path_of(made),
@@ -292,7 +323,7 @@ def test_of_50_parallel_puts_with_one_if_match_one_wins(
         )
         for number in range(50)
     ]
-    answers = at_once(calls)
+    answers = contended(service, database, calls)
     assert Counter(a.status_code for a in answers) == {200: 1, 412: 49}
     (winner,) = (answer for answer in answers if answer.status_code == 200)
     there = service.http.get(path_of(made))
@@ -300,7 +331,10 @@ def test_of_50_parallel_puts_with_one_if_match_one_wins(
     assert there.headers["etag"] == winner.headers["etag"]
 
 
-def test_of_50_parallel_deletes_one_wins(service: Service, made: httpx.Response) -> None:
+def test_of_50_parallel_deletes_one_wins(
+    service: Service, database: Database, made: httpx.Response
+) -> None:
     headers = {"If-Match": made.headers["etag"]}
-    answers = at_once([partial(service.http.delete, path_of(made), headers=headers)] * 50)
+    delete = partial(service.http.delete, path_of(made), headers=headers)
+    answers = contended(service, database, [delete] * 50)
     assert Counter(a.status_code for a in answers) == {204: 1, 404: 49}
