@@ -35,10 +35,17 @@ PATCHES = [
         "nothing is stored while draining",
         ASGI,
         SIZE,
-        "        from .server import draining\n\n"
         '        if draining.is_set() and scope["method"] == "POST":\n'
         f"            raise Problem(503)\n{SIZE}",
         by="test_a_service_that_is_terminated_under_load_keeps_its_word",
+    ),
+    Patch(
+        "P5",
+        "a connection is kept although the service ends",
+        ASGI,
+        "if not self._body.complete or draining.is_set():",
+        "if not self._body.complete:",
+        by="test_a_terminated_service_drains_and_then_ends_well",
     ),
     Patch(
         "P7",
@@ -312,8 +319,8 @@ PATCHES = [
         "E2",
         "a connection ends without a word",
         ASGI,
-        "        if not self._body.complete:\n",
-        "        if False:\n",
+        "if not self._body.complete or draining.is_set():",
+        "if draining.is_set():",
         by="test_a_refusal_says_so_if_it_ends_the_connection",
     ),
     Patch(

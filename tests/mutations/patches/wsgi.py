@@ -39,10 +39,17 @@ PATCHES = [
         "nothing is stored while draining",
         WSGI,
         IS_UPPER,
-        "        from .server import draining\n\n"
         '        if draining.is_set() and environ["REQUEST_METHOD"] == "POST":\n'
         "            raise Problem(503)\n",
         by="test_a_service_that_is_terminated_under_load_keeps_its_word",
+    ),
+    Patch(
+        "P5",
+        "a connection is kept although the service ends",
+        WSGI,
+        "        if draining.is_set():\n",
+        "        if False:\n",
+        by="test_a_terminated_service_drains_and_then_ends_well",
     ),
     Patch(
         "P7",
