@@ -48,6 +48,8 @@ def create(
         target = output.absolute() / answers["name"]
         if dry_run:
             staging.refuse_taken(target)
+        else:
+            progress("Writing its files ...")
         files = _previewed(catalog, answers) if dry_run else _made(catalog, answers, target)
     except OSError as error:
         raise TargetRefuses(_cannot_write(output / answers["name"], error)) from error
