@@ -1,5 +1,6 @@
 """From what was given (flags, a file, the wizard) to answers that are complete and would work."""
 
+import os
 import shlex
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,9 +40,17 @@ def gathered(
     Raises BadAnswers with every problem of both at once.
     """
     given, problems = _read(catalog, file) if file is not None else ({}, [])
-    given |= {key: value for key, value in flags.items() if value is not None}
+    given |= {key: _as_typed(value) for key, value in flags.items() if value is not None}
     _raise([*problems, *_problems(catalog, given)])
     return given
+
+
+def _as_typed(value: str) -> str:
+    """A flag's value in UTF-8, whatever the locale made of it: Python marks what it cannot read."""
+    try:
+        return os.fsencode(value).decode("utf-8")
+    except UnicodeError:
+        return value
 
 
 def _read(catalog: Catalog, path: Path) -> tuple[dict[str, str], list[BadAnswers]]:

@@ -500,6 +500,17 @@ def test_the_same_answers_give_the_same_bytes_wherever_they_are_given(
     assert here == there
 
 
+def test_an_answer_is_read_as_utf_8_where_the_locale_is_none(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ran = checkout.new("my-svc", "--defaults", "--author", HOSTILE, cwd=tmp_path, **plain)
+    assert ran.code == 0, ran.err
+    assert json.loads((tmp_path / "my-svc/about.json").read_text())["author"] == HOSTILE
+    ran = checkout.new("other", "--defaults", "--author", os.fsdecode(b"\xff"), cwd=tmp_path)
+    assert (ran.code, [path.name for path in tmp_path.iterdir()]) == (2, ["my-svc"])
+
+
 def test_settings_of_copier_itself_change_nothing(checkout: Checkout, tmp_path: Path) -> None:
     settings = tmp_path / "settings.yml"
     settings.write_text("defaults:\n  package_name: stolen\n  database: postgresql\n")
