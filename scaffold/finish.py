@@ -3,6 +3,7 @@
 Neither is needed for the service to stand, so a failure is a warning.
 """
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -35,7 +36,11 @@ def first_commit(folder: Path) -> str | None:
         return "No repository was made, as git is not installed."
     if _run(folder, ["git", "rev-parse", "--is-inside-work-tree"]) is None:
         return "No repository was made, as the service lies in one already; commit it there."
-    why = next((why for command in FIRST_COMMIT if (why := _run(folder, command))), None)
+    try:
+        why = next((why for command in FIRST_COMMIT if (why := _run(folder, command))), None)
+    except KeyboardInterrupt:
+        shutil.rmtree(folder / ".git", ignore_errors=True)  # half of one is of no use
+        raise
     return f"The first commit was not made; run `git commit` yourself. {why}" if why else None
 
 

@@ -1,13 +1,17 @@
 """Runs other programs (git, uv), with nobody to ask. subprocess only here."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from scaffold.quoting import visible
+
 SECONDS = 120
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 # They would make git work on another repository than the one of its folder.
 FOREIGN = (
     "GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_COMMON_DIR GIT_NAMESPACE "
@@ -41,8 +45,9 @@ class Ended:
     @property
     def complaint(self) -> str:
         """The line that says most: uv and git put their reason first."""
-        lines = self.err.decode("utf-8", "replace").strip().splitlines()
-        return lines[0].strip() if lines else "it gave no reason"
+        plain = COLOURS.sub("", self.err.decode("utf-8", "replace"))
+        lines = plain.strip().splitlines()
+        return visible(lines[0].strip()) if lines else "it gave no reason"
 
 
 def found(program: str) -> bool:
@@ -71,8 +76,10 @@ def run(
             timeout=seconds,
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ProgramFailed(f"{command[0]}: {error}") from error
+    except subprocess.TimeoutExpired as error:
+        raise ProgramFailed(f"{command[0]}: it took longer than {seconds:g} seconds") from error
+    except OSError as error:
+        raise ProgramFailed(f"{command[0]}: {error.strerror or error}") from error
     return Ended(done.returncode, done.stdout, done.stderr)
 
 

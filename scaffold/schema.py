@@ -92,6 +92,7 @@ def error(code: int, kind: str, message: str) -> dict[str, Any]:
 def project(made: Made, command: str) -> dict[str, Any]:
     return {
         "path": str(made.path),
+        "package": naming.package_of(made.path.name),
         "framework": made.framework,
         "version": made.version,
         "files": made.files,

@@ -346,6 +346,19 @@ def test_maintained_holds_for_the_choice_too(small: Catalog) -> None:
     assert (free["framework"], kept["framework"]) == ("flask_restful", "flask")
 
 
+def test_an_answer_that_a_release_no_longer_takes_is_told_with_the_flag_for_another(
+    known: Catalog,
+) -> None:
+    with pytest.raises(BadAnswers) as told:
+        answers.renewed(known.fields, {"ci": "jenkins", "database": "mysql"}, {})
+    assert str(told.value).splitlines() == [
+        'Since the service was made: "mysql" is no answer to database: it is one of sqlite, '
+        "postgresql. Say which with --database.",
+        'Since the service was made: "jenkins" is no answer to ci: it is one of github, gitlab, '
+        "none. Say which with --ci.",
+    ]
+
+
 # ---- the schema
 
 

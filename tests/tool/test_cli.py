@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scaffold import __version__
+from scaffold import __version__, programs
 from tests.tool.conftest import WITH_TEMPLATE, Checkout
 
 COMMANDS = ["list", "show", "advise", "schema", "new"]
@@ -116,6 +116,7 @@ def test_new_answers_in_json(checkout: Checkout, tmp_path: Path) -> None:
     warning = ran.json["warnings"][0]
     assert ran.json == {
         "path": str(tmp_path / "my-svc"),
+        "package": "my_svc",
         "framework": "flask_restful",
         "version": f"v{__version__}",
         "files": sorted(tree(tmp_path / "my-svc")),
@@ -196,6 +197,21 @@ def test_the_lock_is_part_of_the_first_commit(
     assert sorted(git(made, "ls-files").split()) == sorted([*ran.json["files"], "uv.lock"])
 
 
+def test_half_a_repository_is_none(checkout: Checkout, tmp_path: Path, tools: Path) -> None:
+    git, sleep = shutil.which("git"), shutil.which("sleep")
+    (tools / "git").unlink()
+    interrupted = f"case $* in *commit*) kill -INT $PPID; exec {sleep} 30;; esac"
+    _tool(tools / "git", f'{interrupted}; exec {git} "$@"')
+    ran = finished(checkout, tmp_path / "out", tools)
+    target = tmp_path / "out" / "my-svc"
+    assert ran.code == 130
+    assert ran.json["error"]["message"] == (
+        f"Interrupted. {target} is whole, but this was not finished: making its first commit."
+    )
+    assert not (target / ".git").exists()
+    assert (target / "uv.lock").exists()
+
+
 @pytest.mark.parametrize(
     ("uv", "warning"),
     [
@@ -206,6 +222,7 @@ def test_the_lock_is_part_of_the_first_commit(
         ),
         ("echo 'error: no network' >&2; exit 1", "(uv: error: no network)"),
         ("exit 3", "(uv: it gave no reason)"),
+        (r"printf '\033[31merror\033[0m: \007no\n' >&2; exit 1", r"(uv: error: \x07no)"),
         ("kill -9 $$", "(uv: it gave no reason)"),
     ],
 )
@@ -221,6 +238,20 @@ def test_a_lock_that_fails_is_a_warning(
     assert ran.json["warnings"][0].startswith("No lock was made")
     assert ran.json["warnings"][0].endswith(warning)
     assert git(tmp_path / "out" / "my-svc", "status", "--porcelain") == ""
+
+
+def test_interrupted_while_it_is_finished_it_says_what_stands_and_what_is_left_to_do(
+    checkout: Checkout, tmp_path: Path, tools: Path
+) -> None:
+    sleep = shutil.which("sleep")
+    _tool(tools / "uv", f"kill -INT $PPID; exec {sleep} 30")
+    ran = finished(checkout, tmp_path / "out", tools)
+    assert (ran.code, ran.json["error"]["kind"]) == (130, "interrupted")
+    target = tmp_path / "out" / "my-svc"
+    assert ran.json["error"]["message"] == (
+        f"Interrupted. {target} is whole, but this was not finished: locking its dependencies."
+    )
+    assert (target / "README.md").exists()
 
 
 def test_without_git_the_service_stands(checkout: Checkout, tmp_path: Path, tools: Path) -> None:
@@ -239,6 +270,11 @@ def test_a_commit_without_an_author_is_a_warning(
     assert ran.code == 0
     (warning,) = ran.json["warnings"]
     assert warning.startswith("The first commit was not made; run `git commit` yourself. (git: ")
+
+
+def test_a_program_that_takes_too_long_is_named(tmp_path: Path) -> None:
+    with pytest.raises(programs.ProgramFailed, match=r"^sleep: it took longer than 0.1 seconds$"):
+        programs.run(tmp_path, ["sleep", "30"], seconds=0.1)
 
 
 def test_no_repository_is_made_inside_another(
@@ -559,6 +595,8 @@ def test_streams_that_are_closed_or_full_show_no_traceback(
     )
     assert "Traceback" not in ran.stderr
     assert "Exception" not in ran.stderr
+    full = "scaffold: what it says cannot be written: No space left on device.\n"
+    assert ran.stderr == (full if "/dev/full" in shell else "")
     assert ran.stdout.split() == [str(code)]
     assert (tmp_path / "my-svc").exists() == ("new my-svc" in shell)
 

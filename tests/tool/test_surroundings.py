@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tool.conftest import Checkout, Ran
+from tests.tool.conftest import REPOSITORY, Checkout, Ran
 
 NEW = "new my-svc --defaults --no-lock --no-git"
 PR_CAPBSET_DROP = 24
@@ -148,6 +148,22 @@ def test_a_service_needs_no_temporary_folder_and_no_network(
     command = f"TMPDIR=/nonexistent unshare --map-root-user --net {_quoted(checkout.command)}"
     ran = shell(checkout, f"{command} {NEW}", tmp_path)
     assert (ran.code, ran.err) == (0, "")
+
+
+@pytest.mark.slow
+def test_without_a_network_the_service_stands_and_the_lock_is_left_to_do(tmp_path: Path) -> None:
+    """With the templates as they are, and a uv that has nothing in its cache."""
+    alone = "unshare --map-root-user --net".split()
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine lets nobody leave its network")
+    here = Checkout(REPOSITORY)
+    line = f"{' '.join(alone)} {_quoted(here.command)} new my-svc --defaults --no-git --json"
+    ran = shell(here, line, tmp_path, UV_CACHE_DIR=str(tmp_path / "cache"))
+    assert ran.code == 0
+    (warning,) = ran.json["warnings"]
+    assert warning.startswith("No lock was made; run `uv lock` later. (uv: ")
+    assert (tmp_path / "my-svc" / "pyproject.toml").exists()
+    assert not (tmp_path / "my-svc" / "uv.lock").exists()
 
 
 # ---- what a shell does
