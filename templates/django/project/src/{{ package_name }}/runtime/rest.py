@@ -55,7 +55,8 @@ class CursorPages(BasePagination):
         return found
 
     def get_paginated_response(self, data: Any) -> Response:
-        response = Response({"items": data, "next_cursor": self._cursor})
+        name = self._path.rpartition("/")[2]  # /v1/items: the list is called items
+        response = Response({name: data, "next_cursor": self._cursor})
         if self._cursor:
             following = f"{self._path}?limit={self._limit}&cursor={self._cursor}"
             response["Link"] = f'<{following}>; rel="next"'
