@@ -1,7 +1,7 @@
 """Every page is followed word for word: what it types is typed, and it prints what the page shows.
 
 Each page begins in an empty folder, in an environment of its own that has the built wheel, uv and
-the machine's programs; README and CONTRIBUTING begin in a clone of this repository.
+the machine's programs; those about the repository itself begin in a clone of it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from tests.services import REPOSITORY
 pytestmark = pytest.mark.slow
 IN_A_CLONE = {"README.md", "CONTRIBUTING.md", "docs/install.md"}
 PATCH = "patch --strip=1 --fuzz=0 --no-backup-if-mismatch"
-NEEDED = {"docs/install.md": ["pipx", "zsh", "fish"], "docs/start.md": ["curl"]}
+EVERYWHERE = ["curl", "git", "patch", "perl"]
+BESIDE = {"docs/install.md": ["pipx"]}
 TYPED = [
     page
     for page in pages()
@@ -80,7 +81,7 @@ def tools(folder: Path) -> Path:
 
 @pytest.mark.parametrize("page", TYPED, ids=name_of)
 def test_a_page_does_what_it_says(page: Path, machine: Machine, tmp_path: Path) -> None:
-    for name in NEEDED.get(name_of(page), ()):
+    for name in [*EVERYWHERE, *BESIDE.get(name_of(page), ())]:
         program(name, name)
     home, folder = tmp_path / "home", tmp_path / "here"
     home.mkdir()
