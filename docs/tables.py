@@ -144,6 +144,16 @@ def _below(one: type[errors.UserError]) -> Iterator[type[errors.UserError]]:
         yield from _below(child)
 
 
+def bad_input() -> Iterator[str]:
+    """How many of the measured cases each generator got wrong, the worst first."""
+    rows = (HERE / "peers-bad-input.md").read_text(encoding="utf-8").splitlines()
+    cells = [[c.strip(" *") for c in row.strip("|").split("|")] for row in rows if row[:1] == "|"]
+    head, *cases = (row for row in cells if not set("".join(row)) <= {"-"})
+    counts = sorted(zip(map(int, cases.pop()[1:]), head[1:], strict=True), reverse=True)
+    said = ", ".join(f"{tool} {faults}" for faults, tool in counts)
+    yield f"Faults in {len(cases)} cases of bad input: {said}."
+
+
 ABOUT_ALL: dict[str, Callable[[Catalog], Iterator[str]]] = {
     "frameworks": lambda known: frameworks_table(known, "frameworks/"),
     "frameworks for the readme": lambda known: frameworks_table(known, "docs/frameworks/"),
@@ -151,6 +161,7 @@ ABOUT_ALL: dict[str, Callable[[Catalog], Iterator[str]]] = {
     "questions": questions_table,
     "fields": fields_table,
     "errors": lambda _: errors_table(),
+    "bad input": lambda _: bad_input(),
 }
 ABOUT_ONE: dict[str, Callable[[Catalog, Framework], Iterator[str]]] = {
     "facts": facts_of,
