@@ -150,7 +150,7 @@ def bad_input() -> Iterator[str]:
     cells = [[c.strip(" *") for c in row.strip("|").split("|")] for row in rows if row[:1] == "|"]
     head, *cases = (row for row in cells if not set("".join(row)) <= {"-"})
     counts = sorted(zip(map(int, cases.pop()[1:]), head[1:], strict=True), reverse=True)
-    said = ", ".join(f"{tool} {faults}" for faults, tool in counts)
+    said = ", ".join(f"{tool}: {faults}" for faults, tool in counts)
     yield f"Faults in {len(cases)} cases of bad input: {said}."
 
 
