@@ -7,7 +7,7 @@ from .item import read
 
 
 class Item:
-    def on_get(self, req: Request, resp: Response, item_id: str) -> None:
+    def on_get(self, _: Request, resp: Response, item_id: str) -> None:
         resp.media = read(item_id)
         if resp.media is None:
             raise HTTPNotFound
