@@ -129,7 +129,7 @@ def assert_owned_and_working(service: Service) -> None:
         env=uv_environment(),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
     assert tests.returncode == 0, tests.stdout[-4000:] + tests.stderr[-2000:]
@@ -150,7 +150,7 @@ def assert_smoke(service: Service) -> None:
         env={name: value for name, value in os.environ.items() if name not in own_tests},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=900,
         check=False,
     )
     assert ran.returncode == 0, ran.stdout[-6000:]
