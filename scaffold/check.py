@@ -1,6 +1,7 @@
 """Which services are behind their templates, and with which files they have drifted from them."""
 
 import os
+import signal
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -117,6 +118,7 @@ def _prepare() -> None:
     """At the start of a process that renders many services."""
     from scaffold import render
 
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for it
     render.compile_once()
 
 

@@ -12,6 +12,8 @@ from scaffold.errors import SourceRefuses
 VARIABLE = "SCAFFOLD_SOURCE"
 FILE = "config.toml"
 SCHEMES = ("https://", "http://", "ssh://", "git://", "file://")
+# As copier records them where somebody typed them.
+SHORT = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 SCP_LIKE = re.compile(r"^[\w.-]+@[\w.-]+:[^:]")
 
 
@@ -21,6 +23,14 @@ class Place:
 
     address: str
     revision: str | None = None
+
+    @property
+    def url(self) -> str:
+        """What git is told; copier's short forms are written out."""
+        for short, long in SHORT.items():
+            if self.address.startswith(short):
+                return f"{long}{self.address.removeprefix(short).removesuffix('.git')}.git"
+        return self.address.removeprefix("git+")
 
 
 def source(environment: Mapping[str, str] = os.environ) -> Place | None:
@@ -57,9 +67,12 @@ def _unfit(address: str) -> str | None:
         return "an address has no white space, and does not begin with a dash"
     if "::" in address:
         return "an address with :: would run a program"
-    if re.match(r"^https?://[^/]*@", address):
+    plain = address.removeprefix("git+")
+    if re.match(r"^https?://[^/]*@", plain):
         return "it holds a user or a password; give those to git's credential helper"
-    if address.startswith(SCHEMES) or SCP_LIKE.match(address) or Path(address).is_absolute():
+    if plain.startswith(SCHEMES) or SCP_LIKE.match(plain) or Path(plain).is_absolute():
+        return None
+    if re.match(r"^g[hl]:[\w.-]+(/[\w.-]+)+$", plain):
         return None
     return "an address is a URL, user@host:path, or an absolute path"
 

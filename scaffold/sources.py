@@ -157,6 +157,7 @@ class Checkout(Source):
 class Remote(Source):
     """A git repository of templates; without a `pinned` revision its newest tag is its newest."""
 
+    url: str = field(kw_only=True)
     pinned: str | None = field(kw_only=True)
 
     @cached_property
@@ -175,7 +176,7 @@ class Remote(Source):
 
     @cached_property
     def _repository(self) -> Path:
-        return _cloned(self.address, self.folder / "remote.git")
+        return _cloned(self.url, self.folder / "remote.git")
 
     def root(self, revision: str) -> Path:
         """As of every source; SourceRefuses also where the templates want to run something."""
@@ -222,7 +223,7 @@ def opened(place: Place | None) -> Iterator[Source]:
             yield source
         return
     with _workplace() as folder:
-        yield Remote(place.address, folder, pinned=place.revision)
+        yield Remote(place.address, folder, url=place.url, pinned=place.revision)
 
 
 def catalog_of(source: Source) -> Catalog:

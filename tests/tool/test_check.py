@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.servers import wait_until
 from tests.tool.conftest import REPOSITORY
 from tests.tool.lineage import FIRST, SECOND, THIRD, Lineage, Owned, git
 from tests.tool.test_cli import tree
@@ -168,3 +171,29 @@ def test_rendering_many_gives_the_same_bytes_as_rendering_one(tmp_path: Path) ->
     plain, first, again = (tree(tmp_path / kind) for kind in ("plain", "first", "again"))
     assert len(plain) > 300
     assert plain == first == again
+
+
+def test_ctrl_c_ends_a_long_check_at_once_and_without_noise(
+    lineage: Lineage, made: Path, tmp_path: Path
+) -> None:
+    """It reaches every process of the terminal, also those that look for drift."""
+    names = [f"service-{number}" for number in range(400)]
+    for name in names:
+        shutil.copytree(made / FIRST, tmp_path / name, copy_function=os.link)
+    tool = lineage[SECOND]
+    running = subprocess.Popen(
+        [*tool.command, "check", "--jobs", "2", *names],
+        cwd=tmp_path,
+        env=tool.environment | {"TMPDIR": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_until(lambda: any(tmp_path.glob("scaffold-*/service/guide.md")), 60, "a rendering")
+    os.killpg(running.pid, signal.SIGINT)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, out) == (130, "")
+    assert err.strip() == "scaffold: Interrupted."
+    assert not list(tmp_path.glob("scaffold-*"))

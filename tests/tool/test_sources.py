@@ -257,6 +257,19 @@ def test_addresses_that_git_knows_can_be_named(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("recorded", "url"),
+    [
+        ("gh:team/templates", "https://github.com/team/templates.git"),
+        ("gl:team/sub/templates.git", "https://gitlab.com/team/sub/templates.git"),
+        ("git+https://git.example.com/t.git", "https://git.example.com/t.git"),
+        ("https://git.example.com/t.git", "https://git.example.com/t.git"),
+    ],
+)
+def test_what_copier_records_of_an_address_is_understood(recorded: str, url: str) -> None:
+    assert settings.place(recorded, "the record").url == url
+
+
+@pytest.mark.parametrize(
     ("text", "why"),
     [
         ("https://ada:secret@git.example.com/t.git", "credential helper"),
@@ -266,7 +279,8 @@ def test_addresses_that_git_knows_can_be_named(text: str) -> None:
         ("--upload-pack=touch", "dash"),
         ("templates", "absolute path"),
         ("../templates", "absolute path"),
-        ("gh:team/templates", "absolute path"),
+        ("gh:templates", "absolute path"),
+        ("git+https://ada:secret@git.example.com/t.git", "credential helper"),
         ("https://git.example.com/t.git#--output=x", "tag or a commit"),
         ("https://git.example.com/t.git#a b", "tag or a commit"),
     ],
