@@ -369,18 +369,18 @@ def test_a_project_passes_its_own_tests_and_knows_every_name_in_use(
 
 
 ASK = """
-import importlib.metadata as metadata, json, pathlib, sys
-found = {d.metadata["Name"] for d in metadata.distributions()}
-found |= set(metadata.packages_distributions())
-found |= {path.name for path in pathlib.Path(sys.prefix, "bin").iterdir()}
-print(json.dumps(sorted(found)))
+import importlib.metadata as metadata, json, pathlib, re, sys
+names = {re.sub("[-._]+", "-", d.metadata["Name"]).lower() for d in metadata.distributions()}
+imports = filter(str.isidentifier, metadata.packages_distributions())
+names |= {name.replace("_", "-") for name in imports}
+names |= {path.name for path in pathlib.Path(sys.prefix, "bin").iterdir()}
+print(json.dumps(sorted(names)))
 """
 
 
 def names_in_use(environment: Path) -> set[str]:
-    """Distributions, imports and commands of an environment that a service could be named like."""
+    """The names of services that are a distribution, an import or a command of an environment."""
     done = subprocess.run(
         [environment / "bin" / "python", "-c", ASK], capture_output=True, text=True, check=True
     )
-    names = {re.sub("[-._]+", "_", name).lower() for name in json.loads(done.stdout)}
-    return {name for name in names if re.fullmatch("[a-z][a-z0-9]*(_[a-z0-9]+)*", name)}
+    return {name for name in json.loads(done.stdout) if re.fullmatch(naming.PATTERN, name)}
