@@ -116,6 +116,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("framework", chosen(metafunc.config), scope="session")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test of an answer that no rendering has is not asked for; pytest would skip it."""
+    nothing = [item for item in items if not of_a_rendering(item)]
+    if nothing:
+        config.hook.pytest_deselected(items=nothing)
+        items[:] = [item for item in items if item not in nothing]
+
+
+def of_a_rendering(item: pytest.Item) -> bool:
+    parameters = getattr(item, "callspec", None)
+    return not parameters or isinstance(parameters.params.get("rendering", ()), tuple)
+
+
 @pytest.fixture(scope="session")
 def renderings(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

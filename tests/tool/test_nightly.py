@@ -205,6 +205,18 @@ def test_a_session_has_one_service_of_a_framework_and_tests_it_where_it_lies(
             assert session.environment == {"TEST_PYTHON": "/python"}
 
 
+def test_of_one_service_nothing_is_skipped_for_an_answer_that_it_does_not_have() -> None:
+    """Without CI it has no pipeline; pytest would make a skip of each test of one."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "tests/deployment", "--collect-only", "-q", "-m", "",
+         "--framework", "flask", "--rendering", "flask-postgresql-none", "-p", "nightly.recorder"],
+        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "[flask-postgresql-none]" in done.stdout
+    assert "NOTSET" not in done.stdout
+
+
 def test_what_could_not_be_made_is_in_no_session(cells: list[matrix.Cell]) -> None:
     made = made_of(cells)
     made[0].steps[1] = Step("install", "fail", 1.0, "no solution")
