@@ -74,6 +74,17 @@ class Terminal:
         self.send(keys)
         self._read_until(lambda: f"? {question}" not in " ".join(self.text.split()), "an answer")
 
+    def try_answer(self, question: str, keys: str, refusal: str) -> None:
+        """Gives an answer that is refused, and waits until it is asked again below."""
+        self.wait_for(f"? {question}")
+        self.send(keys)
+
+        def asked_again() -> bool:
+            seen = " ".join(self.text.split())
+            return 0 <= seen.find(refusal) < seen.rfind(f"? {question}")
+
+        self._read_until(asked_again, refusal)
+
     def signal(self, number: signal.Signals) -> None:
         self._child.kill(number)
 

@@ -203,14 +203,15 @@ def test_a_name_that_would_not_work_is_asked_again_with_one_that_does(
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").touch()
     with Terminal(checkout, tmp_path, *QUIET, "--framework", "flask", columns=120) as terminal:
-        terminal.answer(NAME, "class" + ENTER)
-        terminal.wait_for('"class" would not work: it is a Python keyword.')
+        terminal.try_answer(
+            NAME, "class" + ENTER, '"class" would not work: it is a Python keyword.'
+        )
         terminal.wait_for("class-service")
-        terminal.answer(NAME, "\x15taken" + ENTER)
-        terminal.wait_for('"taken" would not work: ')
+        terminal.try_answer(NAME, "\x15taken" + ENTER, '"taken" would not work: ')
         terminal.wait_for("is not empty")
-        terminal.answer(NAME, "\x15flask" + ENTER)
-        terminal.wait_for("something that the service depends on has that name")
+        terminal.try_answer(
+            NAME, "\x15flask" + ENTER, "something that the service depends on has that name"
+        )
         terminal.answer(NAME, ENTER)
         for question in FIELDS:
             terminal.answer(question, ENTER)
