@@ -79,7 +79,7 @@ class Bench:
         if framework not in self._services:
             project = Projects(self.folder).get(framework)
             # What Python compiles at the first start is compiled here, where no test waits for it.
-            project.migrate({"DATABASE_URL": f"sqlite:///{self.folder}/first.db"})
+            project.migrate({"DATABASE_URL": f"sqlite:///{self.folder}/{framework}.db"})
             self._services[framework] = project.folder
         return self._services[framework]
 
