@@ -358,13 +358,9 @@ def test_a_project_passes_its_own_tests_and_knows_every_name_in_use(
     assert synced.returncode == 0, synced.stderr
     ran = uv("run", "--no-sync", "pytest", "-q", cwd=project)
     assert ran.returncode == 0, ran.stdout[-3000:]
-    free = {
-        name
-        for name in names_in_use(project / ".venv") - {naming.package_of(answers["name"])}
-        if not naming.rule_broken(
-            name.replace("_", "-"), known.framework(answers["framework"]).taken
-        )
-    }
+    taken = known.framework(answers["framework"]).taken
+    used = names_in_use(project / ".venv") - {answers["name"]}
+    free = {name for name in used if not naming.rule_broken(name, taken)}
     assert free == set(), "a service could have these names, and would break what it depends on"
 
 
