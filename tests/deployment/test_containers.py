@@ -42,11 +42,14 @@ HARDENED = ("--read-only", "--tmpfs", "/tmp:rw,size=64m", "--cap-drop", "ALL", "
 class Image:
     """The image of one service, and what building, running and stopping it once has shown."""
 
-    framework: str
-    database: str
+    rendering: Rendering
     tag: str
     folder: Path
     report: dict[str, Any]
+
+    @property
+    def framework(self) -> str:
+        return self.rendering.framework
 
 
 Images = Callable[[str, str], Image]
@@ -83,18 +86,19 @@ def images(
 ) -> Iterator[Images]:
     """Each is built when it is first asked for; layers that are alike are made once."""
     made: dict[tuple[str, str], Image] = {}
-    renderings_by_database = {(r.framework, r.database): r for r in renderings.values()}
+    by_database = {(r.framework, r.database): r for r in renderings.values()}
 
     def image(framework: str, database: str) -> Image:
         if (framework, database) not in made:
             folder = tmp_path_factory.mktemp("image") / "service"
-            shutil.copytree(renderings_by_database[framework, database].folder, folder)
+            rendering = by_database[framework, database]
+            shutil.copytree(rendering.folder, folder)
             uv(folder, "lock")
             tag = f"localhost/{NAME}-{framework}-{database}:{os.getpid()}"
             needed = {"DATABASE_URL": new_database(server), **projects.surroundings(framework)}
             # On SQLite nothing needs to be set.
             report = build_and_run(folder, tag, needed if database == "postgresql" else {})
-            made[framework, database] = Image(framework, database, tag, folder, report)
+            made[framework, database] = Image(rendering, tag, folder, report)
         return made[framework, database]
 
     yield image
@@ -173,7 +177,7 @@ def test_the_image_runs_hardened_and_stops_at_once(
 ) -> None:
     report = image.report
     columns = ("build_seconds", "added_mb", "seconds_to_healthy", "uid", "exit_code")
-    row = {"framework": image.framework, "database": image.database}
+    row = {"framework": image.framework, "database": image.rendering.database}
     record_property("image", row | {column: report.get(column) for column in columns})
     assert report["problems"] == []
     assert report["hardened"] is True
@@ -320,14 +324,11 @@ def test_the_deployment_starts_and_its_probes_pass(
     image: Image,
     server: Postgres,
     projects: Projects,
-    renderings: dict[tuple[str, str, str], Rendering],
     engine: boxcheck.Engine,
     tmp_path: Path,
 ) -> None:
     """The manifests of the overlay: after the job, with PostgreSQL, the deployment is ready."""
-    (rendering,) = (
-        r for key, r in renderings.items() if key[:2] == (image.framework, image.database)
-    )
+    rendering = image.rendering
     port = free_port()
     parts = for_podman(rendering.manifests, image.tag, port)
     values = {"DATABASE_URL": new_database(server), **projects.surroundings(image.framework)}

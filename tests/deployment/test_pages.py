@@ -135,6 +135,7 @@ def terminal_in(rendering: Rendering, lock: Path, folder: Path) -> Iterator[Shel
             terminal.stop()
 
 
+@pytest.mark.slow
 def test_every_command_of_the_pages_works(
     rendering: Rendering, projects: Projects, tmp_path: Path
 ) -> None:
@@ -170,6 +171,7 @@ def for_people(terminal: Shell, page: str) -> None:
         terminal.type(line)
 
 
+@pytest.mark.slow
 @only("github")
 def test_a_fresh_service_passes_its_own_commit_hooks(
     rendering: Rendering, projects: Projects, tmp_path: Path
