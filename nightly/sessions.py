@@ -53,7 +53,7 @@ def plan(made: Sequence[Made], jobs: int) -> list[Session]:
             for group in together
         ),
         *(contract("faults", "slow or fault", group, side_by_side) for group in together),
-        deployment("image", "container or slow", services, ()),
+        deployment("image", "container or slow", services, side_by_side),
     ]
 
 
