@@ -102,8 +102,8 @@ def images(
         return made[framework, database]
 
     yield image
-    for one in made.values():
-        engine.try_("rmi", "--force", one.tag)
+    if made:  # each call takes seconds, however many it removes
+        engine.try_("rmi", "--force", *(one.tag for one in made.values()))
 
 
 @pytest.fixture
