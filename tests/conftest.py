@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -37,6 +38,9 @@ def pytest_configure(config: pytest.Config) -> None:
     # uv comes with the tests' own environment, which nobody has to activate.
     own = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", os.defpath)])
+    # A shell that starts this in the background has it ignore Ctrl-C, and so would all it starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for marker in (
         "contract(line, ...): the lines of the contract that the test proves",
         "alone: measures time, so nothing else of the run goes on meanwhile",
