@@ -38,9 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     # uv comes with the tests' own environment, which nobody has to activate.
     own = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", os.defpath)])
-    # A shell that starts this in the background has it ignore Ctrl-C, and so would all it starts.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What nohup and a shell's & have this process ignore, all that it starts would ignore as well;
+    # a handler ends with this process, whatever it does.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
     for marker in (
         "contract(line, ...): the lines of the contract that the test proves",
         "alone: measures time, so nothing else of the run goes on meanwhile",
