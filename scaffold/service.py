@@ -42,21 +42,44 @@ def create(
     `steps` are the names of those of STEPS that follow. `progress` is told what is going on. With
     `dry_run` nothing is written. Raises TargetRefuses, and Interrupted where a service stands.
     """
-    chosen = catalog.framework(answers["framework"])
-    warnings = [f"{chosen.name}: {chosen.facts.caution}."] if chosen.facts.caution else []
     try:
         target = output.absolute() / answers["name"]
-        if dry_run:
-            staging.refuse_taken(target)
-        else:
-            progress("Writing its files ...")
-        files = _previewed(catalog, answers) if dry_run else _made(catalog, answers, target)
+        if not dry_run:
+            staging.remove_abandoned(target.parent)
+        staging.refuse_taken(target)
     except OSError as error:
         raise TargetRefuses(_cannot_write(output / answers["name"], error)) from error
-    made = Made(target, chosen.id, catalog.origin.revision, files, warnings)
-    if not dry_run:
-        made.warnings.extend(_finish(target, steps, progress))
-    return made
+    try:
+        return _created(catalog, answers, output, steps, progress, dry_run)
+    except KeyboardInterrupt:
+        if refusal(output, answers["name"]):  # it came when the service was in place
+            raise Interrupted(whole(target)) from None
+        raise
+
+
+def _created(
+    catalog: Catalog,
+    answers: Mapping[str, str],
+    output: Path,
+    steps: Collection[str],
+    progress: Callable[[str], None],
+    dry_run: bool,
+) -> Made:
+    from scaffold import render
+
+    chosen = catalog.framework(answers["framework"])
+    target = output.absolute() / answers["name"]
+    warnings = [f"{chosen.name}: {chosen.facts.caution}."] if chosen.facts.caution else []
+    if dry_run:
+        files = _previewed(catalog, answers)
+        return Made(target, chosen.id, catalog.origin.revision, files, warnings)
+    progress("Writing its files ...")
+    try:
+        files = render.make(catalog.root, answers, target, catalog.origin)
+    except OSError as error:
+        raise TargetRefuses(_cannot_write(output / answers["name"], error)) from error
+    warnings += _finish(target, steps, progress)
+    return Made(target, chosen.id, catalog.origin.revision, files, warnings)
 
 
 def preview(catalog: Catalog, framework: Framework) -> list[str]:
@@ -86,17 +109,6 @@ def _previewed(catalog: Catalog, answers: Mapping[str, str]) -> list[str]:
         raise TargetRefuses(
             f"The temporary folder cannot be written: {why}. TMPDIR can name another one."
         ) from error
-
-
-def _made(catalog: Catalog, answers: Mapping[str, str], target: Path) -> list[str]:
-    from scaffold import render
-
-    try:
-        return render.make(catalog.root, answers, target, catalog.origin)
-    except KeyboardInterrupt:
-        if refusal(target.parent, target.name):  # it came just after the service was in place
-            raise Interrupted(whole(target)) from None
-        raise
 
 
 def _finish(target: Path, steps: Collection[str], progress: Callable[[str], None]) -> list[str]:

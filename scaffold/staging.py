@@ -105,12 +105,14 @@ def _locked_folder(target: Path) -> Iterator[Path]:
     with no_interruption() as allow_interruption:
         holder, lock = _new_locked_folder(target)
         try:
-            allow_interruption()
-            yield holder
-        finally:
-            with no_interruption():
-                os.close(lock)
+            try:
+                allow_interruption()
+                yield holder
+            finally:
                 _remove(holder)
+        finally:  # a run is interrupted once: if just there, then not here
+            os.close(lock)
+            _remove(holder)
 
 
 def _new_locked_folder(target: Path) -> tuple[Path, int]:
