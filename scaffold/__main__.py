@@ -1,24 +1,32 @@
 """Where a run begins and ends: signals first, so that an early Ctrl-C shows no traceback."""
 
+import _thread
+import math
 import os
 import signal
 import sys
+import threading
+import time
 from contextlib import suppress
 from types import FrameType
 from typing import TextIO
 
 UNEXPECTED = 1
 INTERRUPTED = 130
+SECONDS_FOR_TIDYING = 1
 
 
 class Interruption:
-    """The signals that end a run, as one exception: the first alone, and only until the end.
+    """The signals that end a run, as one exception, until `over`.
 
-    A second one would tear the first one's tidying up, or show a traceback of Python's own end.
+    A second one right after the first would tear up the first one's tidying. One that comes while
+    a destructor runs is lost there by Python's rules: it is sent again.
     """
 
     def __init__(self) -> None:
-        self.counts = True
+        self.over = False
+        self._last = -math.inf
+        sys.unraisablehook = self._lost
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)
             # A shell or nohup may have told us not to heed one of them.
@@ -26,9 +34,23 @@ class Interruption:
                 signal.signal(number, self._raise)
 
     def _raise(self, _signum: int, _frame: FrameType | None) -> None:
-        if self.counts:
-            self.counts = False
+        if not self.over and time.monotonic() - self._last > SECONDS_FOR_TIDYING:
+            self._last = time.monotonic()
             raise KeyboardInterrupt
+
+    def _lost(self, unraisable: "sys.UnraisableHookArgs") -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            self._last = -math.inf
+            threading.Timer(0.01, _interrupt_main_thread).start()
+        else:
+            sys.__unraisablehook__(unraisable)
+
+
+def _interrupt_main_thread() -> None:
+    if sys.platform == "win32":
+        _thread.interrupt_main()
+    else:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def main() -> None:
@@ -39,7 +61,7 @@ def main() -> None:
         from scaffold.cli import run
 
         code = _flushed(run(sys.argv[1:]))
-        interruption.counts = False
+        interruption.over = True
     except KeyboardInterrupt:
         code = _flushed(INTERRUPTED)
     sys.exit(code)

@@ -198,6 +198,25 @@ def test_nohup_is_heeded(checkout: Checkout, tmp_path: Path) -> None:
     assert shell(checkout, f'"{python}" -P -c "{watch}"', tmp_path).code == 130
 
 
+def test_an_interruption_in_a_destructor_is_not_lost(checkout: Checkout, tmp_path: Path) -> None:
+    (tmp_path / "run.py").write_text(
+        "import os, signal, sys, time\n"
+        "import scaffold.cli, scaffold.__main__ as entry\n"
+        "class Dying:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        time.sleep(0)\n"
+        "def run(_):\n"
+        "    Dying()\n"
+        "    time.sleep(30)\n"
+        "    return 0\n"
+        "scaffold.cli.run = run\n"
+        "entry.main()\n"
+    )
+    ran = shell(checkout, f"'{checkout.command[0]}' run.py", tmp_path)
+    assert (ran.code, ran.err) == (130, "")
+
+
 def test_a_path_that_cannot_be_printed_is_told_in_one_line(
     checkout: Checkout, tmp_path: Path
 ) -> None:
