@@ -2,10 +2,11 @@
 
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from scaffold.sources import Source
 
 MISSING, CHANGED = "missing", "changed"
 CHUNK = 4  # services that are handed to a process at once
+INTERRUPTIONS = [
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+]
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,9 @@ def check(
         else:
             count = jobs or os.cpu_count()
             pool = stack.enter_context(ProcessPoolExecutor(count, initializer=_prepare))
-            yield from pool.map(_finished, found, chunksize=CHUNK)
+            with _no_interruption():
+                results = pool.map(_finished, found, chunksize=CHUNK)
+            yield from results
 
 
 class _Look:
@@ -114,11 +120,25 @@ def _compared(folder: Path, made: Record, source: Source) -> Checked:
     )
 
 
+@contextmanager
+def _no_interruption() -> Iterator[None]:
+    """What would interrupt this process waits, also in the processes that begin meanwhile."""
+    if sys.platform == "win32":
+        yield
+    else:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _prepare() -> None:
     """At the start of a process that renders many services."""
+    for number in INTERRUPTIONS:  # are for the process that waits for it, and ends it
+        signal.signal(number, signal.SIG_IGN)
     from scaffold import render
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits for it
     render.compile_once()
 
 

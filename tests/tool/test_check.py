@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.servers import wait_until
@@ -173,8 +175,22 @@ def test_rendering_many_gives_the_same_bytes_as_rendering_one(tmp_path: Path) ->
     assert plain == first == again
 
 
-def test_ctrl_c_ends_a_long_check_at_once_and_without_noise(
-    lineage: Lineage, made: Path, tmp_path: Path
+def rendering(folder: Path, _process: psutil.Process) -> bool:
+    return any(folder.glob("scaffold-*/service/guide.md"))
+
+
+def two_processes_just_begun(_folder: Path, process: psutil.Process) -> bool:
+    return len(process.children()) > 1
+
+
+@pytest.mark.parametrize("moment", [two_processes_just_begun, rendering])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_ends_a_long_check_at_once_and_without_noise(
+    lineage: Lineage,
+    made: Path,
+    tmp_path: Path,
+    moment: Callable[[Path, psutil.Process], bool],
+    number: signal.Signals,
 ) -> None:
     """It reaches every process of the terminal, also those that look for drift."""
     names = [f"service-{number}" for number in range(400)]
@@ -191,8 +207,9 @@ def test_ctrl_c_ends_a_long_check_at_once_and_without_noise(
         text=True,
         start_new_session=True,
     )
-    wait_until(lambda: any(tmp_path.glob("scaffold-*/service/guide.md")), 60, "a rendering")
-    os.killpg(running.pid, signal.SIGINT)
+    process = psutil.Process(running.pid)
+    wait_until(lambda: moment(tmp_path, process), 60, "the moment")
+    os.killpg(running.pid, number)
     out, err = running.communicate(timeout=60)
     assert (running.returncode, out) == (130, "")
     assert err.strip() == "scaffold: Interrupted."
