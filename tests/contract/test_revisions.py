@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 
 import httpx
@@ -280,15 +281,16 @@ HELD_SECONDS = 0.7
 
 
 def contended(
-    service: Service, database: Database, calls: list[Callable[[], httpx.Response]]
+    service: Service, database: Database, calls: list[Callable[[httpx.Client], httpx.Response]]
 ) -> list[httpx.Response]:
     """The answers to calls that begin while nobody can write, and then all want to.
 
     Whoever looks first and writes later has looked by then, and finds nothing changed.
     """
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
+        clients = [stack.enter_context(service.new_client()) for _ in calls]
         with database.hold_writes():
-            answers = pool.submit(at_once, calls)
+            answers = pool.submit(at_once, clients, calls)
             end = time.monotonic() + HELD_SECONDS
             while not crowded(service, database) and time.monotonic() < end:
                 time.sleep(0.01)
@@ -306,7 +308,7 @@ def crowded(service: Service, database: Database) -> bool:
 
 def test_of_50_parallel_creates_of_one_name_one_wins(service: Service, database: Database) -> None:
     content = {"name": fresh_name()}
-    answers = contended(service, database, [partial(service.http.post, ITEMS, json=content)] * 50)
+    answers = contended(service, database, [lambda client: client.post(ITEMS, json=content)] * 50)
     assert Counter(a.status_code for a in answers) == {201: 1, 409: 49}
     for answer in answers:
         if answer.status_code == 409:
@@ -316,10 +318,10 @@ def test_of_50_parallel_creates_of_one_name_one_wins(service: Service, database:
 def test_of_50_parallel_puts_with_one_if_match_one_wins(
     service: Service, database: Database, made: httpx.Response
 ) -> None:
-    calls: list[Callable[[], httpx.Response]] = [
+    calls: list[Callable[[httpx.Client], httpx.Response]] = [
         partial(
-            service.http.put,
-            path_of(made),
+            httpx.Client.put,
+            url=path_of(made),
             json={"name": made.json()["name"], "quantity": number},
             headers={"If-Match": made.headers["etag"]},
         )
@@ -337,6 +339,6 @@ def test_of_50_parallel_deletes_one_wins(
     service: Service, database: Database, made: httpx.Response
 ) -> None:
     headers = {"If-Match": made.headers["etag"]}
-    delete = partial(service.http.delete, path_of(made), headers=headers)
+    delete = partial(httpx.Client.delete, url=path_of(made), headers=headers)
     answers = contended(service, database, [delete] * 50)
     assert Counter(a.status_code for a in answers) == {204: 1, 404: 49}

@@ -119,20 +119,25 @@ def connections(address: Address, count: int) -> Iterator[list[Connection]]:
         yield [stack.enter_context(Connection(address)) for _ in range(count)]
 
 
-def at_once(calls: Sequence[Callable[[], httpx.Response]]) -> list[httpx.Response]:
-    """Run all calls at the same moment, each in a thread; answers in the order of the calls."""
+def at_once(
+    clients: Sequence[httpx.Client], calls: Sequence[Callable[[httpx.Client], httpx.Response]]
+) -> list[httpx.Response]:
+    """Run all calls at the same moment, each with a client of its own; answers in their order."""
     gate = threading.Barrier(len(calls))
     answers: dict[int, httpx.Response] = {}
     errors: list[BaseException] = []
 
-    def run(number: int, call: Callable[[], httpx.Response]) -> None:
+    def run(
+        number: int, client: httpx.Client, call: Callable[[httpx.Client], httpx.Response]
+    ) -> None:
         try:
             gate.wait(30)
-            answers[number] = call()
+            answers[number] = call(client)
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=run, args=numbered) for numbered in enumerate(calls)]
+    pairs = zip(clients, calls, strict=True)
+    threads = [threading.Thread(target=run, args=(n, *pair)) for n, pair in enumerate(pairs)]
     for thread in threads:
         thread.start()
     for thread in threads:
