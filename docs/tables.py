@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from docs import speed
 from scaffold import catalog, errors
 from scaffold.catalog import Catalog, Evidence, Facts, Framework
 
@@ -162,6 +163,8 @@ ABOUT_ALL: dict[str, Callable[[Catalog], Iterator[str]]] = {
     "fields": fields_table,
     "errors": lambda _: errors_table(),
     "bad input": lambda _: bad_input(),
+    "serving": lambda _: speed.serving_part(),
+    "growth": lambda _: speed.growth_part(),
 }
 ABOUT_ONE: dict[str, Callable[[Catalog, Framework], Iterator[str]]] = {
     "facts": facts_of,

@@ -171,7 +171,12 @@ class OwnServer:
 
 @dataclass
 class Postgres(OwnServer):
-    """A PostgreSQL cluster on 127.0.0.1, without fsync; ``ADMIN`` may do everything, unasked."""
+    """A PostgreSQL cluster on 127.0.0.1; ``ADMIN`` may do everything, unasked.
+
+    Unless it is ``durable`` it never waits for the disk.
+    """
+
+    durable: bool = False
 
     def start(self) -> None:
         data = self.folder / "data"
@@ -224,7 +229,7 @@ class Postgres(OwnServer):
             "port": str(self.port),
             "unix_socket_directories": "''",
             "max_connections": "400",
-            "fsync": "off",
+            "fsync": "on" if self.durable else "off",
             "shared_buffers": "32MB",
         }
         lines = "".join(f"{name} = {value}\n" for name, value in settings.items())
@@ -311,11 +316,11 @@ class RabbitMQ(OwnServer):
 
 
 @contextlib.contextmanager
-def postgres() -> Iterator[Postgres]:
+def postgres(*, durable: bool = False) -> Iterator[Postgres]:
     """A PostgreSQL of the test's own, gone with the block."""
     if not _find_postgres("postgres"):
         missing("PostgreSQL's server binaries are not installed")
-    with Postgres() as server:
+    with Postgres(durable=durable) as server:
         yield server
 
 

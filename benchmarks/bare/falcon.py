@@ -1,9 +1,23 @@
 """Falcon, bare."""
 
-from falcon import App, HTTPNotFound, Request, Response
+from falcon import HTTP_201, App, HTTPNotFound, Request, Response
 
 from .granian_wsgi import serve
-from .item import read
+from .item import LIVE, create, page, read
+
+
+class Live:
+    def on_get(self, _: Request, resp: Response) -> None:
+        resp.media = LIVE
+
+
+class Items:
+    def on_get(self, req: Request, resp: Response) -> None:
+        resp.media = page(req.query_string)
+
+    def on_post(self, req: Request, resp: Response) -> None:
+        resp.media = create(req.get_media())
+        resp.status = HTTP_201
 
 
 class Item:
@@ -14,6 +28,8 @@ class Item:
 
 
 application = App()
+application.add_route("/livez", Live())
+application.add_route("/v1/items", Items())
 application.add_route("/v1/items/{item_id}", Item())
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""What growing costs a generated service; `python -m benchmarks.growth --help`."""

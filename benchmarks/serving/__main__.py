@@ -1,0 +1,127 @@
+"""Measures the nine generated services beside bare ones of the same framework and server.
+
+    python -m benchmarks.serving [--framework flask,falcon] [--database sqlite] [--write]
+
+Each service runs as it is shipped, alone on one core, on a database with 1,000 items; wrk, with 16
+connections, and PostgreSQL run on another. The service and its twin take turns, round by round; a
+measurement with an answer that is not 2xx is refused. Prints tables; `--write` puts a whole run
+into measured.json and the documentation. Needs Debian's `wrk`, `postgresql` and, for Nameko,
+`rabbitmq-server`. A whole run takes half an hour, and a machine that does nothing else meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.serving import figures, machine
+from benchmarks.serving.bench import Bench, bench, beside_bare, tell
+from benchmarks.serving.load import CONNECTIONS, Refused
+from docs import speed, tables
+from scaffold import catalog
+from tests.services import REPOSITORY, frameworks
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    given = arguments(words)
+    known = frameworks()
+    chosen, databases = given.framework or known, given.database or list(figures.DATABASES)
+    if given.write and (set(chosen) != set(known) or set(databases) != set(figures.DATABASES)):
+        raise SystemExit("--write takes a whole run: every framework, on both databases")
+    try:
+        with bench(chosen, with_postgresql="postgresql" in databases) as stand:
+            measured, failures = run(stand, chosen, databases, given)
+    except (Refused, pytest.fail.Exception, pytest.skip.Exception) as error:
+        raise SystemExit(str(error)) from None
+    print("\n".join(speed.serving_tables(measured)))
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    if failures:
+        return 1
+    if given.write:
+        speed.MEASURED.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+        speed.PICTURE.write_text(speed.picture(measured), encoding="utf-8")
+        tables.main()
+    return 0
+
+
+def arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.serving", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--framework", type=listed(frameworks()), help="a,b; all where not given")
+    parser.add_argument("--database", type=listed(figures.DATABASES), help="both where not given")
+    parser.add_argument("--rounds", type=positive, default=3)
+    parser.add_argument("--seconds", type=positive, default=3, help="of each measurement")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was measured")
+    parser.add_argument("--write", action="store_true", help="into measured.json and the pages")
+    return parser.parse_args(words)
+
+
+def listed(known: Sequence[str]) -> Any:
+    """What takes `a,b` for a list of known names, in the order in which they are known."""
+
+    def names(text: str) -> list[str]:
+        if unknown := set(text.split(",")) - set(known):
+            raise argparse.ArgumentTypeError(
+                f"{', '.join(sorted(unknown))}: there are {', '.join(known)}"
+            )
+        return [name for name in known if name in text.split(",")]
+
+    return names
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("must be a whole number from 1 on")
+    return int(text)
+
+
+def run(
+    stand: Bench, chosen: Sequence[str], databases: Sequence[str], given: argparse.Namespace
+) -> tuple[dict[str, Any], list[str]]:
+    """What was measured, and what was refused: that costs its framework its place, no more."""
+    measured: dict[str, Any] = {
+        "date": date.today().isoformat(),
+        "machine": machine.machine(),
+        "python": "",
+        "tools": {"wrk": machine.wrk_version()},
+        "seconds": given.seconds,
+        "rounds": given.rounds,
+        "connections": CONNECTIONS,
+        "frameworks": {},
+    }
+    if stand.admin_url:
+        measured["tools"]["postgresql"] = machine.postgresql_version(stand.admin_url)
+    packages = {one.id: one.facts.package for one in catalog.load(REPOSITORY).frameworks}
+    failures = []
+    for framework in chosen:
+        try:
+            samples = {
+                database: beside_bare(
+                    stand, framework, database, rounds=given.rounds, seconds=given.seconds
+                )
+                for database in databases
+            }
+        except (Refused, pytest.fail.Exception) as error:
+            failures.append(f"refused: {error}")
+            tell(failures[-1])
+            continue
+        project = stand.project(framework)
+        measured["python"] = machine.python_version(project.python)
+        versions = machine.package_versions(project.folder, packages[framework])
+        measured["frameworks"][framework] = figures.of_framework(samples, versions)
+        if given.json:
+            given.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+    return measured, failures
+
+
+if __name__ == "__main__":
+    sys.exit(main())
