@@ -320,7 +320,7 @@ def picture(found: Measured) -> str:
     """Bars for reading and creating on both databases, as SVG, in light and dark."""
     rows = len(found["frameworks"])
     panel_height = HEAD + rows * ROW + 22
-    height = TOP + 2 * panel_height + 16
+    height = TOP + 2 * panel_height
     title = "Requests a second, as generated and bare"
     body: list[str] = []
     for number, (request, database) in enumerate(PANELS):

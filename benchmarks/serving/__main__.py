@@ -7,6 +7,8 @@ connections, and PostgreSQL run on another. The service and its twin take turns,
 measurement with an answer that is not 2xx is refused. Prints tables; `--write` puts a whole run
 into measured.json and the documentation. Needs Debian's `wrk`, `postgresql` and, for Nameko,
 `rabbitmq-server`. A whole run takes half an hour, and a machine that does nothing else meanwhile.
+What was refused in it can be measured again alone: `--json FILE` the first time, and then `--after
+FILE`, which takes a file that was made on the same day in the same way.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from benchmarks.serving.bench import Bench, bench, beside_bare, tell
 from benchmarks.serving.load import CONNECTIONS, Refused
 from docs import speed, tables
 from scaffold import catalog
-from tests.services import REPOSITORY, frameworks
+from tests.services import REPOSITORY, frameworks, uv_environment
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -35,21 +37,26 @@ def main(words: Sequence[str] | None = None) -> int:
     chosen, databases = given.framework or known, given.database or list(figures.DATABASES)
     if given.write and (set(chosen) != set(known) or set(databases) != set(figures.DATABASES)):
         raise SystemExit("--write takes a whole run: every framework, on both databases")
+    earlier = json.loads(given.after.read_text()) if given.after else {"frameworks": {}}
+    missing = [framework for framework in chosen if framework not in earlier["frameworks"]]
     try:
-        with bench(chosen, with_postgresql="postgresql" in databases) as stand:
-            measured, failures = run(stand, chosen, databases, given)
+        with bench(missing, with_postgresql="postgresql" in databases) as stand:
+            now = circumstances(stand, given)
+            found = continued(earlier, now) if given.after else {}
+            measured = {**now, "frameworks": found}
+            failures = run(stand, missing, databases, measured, given)
     except (Refused, pytest.fail.Exception, pytest.skip.Exception) as error:
         raise SystemExit(str(error)) from None
     print("\n".join(speed.serving_tables(measured)))
     for failure in failures:
         print(failure, file=sys.stderr)
-    if failures:
-        return 1
     if given.write:
-        speed.MEASURED.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
+        if not figures.is_whole(measured, known):
+            raise SystemExit("nothing is written, as not all was measured")
+        write(speed.MEASURED, measured)
         speed.PICTURE.write_text(speed.picture(measured), encoding="utf-8")
         tables.main()
-    return 0
+    return 1 if failures else 0
 
 
 def arguments(words: Sequence[str] | None) -> argparse.Namespace:
@@ -61,6 +68,9 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument("--seconds", type=positive, default=3, help="of each measurement")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was measured")
+    parser.add_argument(
+        "--after", type=Path, metavar="FILE", help="go on with what such a FILE lacks"
+    )
     parser.add_argument("--write", action="store_true", help="into measured.json and the pages")
     return parser.parse_args(words)
 
@@ -85,21 +95,13 @@ def positive(text: str) -> int:
 
 
 def run(
-    stand: Bench, chosen: Sequence[str], databases: Sequence[str], given: argparse.Namespace
-) -> tuple[dict[str, Any], list[str]]:
-    """What was measured, and what was refused: that costs its framework its place, no more."""
-    measured: dict[str, Any] = {
-        "date": date.today().isoformat(),
-        "machine": machine.machine(),
-        "python": "",
-        "tools": {"wrk": machine.wrk_version()},
-        "seconds": given.seconds,
-        "rounds": given.rounds,
-        "connections": CONNECTIONS,
-        "frameworks": {},
-    }
-    if stand.admin_url:
-        measured["tools"]["postgresql"] = machine.postgresql_version(stand.admin_url)
+    stand: Bench,
+    chosen: Sequence[str],
+    databases: Sequence[str],
+    measured: dict[str, Any],
+    given: argparse.Namespace,
+) -> list[str]:
+    """Measure into `measured`; what was refused, which costs its framework its place, no more."""
     packages = {one.id: one.facts.package for one in catalog.load(REPOSITORY).frameworks}
     failures = []
     for framework in chosen:
@@ -114,13 +116,40 @@ def run(
             failures.append(f"refused: {error}")
             tell(failures[-1])
             continue
-        project = stand.project(framework)
-        measured["python"] = machine.python_version(project.python)
-        versions = machine.package_versions(project.folder, packages[framework])
+        folder = stand.project(framework).folder
+        versions = machine.package_versions(folder, packages[framework])
         measured["frameworks"][framework] = figures.of_framework(samples, versions)
         if given.json:
-            given.json.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
-    return measured, failures
+            write(given.json, measured)
+    return failures
+
+
+def circumstances(stand: Bench, given: argparse.Namespace) -> dict[str, Any]:
+    """All that a record says beside its figures."""
+    tools = {"wrk": machine.wrk_version()}
+    if stand.admin_url:
+        tools["postgresql"] = machine.postgresql_version(stand.admin_url)
+    return {
+        "date": date.today().isoformat(),
+        "machine": machine.machine(),
+        "python": machine.python_version(uv_environment()["UV_PYTHON"]),
+        "tools": tools,
+        "seconds": given.seconds,
+        "rounds": given.rounds,
+        "connections": CONNECTIONS,
+    }
+
+
+def continued(earlier: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """The frameworks of an earlier run. `Refused` where it was made in any other way than this."""
+    other = [name for name, value in now.items() if earlier.get(name) != value]
+    if other:
+        raise Refused(f"that run cannot be continued, it has another {', another '.join(other)}")
+    return dict(earlier["frameworks"])
+
+
+def write(file: Path, measured: Mapping[str, Any]) -> None:
+    file.write_text(json.dumps(measured, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

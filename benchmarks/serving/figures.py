@@ -6,7 +6,7 @@ Nothing here measures: samples come in, and a record goes out, as measured.json 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -82,7 +82,7 @@ def of_framework(
     }
 
 
-def is_whole(measured: Mapping[str, Any], frameworks: Sequence[str]) -> bool:
+def is_whole(measured: Mapping[str, Any], frameworks: Iterable[str]) -> bool:
     """Whether nothing is missing: every framework, database and request."""
     found = measured["frameworks"]
     return set(found) == set(frameworks) and all(

@@ -179,6 +179,28 @@ def test_a_part_of_a_run_is_never_written_into_the_record(words: list[str]) -> N
         command.main(words)
 
 
+def test_a_record_is_whole_with_every_framework_database_and_request() -> None:
+    assert figures.is_whole(measured(), frameworks())
+    for lacking in ("framework", "database", "request"):
+        record = measured()
+        of = record["frameworks"]
+        match lacking:
+            case "framework":
+                del of["flask"]
+            case "database":
+                del of["flask"]["databases"]["sqlite"]
+            case "request":
+                del of["flask"]["databases"]["sqlite"]["list"]
+        assert not figures.is_whole(record, frameworks()), lacking
+
+
+def test_a_run_is_continued_only_in_the_way_it_was_begun() -> None:
+    now = {name: value for name, value in measured().items() if name != "frameworks"}
+    assert set(command.continued(measured(), now)) == set(frameworks())
+    with pytest.raises(Refused, match="another seconds, another date"):
+        command.continued(measured(), {"seconds": 9, "date": "2026-11-23", "rounds": 3})
+
+
 def test_a_framework_that_there_is_not_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=r"bottle: there are .*flask"):
         command.listed(frameworks())("flask,bottle")
