@@ -1,7 +1,8 @@
 """Puts the releases of the templates into the wheel and the sdist, as one git bundle.
 
 From a checkout it is made of the history; from an sdist, which has it, it is taken over. An
-editable install needs none: it reads the checkout itself.
+editable install needs none: it reads the checkout itself. What was measured comes along where it is
+there, which a fork may do without.
 """
 
 import atexit
@@ -14,7 +15,9 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 NAME = "releases.bundle"
+MEASURED = "measured.json"
 PLACES = {"sdist": NAME, "wheel": f"scaffold/source/{NAME}"}
+FIGURES = {"sdist": MEASURED, "wheel": f"scaffold/source/{MEASURED}"}
 
 
 class Releases(BuildHookInterface):  # type: ignore[type-arg]
@@ -32,6 +35,8 @@ class Releases(BuildHookInterface):  # type: ignore[type-arg]
             carried if (root / "PKG-INFO").is_file() and carried.is_file() else self._made(root)
         )
         build_data["force_include"][str(bundle)] = PLACES[self.target_name]
+        if (root / MEASURED).is_file():
+            build_data["force_include"][str(root / MEASURED)] = FIGURES[self.target_name]
 
     def _made(self, root: Path) -> Path:
         sys.path.insert(0, str(root))

@@ -14,8 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from docs import speed
-from scaffold import catalog, errors
+from scaffold import catalog, errors, figures, screen
 from scaffold.catalog import Catalog, Evidence, Facts, Framework
+from scaffold.errors import NotMeasured
+from scaffold.evidence import Basis, weigh
+from scaffold.view import Screen
 
 HERE = Path(__file__).resolve().parent
 
@@ -24,24 +27,47 @@ MARKED = re.compile(
     r".*?(?P<end><!-- end -->)",
     re.DOTALL,
 )
+PAGE = Screen(width=90, colour=False, drawing=True)
 KEPT = {"active": "active", "slow": "slow, but kept", "stale": "**hardly kept**"}
 GUIDANCE_SOURCES = {"section", "table", "conclusion", "inferred"}  # the article's, not ours
 
 
 def frameworks_table(known: Catalog, links: str) -> Iterator[str]:
-    """One line for each: what the article says first of it, its server, how it is kept."""
-    yield "| framework | what the article says it is for | server | release | kept |"
-    yield "| --- | --- | --- | --- | --- |"
+    """One line for each: what the article says first of it, its server, how it is kept.
+
+    Where there are figures they are a column more, and below stands what they mean.
+    """
+    headings = ["framework", "what the article says it is for", "server", "release", "kept"]
+    headings += ["measured here"] if known.measurement else []
+    yield f"| {' | '.join(headings)} |"
+    yield f"| {' | '.join('---' for _ in headings)} |"
     for one in known.frameworks:
         facts = one.facts
-        cells = (
+        cells = [
             f"[{one.name}]({links}{one.id}.md)",
             strongest(one).why,
             facts.server,
             f"{facts.version} ({facts.released})",
             KEPT[facts.status],
-        )
+            *([_rates(known, one)] if known.measurement else []),
+        ]
         yield f"| {' | '.join(cells)} |"
+    if known.measurement:
+        names = " / ".join(known.database_name(database) for database in _databases(known))
+        yield ""
+        yield f"Measured here: requests a second for one item, on {names}."
+        yield figures.conditions(known.measurement)
+
+
+def _rates(known: Catalog, one: Framework) -> str:
+    """The requests a second for one item on each database, in the order of `_databases`."""
+    served = known.served(one)
+    found = [served and served.figures(key, figures.HEADLINE) for key in _databases(known)]
+    return " / ".join(f"{one.rps:,.0f}" if one else "-" for one in found)
+
+
+def _databases(known: Catalog) -> tuple[str, ...]:
+    return known.measured_by.choices if known.measured_by else ()
 
 
 def strongest(one: Framework) -> Evidence:
@@ -58,6 +84,8 @@ def facts_of(known: Catalog, one: Framework) -> Iterator[str]:
     yield "| --- | --- |"
     for name, value in _facts(one.facts):
         yield f"| {name} | {value} |"
+    if line := figures.line(PAGE, known, one):
+        yield f"| figures | {line} |"
     yield ""
     yield "| the article's word | strength | source |"
     yield "| --- | --- | --- |"
@@ -123,6 +151,19 @@ def fields_table(known: Catalog) -> Iterator[str]:
         yield f"| {question.ask} | {flag} | {answers} |"
 
 
+def evidence_example(known: Catalog) -> Iterator[str]:
+    """What the advice by the measurement comes to, as the command prints it."""
+    try:
+        weighed = weigh(known, {"load": "rate"}, basis=Basis.MEASURED)
+    except NotMeasured as lack:
+        yield f"Where figures are missing it says which, with exit code {lack.code}:"
+        shown = f"scaffold: {lack}"
+    else:
+        yield "With `--load rate`:"
+        shown = screen.advice(PAGE, known, weighed)
+    yield from ("", "```text", *shown.splitlines(), "```")
+
+
 def errors_table() -> Iterator[str]:
     """Every kind of error that `--json` may name, with its exit code."""
     kinds = {(one.code, one.kind, one) for one in _below(errors.UserError)}
@@ -162,6 +203,7 @@ ABOUT_ALL: dict[str, Callable[[Catalog], Iterator[str]]] = {
     "questions": questions_table,
     "fields": fields_table,
     "errors": lambda _: errors_table(),
+    "evidence": evidence_example,
     "bad input": lambda _: bad_input(),
     "serving": lambda _: speed.serving_part(),
     "growth": lambda _: speed.growth_part(),

@@ -1,8 +1,9 @@
 """From answers about a workload to ranked frameworks, each with its reasons. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from scaffold.catalog import Catalog, Framework, Option
 from scaffold.errors import NothingMaintained
@@ -42,33 +43,45 @@ class Difference:
 
 @dataclass(frozen=True)
 class Advice:
-    """`split` has the frameworks for two services where none meets every must."""
+    """`split` has the frameworks for two services where none meets every must.
+
+    `ties` are those of the ranking that nothing but the measurement put into their order.
+    """
 
     answers: Mapping[str, str]
     musts: tuple[str, ...]
     ranking: tuple[Ranked, ...]
     split: tuple[Framework, ...]
     close: bool
+    ties: tuple[tuple[Framework, ...], ...] = ()
 
 
 def advise(catalog: Catalog, answers: Mapping[str, str], maintained: bool = False) -> Advice:
     """Ranks the frameworks of `catalog` for `answers`, with the default where one is missing.
 
     `maintained` leaves out the frameworks that are hardly kept; raises NothingMaintained where
-    a must is then met by none.
+    a must is then met by none. A tie is settled by what was measured on the answers' database.
     """
     complete = {q.id: answers.get(q.id, q.default or "") for q in catalog.workload}
     chosen = [q.option(complete[q.id]) for q in catalog.workload]
     musts = tuple(option.must for option in chosen if option.must)
     candidates = [f for f in catalog.frameworks if f.facts.maintained or not maintained]
     _check_musts(catalog, candidates, musts)
-    ranking = _ranking(catalog, candidates, _weights(chosen), musts)
+    ranked = [_ranked(catalog, framework, _weights(chosen), musts) for framework in candidates]
+    measured = _tie_strengths(catalog, catalog.database(answers))
+    tied = list(_tied(ranked, measured))
+    ranking = tuple(one for group in tied for one in group)
     return Advice(
         answers=complete,
         musts=musts,
         ranking=ranking,
         split=_split(ranking),
         close=_is_close(ranking),
+        ties=tuple(
+            tuple(ranked.framework for ranked in group)
+            for group in tied
+            if _settled(group, measured)
+        ),
     )
 
 
@@ -102,21 +115,39 @@ def _nothing_left(catalog: Catalog, must: str) -> str:
     return f"No maintained framework here is made for {catalog.criteria[must]}.{known}"
 
 
-def _ranking(
-    catalog: Catalog,
-    candidates: Iterable[Framework],
-    weights: Mapping[str, int],
-    musts: tuple[str, ...],
-) -> tuple[Ranked, ...]:
-    ranked = [_ranked(catalog, framework, weights, musts) for framework in candidates]
-    return tuple(sorted(ranked, key=_order))
+def _tied(candidates: Iterable[Ranked], measured: Mapping[str, int]) -> Iterator[Sequence[Ranked]]:
+    """Those that nothing asked for tells apart, the first group first, each in its order."""
+    for _, group in groupby(sorted(candidates, key=_order), key=lambda one: _order(one)[:3]):
+        tied = list(group)
+        if _settled(tied, measured):
+            tied.sort(key=lambda one: -measured[one.framework.id])
+        yield tied
 
 
 def _order(ranked: Ranked) -> tuple[int, int, int, int, int]:
-    """Musts first, then the score; a tie goes by criteria met, release, place in the article."""
+    """Musts first, then the score; a tie goes by criteria met, release, place in the article.
+
+    What was measured comes between criteria met and release, and only where each that is tied has
+    a figure: "not measured" is neither better nor worse.
+    """
     met = sum(reason.points > 0 for reason in ranked.reasons)
     released = ranked.framework.facts.released.toordinal()
     return len(ranked.unmet), -ranked.score, -met, -released, ranked.framework.place
+
+
+def _tie_strengths(catalog: Catalog, database: str | None) -> Mapping[str, int]:
+    """Strengths and not the figures: these differ a little in each run, and no order should."""
+    if not catalog.measuring:
+        return {}
+    standings = catalog.standings(catalog.measuring.tie, database)
+    return {framework: standing.strength for framework, standing in standings.items()}
+
+
+def _settled(tied: Sequence[Ranked], measured: Mapping[str, int]) -> bool:
+    """Whether the measurement tells those that are tied apart."""
+    if any(one.framework.id not in measured for one in tied):
+        return False
+    return len({measured[one.framework.id] for one in tied}) > 1
 
 
 def _ranked(

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from scaffold import documents, naming
-from scaffold.advice import Advice, Ranked, advise
+from scaffold.advice import Advice, Ranked
 from scaffold.catalog import Catalog, Framework, Question
 from scaffold.errors import (
     BadAnswers,
@@ -18,6 +18,7 @@ from scaffold.errors import (
     NoTemplate,
     SplitWorkload,
 )
+from scaffold.evidence import Basis, weigh
 from scaffold.quoting import place, shown
 
 LONGEST_TEXT = 200
@@ -179,12 +180,17 @@ def _printable(character: str) -> bool:
 
 
 def settle(
-    catalog: Catalog, given: Mapping[str, str], defaults: bool, maintained: bool
+    catalog: Catalog,
+    given: Mapping[str, str],
+    defaults: bool,
+    maintained: bool,
+    basis: Basis = Basis.ARTICLE,
 ) -> dict[str, str]:
     """`given` and a framework for it, where nobody can be asked.
 
     The framework is the given one, or the best for the given workload; the workload's own
-    defaults count only when `defaults` says so. Raises MissingAnswers, SplitWorkload, NoTemplate.
+    defaults count only when `defaults` says so. Raises MissingAnswers, SplitWorkload, NoTemplate,
+    and NotMeasured where `basis` asks for figures that are not there.
     """
     decided = defaults or any(
         q.id in given for q in (catalog.question("framework"), *catalog.workload)
@@ -198,10 +204,8 @@ def settle(
         raise MissingAnswers(_what_would_work(missing, given))
     if "framework" in given:
         return dict(given)
-    return {
-        **given,
-        "framework": _best(catalog, advise(catalog, given, maintained), given["name"]).id,
-    }
+    advice = weigh(catalog, given, maintained, basis).advice
+    return {**given, "framework": _best(catalog, advice, given["name"]).id}
 
 
 def _what_would_work(missing: list[str], given: Mapping[str, str]) -> str:

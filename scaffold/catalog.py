@@ -7,7 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from scaffold import documents
+from scaffold import documents, measured
+from scaffold.measured import Measurement, Rule, Served, Standing
 from scaffold.record import OWN, Origin
 
 HERE = Path(__file__).resolve().parent
@@ -136,6 +137,8 @@ class Catalog:
     workload: tuple[Question, ...]
     frameworks: tuple[Framework, ...]
     refused: tuple[Refusal, ...]
+    measurement: Measurement | None = None
+    measuring: Rule | None = None  # what the measurement speaks to
 
     def framework(self, framework_id: str) -> Framework:
         """Raises KeyError for an unknown one."""
@@ -155,6 +158,34 @@ class Catalog:
 
     def question(self, question_id: str) -> Question:
         return next(q for q in (*self.fields, *self.workload) if q.id == question_id)
+
+    def served(self, framework: Framework) -> Served | None:
+        """What was measured of a framework's service, if it was."""
+        return self.measurement.frameworks.get(framework.id) if self.measurement else None
+
+    @property
+    def measured_by(self) -> Question | None:
+        """The question whose answer says on which database a figure counts."""
+        asked = self.measuring.question if self.measuring else None
+        return next((q for q in self.fields if q.id == asked), None)
+
+    def database(self, answers: Mapping[str, str]) -> str | None:
+        """The database on which the figures count for `answers`."""
+        question = self.measured_by
+        return answers.get(question.id, question.default) if question else None
+
+    def database_name(self, database: str) -> str:
+        """What a person calls it."""
+        options = self.measured_by.options if self.measured_by else ()
+        labels = (option.label for option in options if option.id == database)
+        return next(labels, database).partition(",")[0]
+
+    def standings(self, criterion: str, database: str | None) -> Mapping[str, Standing]:
+        """By framework, where it stands in what was measured of `criterion`; empty if nothing."""
+        if not self.measurement or not self.measuring:
+            return {}
+        ids = [framework.id for framework in self.frameworks]
+        return measured.standings(self.measurement, self.measuring, criterion, database, ids)
 
 
 def load(root: Path | None = None, origin: Origin = OWN) -> Catalog:
@@ -179,6 +210,8 @@ def load(root: Path | None = None, origin: Origin = OWN) -> Catalog:
         workload=tuple(_workload_question(q) for q in guidance["question"]),
         frameworks=tuple(sorted(frameworks, key=lambda framework: framework.place)),
         refused=tuple(Refusal(entry["answers"], entry["why"]) for entry in refused),
+        measurement=measured.read(root / measured.FILE),
+        measuring=measured.rule_of(guidance),
     )
 
 

@@ -28,11 +28,12 @@ from scaffold import (
     settings,
     upkeep,
 )
-from scaffold.advice import advise
 from scaffold.catalog import Catalog, Question
 from scaffold.check import check
 from scaffold.errors import Interrupted, UserError
+from scaffold.evidence import Basis, weigh
 from scaffold.quoting import visible
+from scaffold.view import Screen
 
 if TYPE_CHECKING:
     from scaffold.wizard import Wizard
@@ -50,6 +51,10 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, n
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Maintained = Annotated[
     bool, typer.Option("--maintained", help="Leave out frameworks that are hardly maintained.")
+]
+By = Annotated[
+    Basis,
+    typer.Option("--evidence", help="Rank by the article's word, or by what was measured."),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Every reason, for all of them.")]
 Name = Annotated[str | None, typer.Argument(help="What the service is called, like my-svc.")]
@@ -138,7 +143,8 @@ def build(known: Catalog) -> typer.Typer:
     )
     app.callback()(_root)
     app.command("new")(_with_flags(new, [*known.fields, *known.workload]))
-    app.command("advise")(_with_flags(advise_, known.workload))
+    by_figures = [known.measured_by] if known.measured_by else []
+    app.command("advise")(_with_flags(advise_, [*known.workload, *by_figures]))
     app.command("list")(list_)
     app.command("show")(show)
     app.command("update")(_with_flags(update_, known.fields))
@@ -201,6 +207,7 @@ def new(
     answers_file: AnswersFile = None,
     defaults: Defaults = False,
     maintained: Maintained = False,
+    evidence: By = Basis.ARTICLE,
     dry_run: DryRun = False,
     no_lock: NoLock = False,
     no_git: NoGit = False,
@@ -216,16 +223,19 @@ def new(
         given = answers.gathered(known, answers_file, {"name": name, **flags})
         asking = _on_terminal() and not (as_json or defaults)
         chosen = (
-            _wizard(known, output).everything(given, maintained)
+            _wizard(known, output).everything(given, maintained, evidence)
             if asking
-            else answers.settle(known, given, defaults, maintained)
+            else answers.settle(known, given, defaults, maintained, evidence)
         )
         complete = answers.complete(known, chosen)
         command = screen.command_line(complete, None if output == HERE else str(output), steps)
+        by_figures = evidence is Basis.MEASURED and not asking and "framework" not in given
+        weighed = weigh(known, given, maintained, evidence) if by_figures else None
         made = service.create(known, complete, output, steps, _progress, dry_run)
         if as_json:
-            _print_json(schema.project(made, command))
+            _print_json(schema.project(made, command, weighed))
         else:
+            print(screen.chosen(_view(), weighed) if weighed else "", end="")
             print(screen.ending(_view(), made, complete["name"], output, command, dry_run))
     except KeyboardInterrupt:
         told = service.whole(made.path) if made and not dry_run else service.NOTHING_WRITTEN
@@ -235,6 +245,7 @@ def new(
 def advise_(
     context: typer.Context,
     maintained: Maintained = False,
+    evidence: By = Basis.ARTICLE,
     explain: Explain = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -243,13 +254,14 @@ def advise_(
     """Rank the frameworks for a workload, and say why."""
     known: Catalog = context.obj
     given = answers.gathered(known, None, flags)
-    if _on_terminal() and not given and not as_json:
-        given = _wizard(known, HERE).workload(given)
-    advised = advise(known, given, maintained)
+    asked = given.keys().isdisjoint(question.id for question in known.workload)
+    if _on_terminal() and asked and not as_json:
+        given |= _wizard(known, HERE).workload(given)
+    weighed = weigh(known, given, maintained, evidence)
     if as_json:
-        _print_json(schema.advice(advised))
+        _print_json(schema.advice(weighed))
     else:
-        print(screen.advice(_view(), known, advised, explain))
+        print(screen.advice(_view(), known, weighed, explain))
 
 
 def list_(
@@ -262,9 +274,9 @@ def list_(
     known: Catalog = context.obj
     listed = [f for f in known.frameworks if f.facts.maintained or not maintained]
     if as_json:
-        _print_json({"frameworks": [schema.framework(one) for one in listed]})
+        _print_json({"frameworks": [schema.framework(known, one) for one in listed]})
     else:
-        print(screen.frameworks(_view(), listed))
+        print(screen.frameworks(_view(), known, listed))
 
 
 def show(
@@ -278,7 +290,7 @@ def show(
     one = answers.framework_called(known, framework)
     files = service.preview(known, one)
     if as_json:
-        _print_json(schema.framework_in_full(one, files))
+        _print_json(schema.framework_in_full(known, one, files))
     else:
         print(screen.framework(_view(), known, one, files))
 
@@ -379,11 +391,11 @@ def _on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _view() -> screen.Screen:
+def _view() -> Screen:
     """What stdout can show."""
     terminal = sys.stdout.isatty()
     plain = "NO_COLOR" in os.environ or os.environ.get("TERM", "dumb") in ("", "dumb")
-    return screen.Screen(
+    return Screen(
         width=shutil.get_terminal_size().columns,
         colour=terminal and not plain,
         drawing=sys.stdout.encoding.lower().startswith("utf"),

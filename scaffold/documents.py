@@ -1,5 +1,6 @@
-"""Reads the tool's own data (TOML, YAML) and, with limits, what a user hands over (YAML, JSON)."""
+"""Reads the tool's own data (TOML, YAML, JSON) and, with limits, what a user hands over (YAML)."""
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,14 @@ NULL_TAG = "tag:yaml.org,2002:null"
 def read_toml(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         return tomllib.load(file)
+
+
+def read_json(path: Path) -> Any:
+    """Raises ValueError where the file is no JSON in UTF-8."""
+    try:
+        return json.loads(path.read_bytes().decode())
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

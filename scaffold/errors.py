@@ -8,6 +8,7 @@
     │   ├── SplitWorkload     2  split-workload      the workload is one of two services
     │   ├── NoTemplate        2  no-template         the framework has no template yet
     │   ├── NothingMaintained 2  nothing-maintained  no maintained framework meets a must
+    │   ├── NotMeasured       2  not-measured        figures are asked for that are not there
     │   └── FixedAnswer       2  fixed-answer        an answer that an update cannot change
     ├── TargetRefuses         3  target-refuses      the service cannot go where it should
     │   ├── NotAService       3  not-a-service       the folder has no service of this tool
@@ -55,6 +56,10 @@ class NoTemplate(BadAnswers):
 
 class NothingMaintained(BadAnswers):
     kind = "nothing-maintained"
+
+
+class NotMeasured(BadAnswers):
+    kind = "not-measured"
 
 
 class FixedAnswer(BadAnswers):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from scaffold.screen import Screen
+from scaffold.view import Screen
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,14 @@
 """The questions as JSON Schema, and the answers of the tool as plain values for `--json`."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from scaffold import answers, naming
 from scaffold.advice import Advice, Ranked
 from scaffold.catalog import Catalog, Framework, Question
 from scaffold.check import Checked
+from scaffold.evidence import Basis, Comparison, Weighed, order
+from scaffold.measured import Standing
 from scaffold.service import Made
 from scaffold.update import Updated
 
@@ -42,13 +44,54 @@ def _const(value: str, title: str) -> dict[str, str]:
     return {"const": value, "title": title}
 
 
-def advice(advised: Advice) -> dict[str, Any]:
+def advice(weighed: Weighed) -> dict[str, Any]:
+    """The ranking that was asked for, and under keys of its own what the other evidence says."""
+    by_figures = weighed.basis is Basis.MEASURED
+    return {
+        **_result(weighed.advice),
+        "answers": dict(weighed.advice.answers),
+        "evidence": weighed.basis.value,
+        "article": _result(weighed.article) if by_figures else None,
+        "measured": _beside(weighed),
+        "ties": [[framework.id for framework in tie] for tie in weighed.advice.ties],
+    }
+
+
+def _result(advised: Advice) -> dict[str, Any]:
     return {
         "ranking": [_ranked(ranked) for ranked in advised.ranking],
         "split": [framework.id for framework in advised.split] or None,
         "close": advised.close,
-        "answers": dict(advised.answers),
     }
+
+
+def _beside(weighed: Weighed) -> dict[str, Any] | None:
+    """What was measured, beside the article's strengths, and the order that it would make."""
+    if not weighed.date:
+        return None
+    return {
+        "date": weighed.date.isoformat(),
+        "database": weighed.database,
+        "order": order(weighed.measured) if weighed.measured else None,
+        "strengths": [_comparison(one) for one in weighed.comparisons],
+    }
+
+
+def _comparison(one: Comparison) -> dict[str, Any]:
+    return {
+        "framework": one.framework.id,
+        "criterion": one.criterion,
+        "asked": one.asked,
+        "what": one.measure.what,
+        "unit": one.measure.unit,
+        "article": one.said.strength if one.said else None,
+        "measured": _standing(one.standing) if one.standing else None,
+        "disagrees": one.disagrees,
+    }
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    return asdict(standing) | {"times": round(standing.times, 2)}
 
 
 def _ranked(ranked: Ranked) -> dict[str, Any]:
@@ -61,8 +104,8 @@ def _ranked(ranked: Ranked) -> dict[str, Any]:
     }
 
 
-def framework(one: Framework) -> dict[str, Any]:
-    """The facts of one framework, without its evidence."""
+def framework(catalog: Catalog, one: Framework) -> dict[str, Any]:
+    """The facts and figures of one framework, without its evidence."""
     facts = asdict(one.facts) | {
         "released": one.facts.released.isoformat(),
         "pythons": list(one.facts.pythons),
@@ -73,11 +116,22 @@ def framework(one: Framework) -> dict[str, Any]:
         "summary": one.summary,
         "template": one.has_template,
         "facts": facts,
+        "measured": _measured(catalog, one),
     }
 
 
-def framework_in_full(one: Framework, files: list[str]) -> dict[str, Any]:
-    return framework(one) | {
+def _measured(catalog: Catalog, one: Framework) -> dict[str, Any] | None:
+    """All that was measured of a framework's service, with when and on what."""
+    served = catalog.served(one)
+    if not served or not catalog.measurement:
+        return None
+    conditions = asdict(replace(catalog.measurement, frameworks={}))
+    del conditions["frameworks"]
+    return asdict(served) | conditions | {"date": catalog.measurement.date.isoformat()}
+
+
+def framework_in_full(catalog: Catalog, one: Framework, files: list[str]) -> dict[str, Any]:
+    return framework(catalog, one) | {
         "evidence": [asdict(evidence) for evidence in one.evidence.values()],
         "limits": [asdict(limit) for limit in one.limits],
         "budget": dict(one.budget),
@@ -89,8 +143,10 @@ def error(code: int, kind: str, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "kind": kind, "message": message}}
 
 
-def project(made: Made, command: str) -> dict[str, Any]:
-    return {
+def project(made: Made, command: str, weighed: Weighed | None = None) -> dict[str, Any]:
+    """`weighed` is what a choice by the measurement went by."""
+    chosen = {"chosen": _chosen(weighed)} if weighed else {}
+    return chosen | {
         "path": str(made.path),
         "package": naming.package_of(made.path.name),
         "framework": made.framework,
@@ -98,6 +154,14 @@ def project(made: Made, command: str) -> dict[str, Any]:
         "files": made.files,
         "warnings": made.warnings,
         "command": command,
+    }
+
+
+def _chosen(weighed: Weighed) -> dict[str, Any]:
+    return {
+        "evidence": weighed.basis.value,
+        "measured": order(weighed.measured)[0] if weighed.measured else None,
+        "article": order(weighed.article)[0],
     }
 
 

@@ -1,63 +1,56 @@
 """Turns values into the text that a person reads, for a width, with or without colour. Pure."""
 
 import shlex
-import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from scaffold import figures
 from scaffold.advice import Advice, Ranked, Reason, ahead
 from scaffold.catalog import Catalog, Facts, Framework
+from scaffold.evidence import Basis, Weighed
 from scaffold.service import STEPS, Made
+from scaffold.view import Screen, percent
 
-WIDEST = 100
 REASONS = 3
 KEPT = {"active": "active", "slow": "slow but kept", "stale": "hardly maintained"}
 UNKEPT = KEPT["stale"]
-STYLES = {"strong": "1", "quiet": "2", "good": "32", "warn": "33", "bad": "31"}
-
-
-@dataclass(frozen=True)
-class Screen:
-    """`width` in columns; `drawing` is False where only ASCII can be shown."""
-
-    width: int
-    colour: bool
-    drawing: bool
-
-    def style(self, text: str, style: str) -> str:
-        return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colour else text
-
-    def wrapped(self, text: str, indent: str = "", first: str | None = None) -> list[str]:
-        """`text` in lines that fit; `first` stands before the first, `indent` before the others."""
-        return textwrap.wrap(
-            text,
-            min(self.width, WIDEST) - 1,
-            initial_indent=indent if first is None else first,
-            subsequent_indent=indent,
-            break_on_hyphens=False,
-        )
-
-    def bar(self, share: float, cells: int = 10) -> str:
-        full = round(max(0.0, min(share, 1.0)) * cells)
-        return (
-            ("█" * full + "░" * (cells - full))
-            if self.drawing
-            else "#" * full + "." * (cells - full)
-        )
-
-
-def percent(fit: float) -> str:
-    return f"{round(fit * 100)} %"
 
 
 # ---- advice
 
 
-def advice(screen: Screen, catalog: Catalog, advised: Advice, explain: bool = False) -> str:
-    """The choice and its reasons, then all of them on a scale; or, to explain, every reason."""
-    rest = _explanations(screen, catalog, advised) if explain else _scale(screen, catalog, advised)
-    return "\n".join([choice(screen, catalog, advised), "", *rest])
+def advice(screen: Screen, catalog: Catalog, weighed: Weighed, explain: bool = False) -> str:
+    """The choice and its reasons, then all of them on a scale; or, to explain, every reason.
+
+    What was measured stands below. A ranking that goes by it comes with the one that does not.
+    """
+    advised = weighed.advice
+    rest = _explanations(screen, catalog, weighed) if explain else _scale(screen, catalog, advised)
+    parts = [[choice(screen, catalog, advised)], [*rest]]
+    if weighed.basis is Basis.MEASURED:
+        parts.insert(0, [screen.style(f"By the measurement of {weighed.date}", "strong")])
+        parts += _by_article(screen, catalog, weighed) if weighed.asked else []
+    parts.append(figures.beside(screen, catalog, weighed))
+    return "\n\n".join("\n".join(part).rstrip("\n") for part in parts if part)
+
+
+def _by_article(screen: Screen, catalog: Catalog, weighed: Weighed) -> Iterator[list[str]]:
+    yield [screen.style("By the article alone", "strong")]
+    yield _headline(screen, catalog, weighed.article)
+    yield [*_scale(screen, catalog, weighed.article)]
+
+
+def recommendation(screen: Screen, catalog: Catalog, weighed: Weighed) -> str:
+    """The choice alone, with what was measured of it."""
+    beside = figures.shortly(screen, catalog, weighed)
+    return "\n".join([choice(screen, catalog, weighed.advice), *(["", *beside] if beside else [])])
+
+
+def chosen(screen: Screen, weighed: Weighed) -> str:
+    """What `new` says where it went by the measurement: both results."""
+    by_figures, by_word = figures.result(weighed.advice), figures.result(weighed.article)
+    text = f"By the measurement of {weighed.date}: {by_figures}. By the article alone: {by_word}."
+    return "\n".join([*screen.wrapped(text), "", ""])
 
 
 def choice(screen: Screen, catalog: Catalog, advised: Advice) -> str:
@@ -158,10 +151,11 @@ def remark(ranked: Ranked) -> str:
     return "" if ranked.framework.facts.maintained else UNKEPT
 
 
-def about(one: Framework) -> str:
-    """A framework in one or two sentences: what it is, and how it is kept."""
+def about(catalog: Catalog, one: Framework) -> str:
+    """A framework in a few sentences: what it is, how it is kept, what was measured."""
     facts = one.facts
-    return f"{one.summary}. {facts.version} of {facts.released}, {KEPT[facts.status]}."
+    kept = f"{one.summary}. {facts.version} of {facts.released}, {KEPT[facts.status]}."
+    return " ".join(filter(None, (kept, figures.brief(catalog, one))))
 
 
 def scaled(screen: Screen, ranked: Ranked, widest: int) -> str:
@@ -169,13 +163,15 @@ def scaled(screen: Screen, ranked: Ranked, widest: int) -> str:
     return f"{ranked.framework.name:{widest}} {screen.bar(ranked.fit)} {percent(ranked.fit):>5}"
 
 
-def _explanations(screen: Screen, catalog: Catalog, advised: Advice) -> Iterator[str]:
-    for ranked in advised.ranking:
+def _explanations(screen: Screen, catalog: Catalog, weighed: Weighed) -> Iterator[str]:
+    for ranked in weighed.advice.ranking:
         name = screen.style(ranked.framework.name, "strong")
         yield f"{name} {ranked.score} points ({percent(ranked.fit)})"
         for r in ranked.reasons:
             text = f"{catalog.criteria[r.criterion]}: {r.why} ({catalog.sources[r.source]})"
             yield from screen.wrapped(text, "       ", f"  {r.points:+3}  ")
+            beside = figures.remark(weighed, ranked.framework.id, r.criterion)
+            yield from screen.wrapped(beside, "         ", "       ")
         yield from _cautions(screen, ranked)
         yield ""
 
@@ -183,17 +179,19 @@ def _explanations(screen: Screen, catalog: Catalog, advised: Advice) -> Iterator
 # ---- list and show
 
 
-def frameworks(screen: Screen, listed: Iterable[Framework]) -> str:
-    """One block for each framework: what it is, and the facts beside the guidance."""
-    return "\n".join(line for framework in listed for line in _listed(screen, framework))
+def frameworks(screen: Screen, catalog: Catalog, listed: Sequence[Framework]) -> str:
+    """One block for each framework: what it is, the facts and figures beside the guidance."""
+    lines = [line for framework in listed for line in _listed(screen, catalog, framework)]
+    return "\n".join([*lines, *figures.legend(screen, catalog, listed)])
 
 
-def _listed(screen: Screen, framework: Framework) -> Iterator[str]:
+def _listed(screen: Screen, catalog: Catalog, framework: Framework) -> Iterator[str]:
     state = "" if framework.has_template else screen.style(" (no template yet)", "quiet")
     yield f"{screen.style(framework.id, 'strong')}{state}"
     yield from screen.wrapped(framework.summary, "  ")
     for line in screen.wrapped(_release(framework.facts), "  "):
         yield screen.style(line, "quiet" if framework.facts.maintained else "warn")
+    yield from screen.wrapped(figures.line(screen, catalog, framework) or "", "  ")
 
 
 def _release(facts: Facts) -> str:
@@ -209,6 +207,7 @@ def framework(screen: Screen, catalog: Catalog, one: Framework, files: Sequence[
     parts = [
         _about(screen, one),
         _evidence(screen, catalog, one),
+        figures.sheet(screen, catalog, one),
         _limits(screen, one),
         _files(screen, one, files),
     ]

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from scaffold.check import Checked
-from scaffold.screen import Screen
 from scaffold.update import Updated
+from scaffold.view import Screen
 
 HEADINGS = ("SERVICE", "FRAMEWORK", "VERSION", "NEWEST", "STATE")
 SIGNS = {"added": "+", "changed": "~", "removed": "-"}

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from scaffold import answers, naming, screen
-from scaffold.advice import Advice, Ranked, advise
+from scaffold.advice import Ranked
 from scaffold.catalog import Catalog, Option, Question
 from scaffold.errors import BadAnswers, NoTemplate
+from scaffold.evidence import Basis, Weighed, weigh
 from scaffold.prompts import Asker, Choice, Heading
 from scaffold.quoting import shown
+from scaffold.view import Screen
 
 OVERRIDE = "Enter follows the advice, a number overrides it."
 WHICH = Heading("Which framework is it?", OVERRIDE)
@@ -26,7 +28,7 @@ class Wizard:
     catalog: Catalog
     asker: Asker
     say: Callable[[str], None]
-    view: screen.Screen
+    view: Screen
     refusal: Callable[[str], str | None]
 
     def workload(self, given: Mapping[str, str]) -> dict[str, str]:
@@ -36,14 +38,17 @@ class Wizard:
             q.id: given.get(q.id) or self._choose(q, places[q.id]) for q in self.catalog.workload
         }
 
-    def everything(self, given: Mapping[str, str], maintained: bool) -> dict[str, str]:
+    def everything(
+        self, given: Mapping[str, str], maintained: bool, basis: Basis = Basis.ARTICLE
+    ) -> dict[str, str]:
         """Answers to the questions of copier.yml, with the workload asked where it is needed."""
         self.say(self.view.style("\n".join(self.view.wrapped(self.asker.hint)), "quiet"))
         result = dict(given)
         result["name"] = self._name(given.get("name"), given.get("framework"))
         if "framework" not in given:
-            advice = advise(self.catalog, self.workload(given), maintained)
-            result["framework"] = self._framework(advice, given)
+            answered = {**given, **self.workload(given)}
+            weighed = weigh(self.catalog, answered, maintained, basis)
+            result["framework"] = self._framework(weighed, given)
             result["name"] = self._name(result["name"], result["framework"])
         missing = [question for question in self.catalog.fields if question.id not in result]
         return result | self._answers(missing, result)
@@ -74,8 +79,9 @@ class Wizard:
             name = self.asker.write(heading, better)
         return name
 
-    def _framework(self, advice: Advice, given: Mapping[str, str]) -> str:
-        self.say("\n" + screen.choice(self.view, self.catalog, advice) + "\n")
+    def _framework(self, weighed: Weighed, given: Mapping[str, str]) -> str:
+        advice = weighed.advice
+        self.say("\n" + screen.recommendation(self.view, self.catalog, weighed) + "\n")
         offered = [r for r in advice.ranking if not advice.split or r.framework in advice.split]
         usable = [r for r in offered if not self._closed(r, given)]
         if not usable:
@@ -93,7 +99,7 @@ class Wizard:
             Choice(
                 ranked.framework.id,
                 f"{screen.scaled(self.view, ranked, widest)}  {screen.remark(ranked)}".rstrip(),
-                about=screen.about(ranked.framework),
+                about=screen.about(self.catalog, ranked.framework),
                 answer=ranked.framework.name,
                 closed=self._closed(ranked, given),
             )

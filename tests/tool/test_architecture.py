@@ -16,13 +16,13 @@ PACKAGE = REPOSITORY / "scaffold"
 # A module imports only from floors below its own.
 FLOORS = (
     ("errors", "quoting", "__init__"),
-    ("documents", "naming", "staging", "programs", "versions"),
-    ("record", "settings", "history", "finish", "changelog"),
+    ("documents", "naming", "staging", "programs", "versions", "view"),
+    ("record", "settings", "history", "finish", "changelog", "measured"),
     ("catalog", "render", "merge"),
     ("advice", "service", "sources"),
-    ("update", "check", "matrix"),
-    ("answers", "screen"),
-    ("prompts", "schema", "upkeep"),
+    ("evidence", "update", "check", "matrix"),
+    ("answers", "figures"),
+    ("screen", "prompts", "schema", "upkeep"),
     ("wizard",),
     ("cli",),
     ("__main__",),

@@ -313,7 +313,8 @@ def test_advise_ranks_and_says_why(checkout: Checkout, tmp_path: Path) -> None:
     assert "Runner-up: Flask (79 %)\n  ahead on " in shown.out
     assert "! no release since 2023-05-21" in shown.out
     ran = checkout.scaffold("advise", "--talk", "live", "--json", cwd=tmp_path)
-    assert set(ran.json) == {"ranking", "split", "close", "answers"}
+    own = {"evidence", "article", "measured", "ties"}
+    assert set(ran.json) == {"ranking", "split", "close", "answers", *own}
     assert len(ran.json["ranking"]) == 9
     best = ran.json["ranking"][0]
     assert set(best) == {"framework", "fit", "score", "reasons", "cautions"}
@@ -407,6 +408,9 @@ ERRORS: list[tuple[str, int, str, str]] = [
     ("new my-svc --load rate", 2, "no-template", "To make that: scaffold new my-svc --framework"),
     ("new my-svc --talk messages --maintained", 2, "nothing-maintained", "FastStream"),
     ("advise --talk messages --maintained", 2, "nothing-maintained", "No maintained framework"),
+    ("advise --evidence measured", 2, "not-measured", "beside the guidance of these templates is"),
+    ("new my-svc --load rate --evidence measured", 2, "not-measured", "ranks by figures"),
+    ("advise --evidence guessed", 2, "usage", "'guessed' is not one of 'article', 'measured'"),
     ("new my-svc --framework flsk", 2, "bad-answers", "did you mean flask?"),
     ("new my-svc --answers none.yml", 2, "bad-answers-file", "none.yml cannot be read"),
     ("show flsk", 2, "bad-answers", "did you mean flask?"),

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from scaffold import answers, catalog, matrix, screen
+from scaffold import answers, catalog, matrix
 from scaffold.advice import advise
 from scaffold.catalog import Catalog, Refusal
 from scaffold.errors import BadAnswers
 from scaffold.prompts import Choice, Heading
+from scaffold.view import Screen
 from scaffold.wizard import Wizard
 from tests.tool.conftest import REPOSITORY, Checkout
 
@@ -173,7 +174,7 @@ class Recorded:
 def asked(catalog: Catalog, given: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """The answers of a wizard, and what it closed: reasons by choice."""
     asker = Recorded()
-    view = screen.Screen(width=80, colour=False, drawing=True)
+    view = Screen(width=80, colour=False, drawing=True)
     wizard = Wizard(catalog, asker, lambda _: None, view, lambda _: None)
     result = wizard.everything({"name": "my-svc"} | given, maintained=False)
     closed = {c.id: c.closed for choices in asker.offered.values() for c in choices if c.closed}

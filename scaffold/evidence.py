@@ -1,0 +1,183 @@
+"""The two kinds of evidence, the article's word and what was measured, side by side. Pure.
+
+They are never blended: a ranking is by one of them, and says by which.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+
+from scaffold.advice import Advice, advise
+from scaffold.catalog import Catalog, Evidence, Framework
+from scaffold.errors import NotMeasured
+from scaffold.measured import FILE, SOURCE, Measure, Standing
+
+
+class Basis(StrEnum):
+    """What a ranking goes by."""
+
+    ARTICLE = "article"
+    MEASURED = "measured"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What both say of a framework on one criterion; None where one of them says nothing.
+
+    `asked` is whether the answers give the criterion a weight.
+    """
+
+    framework: Framework
+    measure: Measure
+    said: Evidence | None
+    standing: Standing | None
+    disagrees: bool
+    asked: bool
+
+    @property
+    def criterion(self) -> str:
+        return self.measure.criterion
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """The advice by the article, and by the measurement where that has figures of each.
+
+    `comparisons` has each measured criterion, those first that are asked for, in the order of the
+    ranking that goes by `basis`. They are of the run at `date`, on `database`, called `where`.
+    """
+
+    basis: Basis
+    article: Advice
+    measured: Advice | None
+    comparisons: tuple[Comparison, ...]
+    date: date | None
+    database: str | None
+    where: str
+
+    @property
+    def asked(self) -> tuple[Comparison, ...]:
+        return tuple(one for one in self.comparisons if one.asked)
+
+    @property
+    def advice(self) -> Advice:
+        """The one that was asked for."""
+        return self.measured if self.measured and self.basis is Basis.MEASURED else self.article
+
+    @property
+    def other(self) -> Advice | None:
+        """What the other kind of evidence comes to."""
+        return self.article if self.basis is Basis.MEASURED else self.measured
+
+
+def order(advice: Advice) -> list[str]:
+    return [ranked.framework.id for ranked in advice.ranking]
+
+
+def weigh(
+    catalog: Catalog,
+    answers: Mapping[str, str],
+    maintained: bool = False,
+    basis: Basis = Basis.ARTICLE,
+) -> Weighed:
+    """The advice for `answers` by both kinds of evidence.
+
+    Raises NotMeasured where it is to go by the measurement and that lacks something, and
+    NothingMaintained as `advise` does.
+    """
+    database = catalog.database(answers)
+    article = advise(catalog, answers, maintained)
+    lack = _lack(catalog, article, database)
+    if lack and basis is Basis.MEASURED:
+        raise NotMeasured(lack)
+    measured = None if lack else advise(by_measurement(catalog, database), answers, maintained)
+    asked = measured if measured and basis is Basis.MEASURED else article
+    return Weighed(
+        basis=basis,
+        article=article,
+        measured=measured,
+        comparisons=tuple(_comparisons(catalog, asked, database)),
+        date=catalog.measurement.date if catalog.measurement else None,
+        database=database,
+        where=catalog.database_name(database or ""),
+    )
+
+
+def by_measurement(catalog: Catalog, database: str | None) -> Catalog:
+    """`catalog` with the measured strengths in place of the article's, where there are any."""
+    found: dict[str, dict[str, Evidence]] = {framework.id: {} for framework in catalog.frameworks}
+    for criterion, measure in _measures(catalog).items():
+        for id_, standing in catalog.standings(criterion, database).items():
+            why = worded(catalog, measure, standing, database)
+            found[id_][criterion] = Evidence(criterion, standing.strength, SOURCE, why)
+    frameworks = tuple(
+        replace(f, evidence={**f.evidence, **found[f.id]}) for f in catalog.frameworks
+    )
+    return replace(catalog, frameworks=frameworks)
+
+
+def worded(catalog: Catalog, measure: Measure, standing: Standing, database: str | None) -> str:
+    """What was measured, as the reason for a strength."""
+    where = catalog.database_name(database or "")
+    place = f"place {standing.place} of {standing.of}"
+    return f"{number(standing.value)} {measure.unit} of {measure.what} on {where}, {place}"
+
+
+def number(value: float) -> str:
+    """With three digits that count, or all of them before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _measures(catalog: Catalog) -> Mapping[str, Measure]:
+    return catalog.measuring.measures if catalog.measuring else {}
+
+
+def _comparisons(catalog: Catalog, advice: Advice, database: str | None) -> Iterator[Comparison]:
+    """For each criterion that has figures, each framework of the ranking."""
+    chosen = [q.option(advice.answers[q.id]) for q in catalog.workload]
+    weighed = {key for option in chosen for key, weight in option.weights.items() if weight}
+    for key, measure in sorted(_measures(catalog).items(), key=lambda item: item[0] not in weighed):
+        standings = catalog.standings(key, database)
+        for ranked in advice.ranking if standings else ():
+            one = catalog.framework(ranked.framework.id)  # with the article's evidence
+            said, standing = one.evidence.get(key), standings.get(one.id)
+            apart = _apart(catalog, said, standing)
+            yield Comparison(one, measure, said, standing, apart, key in weighed)
+
+
+def _apart(catalog: Catalog, said: Evidence | None, standing: Standing | None) -> bool:
+    if not said or not standing or not catalog.measuring:
+        return False
+    return abs(said.strength - standing.strength) >= catalog.measuring.disagree
+
+
+def _lack(catalog: Catalog, article: Advice, database: str | None) -> str | None:
+    """What a ranking by the measurement lacks, as sentences; None if it can be made."""
+    if not catalog.measuring:
+        lack = "the guidance of these templates names no criterion for them"
+    elif not catalog.measurement:
+        lack = f"there are none: beside the guidance of these templates is no {FILE}"
+    else:
+        candidates = {ranked.framework.id for ranked in article.ranking}
+        missing = [f for f in _without_figures(catalog, database) if f.id in candidates]
+        if not missing:
+            return None
+        whom = (
+            f" for {', '.join(f.name for f in missing)}" if len(missing) < len(candidates) else ""
+        )
+        where = f" on {catalog.database_name(database)}" if database else ""
+        day = catalog.measurement.date
+        lack = f"{FILE} of {day} has none{where}{whom}"
+    return (
+        f"--evidence measured ranks by figures, and {lack}. "
+        "Without it the ranking goes by the article."
+    )
+
+
+def _without_figures(catalog: Catalog, database: str | None) -> Iterator[Framework]:
+    for framework in catalog.frameworks:
+        served = catalog.served(framework)
+        requests = {measure.request for measure in _measures(catalog).values()}
+        if not served or not all(served.figures(database, request) for request in requests):
+            yield framework

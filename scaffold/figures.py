@@ -1,0 +1,244 @@
+"""The measured figures as text, beside the article's word. Pure."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from scaffold.advice import Advice
+from scaffold.catalog import Catalog, Framework
+from scaffold.evidence import Basis, Comparison, Weighed, number, order
+from scaffold.measured import Figures, Measurement, Served, Standing
+from scaffold.view import Screen, percent
+
+HEADLINE = "read"  # the request that says most in one figure
+REQUESTS = {"livez": "liveness", "read": "one item", "list": "50 items", "create": "a new item"}
+HEADINGS = ("requests/s", "CPU µs", "p50 ms", "p99 ms", "of bare")
+MEANING = (
+    "Of bare: the share of what the same framework, server and query serve with nothing added. "
+    "Figures of one run compare; those of two machines do not."
+)
+
+
+# ---- of one framework
+
+
+def brief(catalog: Catalog, one: Framework) -> str | None:
+    """The requests a second for one item; None where they were not measured."""
+    rates = [f"{name} {figures.rps:,.0f}/s" for name, figures in _headlines(catalog, one)]
+    if not rates or not catalog.measurement:
+        return None
+    return f"Measured {catalog.measurement.date}, one item: {', '.join(rates)}."
+
+
+def line(screen: Screen, catalog: Catalog, one: Framework) -> str | None:
+    """The figures for one item on each database, memory and start; None without them."""
+    served = catalog.served(one)
+    parts = [
+        f"{name} {figures.rps:,.0f}/s ({number(figures.cpu_us)} µs of CPU, "
+        f"{percent(figures.kept)} of bare)"
+        for name, figures in _headlines(catalog, one)
+    ]
+    if not parts or not served or not catalog.measurement:
+        return None
+    text = f"Measured {catalog.measurement.date}, one item: {', '.join(parts)}; {_process(served)}"
+    return screen.drawn(text)
+
+
+def legend(screen: Screen, catalog: Catalog, listed: Iterable[Framework]) -> Iterator[str]:
+    """How the figures of a list came about, and what they mean."""
+    if catalog.measurement and any(catalog.served(one) for one in listed):
+        yield ""
+        yield from screen.wrapped(f"{conditions(catalog.measurement)} {MEANING}")
+
+
+def sheet(screen: Screen, catalog: Catalog, one: Framework) -> Iterator[str]:
+    """All that was measured of a framework's service, and how; nothing where nothing was."""
+    served = catalog.served(one)
+    if not served or not catalog.measurement:
+        return
+    yield screen.style(f"What was measured on {catalog.measurement.date}", "strong")
+    for database, requests in served.databases.items():
+        yield from _table(screen, catalog.database_name(database), requests)
+    yield from screen.wrapped(f"{_process(served)}.", "  ", "  ")
+    versions = ", ".join(f"{name} {version}" for name, version in served.versions.items())
+    text = f"With {versions}. {conditions(catalog.measurement)} {MEANING}"
+    yield from screen.wrapped(text, "  ", "  ")
+    yield ""
+
+
+def conditions(measurement: Measurement) -> str:
+    """When, on what and how it was measured."""
+    return (
+        f"Measured on {measurement.date}, one core of {measurement.machine.cpu}, "
+        f"Python {measurement.python}, {measurement.connections} connections, "
+        f"{measurement.rounds} rounds of {number(measurement.seconds)} s."
+    )
+
+
+def _headlines(catalog: Catalog, one: Framework) -> Iterator[tuple[str, Figures]]:
+    """The figures for one item, each with the name of its database."""
+    served = catalog.served(one)
+    for database in served.databases if served else ():
+        if served and (figures := served.figures(database, HEADLINE)):
+            yield catalog.database_name(database), figures
+
+
+def _process(served: Served) -> str:
+    return f"{served.memory_mb:,.0f} MB of memory, up in {served.start_seconds:.1f} s"
+
+
+def _table(screen: Screen, title: str, requests: Mapping[str, Figures]) -> Iterator[str]:
+    """A line for each request; a sentence for each where the columns do not fit."""
+    headings = [screen.drawn(heading) for heading in HEADINGS]
+    rows = {REQUESTS.get(request, request): _cells(one) for request, one in requests.items()}
+    first = max(map(len, (title, *rows)))
+    widths = [len(heading) + 2 for heading in headings]
+    if 2 + first + sum(widths) < screen.width:
+        for name, cells in {title: headings, **rows}.items():
+            columns = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+            yield f"  {name:{first}}{''.join(columns)}"
+        return
+    yield f"  {title}"
+    for name, cells in rows.items():
+        said = ", ".join(f"{head} {cell}" for cell, head in zip(cells, headings, strict=True))
+        yield from screen.wrapped(f"{name}: {said}", "      ", "    ")
+
+
+def _cells(figures: Figures) -> list[str]:
+    values = (figures.cpu_us, figures.p50_ms, figures.p99_ms)
+    return [f"{figures.rps:,.0f}", *map(number, values), percent(figures.kept)]
+
+
+# ---- beside the advice
+
+
+def beside(screen: Screen, catalog: Catalog, weighed: Weighed) -> list[str]:
+    """What the measurement says beside the article; nothing where it says nothing."""
+    tables = [*_tables(screen, catalog, weighed)]
+    values = [] if tables else _values(weighed, _recommended(weighed.advice))
+    sentences = [*values, *_other(catalog, weighed), *_ties(weighed.advice.ties)]
+    return [*tables, *(line for sentence in sentences for line in screen.wrapped(sentence))]
+
+
+def shortly(screen: Screen, catalog: Catalog, weighed: Weighed) -> list[str]:
+    """The same of those alone that are recommended, where there is little room."""
+    advised, other = weighed.advice, weighed.other
+    ids = _recommended(advised)
+    ties = [tie for tie in advised.ties if ids & {framework.id for framework in tie}]
+    sentences = [*_values(weighed, ids), *_other(catalog, weighed), *_ties(ties)]
+    if weighed.basis is Basis.MEASURED and weighed.asked:
+        sentences.append(f"By the article alone: {result(weighed.article)}.")
+    rivals = ids | {ranked.framework.id for ranked in other.ranking[:1]} if other else ids
+    apart = [one for one in weighed.asked if one.disagrees and one.framework.id in rivals]
+    return [
+        *(line for sentence in sentences for line in screen.wrapped(sentence)),
+        *(line for one in apart for line in _apart(screen, one)),
+    ]
+
+
+def _recommended(advised: Advice) -> set[str]:
+    first = advised.split or (ranked.framework for ranked in advised.ranking[:2])
+    return {framework.id for framework in first}
+
+
+def remark(weighed: Weighed, framework_id: str, criterion: str) -> str:
+    """What the other kind of evidence says of a strength, beside the reason for it."""
+    of_it = (one for one in weighed.comparisons if one.framework.id == framework_id)
+    found = next((one for one in of_it if one.criterion == criterion), None)
+    if found is None:
+        return ""
+    if weighed.basis is Basis.MEASURED:
+        said = f"the article: {_word(found)}"
+    elif found.standing:
+        value = f"{number(found.standing.value)} {found.measure.unit} of {found.measure.what}"
+        said = f"measured: {value}, {_stands(found.standing)}"
+    else:
+        said = "not measured"
+    return f"{said}; they disagree" if found.disagrees else said
+
+
+def result(advice: Advice) -> str:
+    """A ranking in a few words."""
+    if advice.split:
+        return f"two services, {' and '.join(framework.name for framework in advice.split)}"
+    first = (f"{one.framework.name} ({percent(one.fit)})" for one in advice.ranking[:2])
+    return " before ".join(first)
+
+
+def _word(comparison: Comparison) -> str:
+    said = comparison.said
+    return f"{said.why} ({_signed(said.strength)})" if said else "it says nothing"
+
+
+def _signed(strength: int) -> str:
+    return f"{strength:+}" if strength else "0"
+
+
+def _stands(standing: Standing) -> str:
+    times = "" if standing.place == 1 else f", {standing.times:.1f} times the first"
+    return f"place {standing.place} of {standing.of}{times} ({_signed(standing.strength)})"
+
+
+def _tables(screen: Screen, catalog: Catalog, weighed: Weighed) -> Iterator[str]:
+    """For each criterion that is asked for: both strengths, the figure, and who disagrees."""
+    for measure in dict.fromkeys(one.measure for one in weighed.asked):
+        compared = [one for one in weighed.asked if one.measure == measure]
+        yield from screen.wrapped(
+            f"{catalog.criteria[measure.criterion].capitalize()}: the article's strength, and the "
+            f"one measured on {weighed.date} ({measure.unit} of {measure.what} on {weighed.where})"
+        )
+        widest = max(len(one.framework.name) for one in compared)
+        yield f"  {'':{widest}} article measured"
+        yield from (_row(screen, one, widest) for one in compared)
+        yield from (line for one in compared if one.disagrees for line in _apart(screen, one))
+
+
+def _row(screen: Screen, one: Comparison, widest: int) -> str:
+    said = _signed(one.said.strength) if one.said else "-"
+    figure = number(one.standing.value) if one.standing else ""
+    strength = _signed(one.standing.strength) if one.standing else "-"
+    row = f"  {one.framework.name:{widest}} {said:>7} {figure:>5} {strength:>2}"
+    return screen.style(f"{row} !", "warn") if one.disagrees else row
+
+
+def _apart(screen: Screen, one: Comparison) -> Iterator[str]:
+    measured = _stands(one.standing) if one.standing else ""
+    name = one.framework.name
+    text = f"They disagree on {name}. The article: {_word(one)}. Measured: {measured}."
+    yield from (screen.style(line, "warn") for line in screen.wrapped(text, "    ", "  ! "))
+
+
+def _values(weighed: Weighed, ids: Collection[str]) -> Iterator[str]:
+    """The figures of those with these `ids`, by the measure that counts most."""
+    measure = next((one.measure for one in weighed.comparisons), None)
+    of_it = [one for one in weighed.comparisons if one.measure == measure]
+    parts = [
+        f"{one.framework.name} {number(one.standing.value)} (place {one.standing.place})"
+        for one in of_it
+        if one.standing and one.framework.id in ids
+    ]
+    if measure and parts:
+        asked = "" if weighed.asked else ", though no answer asks for it"
+        yield (
+            f"Measured on {weighed.date}{asked}, {measure.unit} of {measure.what} on "
+            f"{weighed.where}: {', '.join(parts)}."
+        )
+
+
+def _other(catalog: Catalog, weighed: Weighed) -> Iterator[str]:
+    """What the other kind of evidence comes to, and what this one leaves to it."""
+    names = " and ".join(dict.fromkeys(catalog.criteria[one.criterion] for one in weighed.asked))
+    if weighed.basis is Basis.MEASURED:
+        if weighed.asked:
+            yield f"By figures: {names}. All else that is asked for is the article's word."
+        else:
+            yield "No answer asks for what was measured: both rankings are the same."
+    elif weighed.asked and weighed.measured:
+        same = order(weighed.measured) == order(weighed.article)
+        said = "the same order" if same else result(weighed.measured)
+        yield f"Ranked by the measurement: {said}; see --evidence measured."
+
+
+def _ties(ties: Iterable[tuple[Framework, ...]]) -> Iterator[str]:
+    """The orders that nothing but the measurement made."""
+    orders = "; ".join(", ".join(framework.name for framework in tie) for tie in ties)
+    if orders:
+        yield f"Equal for these answers, and in this order by the measurement: {orders}."

@@ -1,0 +1,45 @@
+"""What a terminal can show: its width, colour, and which characters. Pure."""
+
+import textwrap
+from dataclasses import dataclass
+
+WIDEST = 100
+STYLES = {"strong": "1", "quiet": "2", "good": "32", "warn": "33", "bad": "31"}
+
+
+@dataclass(frozen=True)
+class Screen:
+    """`width` in columns; `drawing` is False where only ASCII can be shown."""
+
+    width: int
+    colour: bool
+    drawing: bool
+
+    def style(self, text: str, style: str) -> str:
+        return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colour else text
+
+    def wrapped(self, text: str, indent: str = "", first: str | None = None) -> list[str]:
+        """`text` in lines that fit; `first` stands before the first, `indent` before the others."""
+        return textwrap.wrap(
+            text,
+            min(self.width, WIDEST) - 1,
+            initial_indent=indent if first is None else first,
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+        )
+
+    def bar(self, share: float, cells: int = 10) -> str:
+        full = round(max(0.0, min(share, 1.0)) * cells)
+        return (
+            ("█" * full + "░" * (cells - full))
+            if self.drawing
+            else "#" * full + "." * (cells - full)
+        )
+
+    def drawn(self, text: str) -> str:
+        """`text` with its signs in ASCII where nothing else can be shown."""
+        return text if self.drawing else text.replace("µ", "u")
+
+
+def percent(share: float) -> str:
+    return f"{round(share * 100)} %"
