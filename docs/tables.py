@@ -55,8 +55,8 @@ def frameworks_table(known: Catalog, links: str) -> Iterator[str]:
     if known.measurement:
         names = " / ".join(known.database_name(database) for database in _databases(known))
         yield ""
-        yield f"Measured here: requests a second for one item, on {names}."
-        yield figures.conditions(known.measurement)
+        yield f"Measured here: requests a second for one item, on {names}"
+        yield f"({figures.conditions(known.measurement)})."
 
 
 def _rates(known: Catalog, one: Framework) -> str:

@@ -46,7 +46,7 @@ def legend(screen: Screen, catalog: Catalog, listed: Iterable[Framework]) -> Ite
     """How the figures of a list came about, and what they mean."""
     if catalog.measurement and any(catalog.served(one) for one in listed):
         yield ""
-        yield from screen.wrapped(f"{conditions(catalog.measurement)} {MEANING}")
+        yield from screen.wrapped(f"Measured on {conditions(catalog.measurement)}. {MEANING}")
 
 
 def sheet(screen: Screen, catalog: Catalog, one: Framework) -> Iterator[str]:
@@ -59,7 +59,7 @@ def sheet(screen: Screen, catalog: Catalog, one: Framework) -> Iterator[str]:
         yield from _table(screen, catalog.database_name(database), requests)
     yield from screen.wrapped(f"{_process(served)}.", "  ", "  ")
     versions = ", ".join(f"{name} {version}" for name, version in served.versions.items())
-    text = f"With {versions}. {conditions(catalog.measurement)} {MEANING}"
+    text = f"With {versions}. Measured on {conditions(catalog.measurement)}. {MEANING}"
     yield from screen.wrapped(text, "  ", "  ")
     yield ""
 
@@ -67,9 +67,9 @@ def sheet(screen: Screen, catalog: Catalog, one: Framework) -> Iterator[str]:
 def conditions(measurement: Measurement) -> str:
     """When, on what and how it was measured."""
     return (
-        f"Measured on {measurement.date}, one core of {measurement.machine.cpu}, "
+        f"{measurement.date}, one core of {measurement.machine.cpu}, "
         f"Python {measurement.python}, {measurement.connections} connections, "
-        f"{measurement.rounds} rounds of {number(measurement.seconds)} s."
+        f"{measurement.rounds} rounds of {number(measurement.seconds)} s"
     )
 
 
