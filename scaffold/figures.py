@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from scaffold.advice import Advice
 from scaffold.catalog import Catalog, Framework
-from scaffold.evidence import Basis, Comparison, Weighed, number, order
+from scaffold.evidence import Basis, Comparison, Weighed, number
 from scaffold.measured import Figures, Measurement, Served, Standing
 from scaffold.view import Screen, percent
 
@@ -122,11 +122,11 @@ def shortly(screen: Screen, catalog: Catalog, weighed: Weighed) -> list[str]:
     """The same of those alone that are recommended, where there is little room."""
     advised, other = weighed.advice, weighed.other
     ids = _recommended(advised)
-    ties = [tie for tie in advised.ties if ids & {framework.id for framework in tie}]
+    ties = [tie for tie in advised.ties if any(framework.id in ids for framework in tie)]
     sentences = [*_values(weighed, ids), *_other(catalog, weighed), *_ties(ties)]
     if weighed.basis is Basis.MEASURED and weighed.asked:
         sentences.append(f"By the article alone: {result(weighed.article)}.")
-    rivals = ids | {ranked.framework.id for ranked in other.ranking[:1]} if other else ids
+    rivals = ids + (_recommended(other)[:1] if other else [])
     apart = [one for one in weighed.asked if one.disagrees and one.framework.id in rivals]
     return [
         *(line for sentence in sentences for line in screen.wrapped(sentence)),
@@ -134,9 +134,10 @@ def shortly(screen: Screen, catalog: Catalog, weighed: Weighed) -> list[str]:
     ]
 
 
-def _recommended(advised: Advice) -> set[str]:
+def _recommended(advised: Advice) -> list[str]:
+    """Their ids, the first one first."""
     first = advised.split or (ranked.framework for ranked in advised.ranking[:2])
-    return {framework.id for framework in first}
+    return [framework.id for framework in first]
 
 
 def remark(weighed: Weighed, framework_id: str, criterion: str) -> str:
@@ -232,8 +233,8 @@ def _other(catalog: Catalog, weighed: Weighed) -> Iterator[str]:
         else:
             yield "No answer asks for what was measured: both rankings are the same."
     elif weighed.asked and weighed.measured:
-        same = order(weighed.measured) == order(weighed.article)
-        said = "the same order" if same else result(weighed.measured)
+        same = _recommended(weighed.measured) == _recommended(weighed.article)
+        said = f"the same, {result(weighed.measured)}" if same else result(weighed.measured)
         yield f"Ranked by the measurement: {said}; see --evidence measured."
 
 

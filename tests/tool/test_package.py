@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from scaffold import __version__, history
 from tests.tool.conftest import REPOSITORY
+from tests.tool.invented import measured
 
 # A file system somewhere refuses these in a name, or these as a name.
 REFUSED_CHARACTERS = set('<>:"\\|?*')
@@ -53,11 +55,28 @@ def test_the_wheel_has_the_templates_as_they_are(wheel: Path) -> None:
             if name.startswith("scaffold/source/")
         }
     tracked = _run(
-        *("git", "ls-files", "-z", "copier.yml", "guidance.toml", "templates"), cwd=REPOSITORY
+        *("git", "ls-files", "-z", "copier.yml", "guidance.toml", "measured.json", "templates"),
+        cwd=REPOSITORY,
     )
     for name in filter(None, tracked.split("\0")):
         assert inside[name] == (REPOSITORY / name).read_bytes(), name
     assert not [name for name in inside if "__pycache__" in name]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_wheel_has_the_figures_where_its_source_has_them(tmp_path: Path, there: bool) -> None:
+    """Also by way of an sdist; a fork may have none, and is built all the same."""
+    clone = tmp_path / "clone"
+    _run("git", "clone", "--quiet", "--local", str(REPOSITORY), str(clone), cwd=tmp_path)
+    (clone / "measured.json").unlink(missing_ok=True)
+    if there:
+        (clone / "measured.json").write_text(json.dumps(measured()))
+    _run("uv", "build", "--quiet", "--out-dir", str(tmp_path / "dist"), str(clone), cwd=tmp_path)
+    (built,) = (tmp_path / "dist").glob("*.whl")
+    with zipfile.ZipFile(built) as content:
+        assert ("scaffold/source/measured.json" in content.namelist()) == there
+        if there:
+            assert json.loads(content.read("scaffold/source/measured.json")) == measured()
 
 
 def test_no_name_in_the_wheel_is_refused_by_a_file_system(wheel: Path) -> None:

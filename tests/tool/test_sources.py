@@ -12,6 +12,7 @@ import pytest
 from scaffold import settings
 from scaffold.errors import SourceRefuses
 from scaffold.settings import Place
+from tests.tool import invented
 from tests.tool.conftest import Ran
 from tests.tool.lineage import (
     FIRST,
@@ -154,6 +155,28 @@ def test_questions_of_the_source_are_flags(lineage: Lineage, fork: Path, tmp_pat
     made = new(lineage, tmp_path / "out", "--zone", "outer", SCAFFOLD_SOURCE=address(fork))
     assert made.code == 0, made.err
     assert (tmp_path / "out/my-svc/zone.md").read_text() == "outer\n"
+
+
+def test_the_figures_of_the_source_are_shown_and_used(
+    lineage: Lineage, fork: Path, tmp_path: Path
+) -> None:
+    there = Owned(tmp_path, lineage[FIRST])
+    asked = ("advise", "--load", "rate", "--evidence", "measured", "--json")
+    without = there.run(*asked, SCAFFOLD_SOURCE=address(fork))
+    assert (without.code, without.json["error"]["kind"]) == (2, "not-measured")
+    invented.write(fork)
+    commit(fork)
+    git(fork, "tag", "v1.2.0")
+    ran = there.run(*asked, SCAFFOLD_SOURCE=address(fork))
+    assert ran.json["ranking"][0]["framework"] == "flask", ran.err
+    listed = there.run("list", SCAFFOLD_SOURCE=address(fork))
+    assert "one core of Invented CPU" in " ".join(listed.out.split())
+    (fork / "measured.json").write_text("{}")
+    commit(fork)
+    git(fork, "tag", "v1.3.0")
+    refused = there.run(*asked, SCAFFOLD_SOURCE=address(fork))
+    assert refused.json["error"]["kind"] == "source-refuses"
+    assert refused.json["error"]["message"] == "measured.json: machine is missing."
 
 
 def test_help_needs_no_source(lineage: Lineage, tmp_path: Path) -> None:
