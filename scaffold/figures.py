@@ -174,7 +174,7 @@ def _signed(strength: int) -> str:
 
 
 def _stands(standing: Standing) -> str:
-    times = "" if standing.place == 1 else f", {standing.times:.1f} times the first"
+    times = "" if standing.place == 1 else f", {standing.times:g} times the first"
     return f"place {standing.place} of {standing.of}{times} ({_signed(standing.strength)})"
 
 

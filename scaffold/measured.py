@@ -146,13 +146,14 @@ def standings(
     if len(values) < 2:
         return {}
     best = min(values.values())
+    times = {id_: round(value / best, 2) for id_, value in values.items()}  # as they are shown
     return {
         id_: Standing(
             value=value,
-            times=value / best,
+            times=times[id_],
             place=1 + sum(other < value for other in values.values()),
             of=len(values),
-            strength=rule.strength(value / best),
+            strength=rule.strength(times[id_]),
         )
         for id_, value in values.items()
     }

@@ -8,7 +8,6 @@ from scaffold.advice import Advice, Ranked
 from scaffold.catalog import Catalog, Framework, Question
 from scaffold.check import Checked
 from scaffold.evidence import Basis, Comparison, Weighed, order
-from scaffold.measured import Standing
 from scaffold.service import Made
 from scaffold.update import Updated
 
@@ -85,13 +84,9 @@ def _comparison(one: Comparison) -> dict[str, Any]:
         "what": one.measure.what,
         "unit": one.measure.unit,
         "article": one.said.strength if one.said else None,
-        "measured": _standing(one.standing) if one.standing else None,
+        "measured": asdict(one.standing) if one.standing else None,
         "disagrees": one.disagrees,
     }
-
-
-def _standing(standing: Standing) -> dict[str, Any]:
-    return asdict(standing) | {"times": round(standing.times, 2)}
 
 
 def _ranked(ranked: Ranked) -> dict[str, Any]:
