@@ -55,8 +55,9 @@ def frameworks_table(known: Catalog, links: str) -> Iterator[str]:
     if known.measurement:
         names = " / ".join(known.database_name(database) for database in _databases(known))
         yield ""
+        page = links.replace("frameworks/", "speed.md")
         yield f"Measured here: requests a second for one item, on {names}"
-        yield f"({figures.conditions(known.measurement)})."
+        yield f"({figures.conditions(known.measurement)}). [All of it]({page})"
 
 
 def _rates(known: Catalog, one: Framework) -> str:
