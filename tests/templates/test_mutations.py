@@ -42,6 +42,11 @@ def marks_of_tests() -> dict[str, dict[str, list[str]]]:
     }
 
 
+def example(framework: str, patch: Patch) -> Path:
+    """The file of the framework's example that the patch is about."""
+    return EXAMPLES / framework / patch.file.format(package=f"src/{PACKAGE}")
+
+
 def parsed(path: str) -> ast.Module:
     return ast.parse((REPOSITORY / path).read_text())
 
@@ -71,7 +76,7 @@ def marks(expressions: list[ast.expr]) -> dict[str, list[str]]:
 def test_a_patch_applies_exactly_once_and_names_tests_of_its_line(
     framework: str, patch: Patch
 ) -> None:
-    before = (EXAMPLES / framework / patch.file.format(package=f"src/{PACKAGE}")).read_text()
+    before = example(framework, patch).read_text()
     try:
         after = patched(before, patch)
     except DoesNotApply as error:
@@ -95,6 +100,16 @@ def test_each_line_that_is_a_must_is_broken_on_each_framework(framework: str) ->
 def test_no_two_patches_of_a_framework_have_one_name(framework: str) -> None:
     names = [(patch.line, patch.breaks) for patch in PATCHES[framework]]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("framework", PATCHES)
+def test_no_two_patches_of_a_framework_are_the_same_change(framework: str) -> None:
+    """What is counted twice proves nothing more."""
+    changes: dict[tuple[str, str, str], str] = {}
+    for patch in PATCHES[framework]:
+        after = patched(example(framework, patch).read_text(), patch)
+        same = changes.setdefault((patch.file, after, patch.database), patch.breaks)
+        assert same == patch.breaks, f"{patch.line}: {same} is also called {patch.breaks}"
 
 
 def test_each_test_of_the_contract_is_made_to_fail_by_some_patch() -> None:

@@ -884,10 +884,12 @@ PROJECT = [
     ),
     Patch(
         "D6",
-        "nobody tests it",
+        "one test is all there is",
         CONFTEST,
         "import os\n",
-        'import os\n\ncollect_ignore = ["test_items.py", "test_runtime.py", "test_service.py"]\n',
+        "import os\n\n"
+        "def pytest_collection_modifyitems(items: list) -> None:\n"
+        "    del items[1:]\n\n",
         by="test_own_tests_cover_the_service",
     ),
     Patch(

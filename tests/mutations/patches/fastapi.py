@@ -40,14 +40,6 @@ PATCHES = [
         by="test_a_service_that_is_terminated_under_load_keeps_its_word",
     ),
     Patch(
-        "P5",
-        "a connection is kept although the service ends",
-        ASGI,
-        "if not self._body.complete or draining.is_set():",
-        "if not self._body.complete:",
-        by="test_a_terminated_service_drains_and_then_ends_well",
-    ),
-    Patch(
         "P7",
         "liveness asks the database",
         HEALTH,

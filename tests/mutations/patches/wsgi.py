@@ -44,14 +44,6 @@ PATCHES = [
         by="test_a_service_that_is_terminated_under_load_keeps_its_word",
     ),
     Patch(
-        "P5",
-        "a connection is kept although the service ends",
-        WSGI,
-        "        if draining.is_set():\n",
-        "        if False:\n",
-        by="test_a_terminated_service_drains_and_then_ends_well",
-    ),
-    Patch(
         "P7",
         "no deadline on the client's side",
         DEADLINES,
