@@ -325,6 +325,14 @@ PATCHES = [
         by="test_a_body_where_none_is_expected_is_no_5xx",
     ),
     Patch(
+        "E3",
+        "a header is ASCII",
+        ASGI,
+        'return None if header is None else header.decode("latin-1")',
+        "return None if header is None else header.decode()",
+        by="test_no_header_makes_a_5xx",
+    ),
+    Patch(
         "E4",
         "an error is shown by the framework",
         ASGI,
