@@ -16,8 +16,11 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import Status, events
 
+from tests.contract.browser import Seen, everything_tried
 from tests.contract.canonical import canonical
+from tests.contract.conftest import Launch
 from tests.contract.items import ITEMS
+from tests.servers import wait_until
 from tests.services import Service
 
 pytestmark = [pytest.mark.contract("R5"), pytest.mark.any_database]
@@ -214,6 +217,8 @@ def test_the_page_asks_no_other_host(service: Service) -> None:
         seen.add(address)
         answer = service.http.get(address)
         assert answer.status_code == 200, address
+        if address == "/docs":
+            assert answer.headers["content-type"].split(";")[0] == "text/html"
         for wanted in requested(answer):
             parts = urlsplit(urljoin(f"{service.url}{address}", wanted))
             if parts.scheme in {"data", "blob", "mailto"}:
@@ -241,8 +246,21 @@ def requested(answer: httpx.Response) -> list[str]:
     return []
 
 
-def test_the_page_shows_the_document_and_lets_it_be_tried(service: Service) -> None:
-    answer = service.http.get("/docs")
-    assert answer.headers["content-type"].split(";")[0] == "text/html"
-    assert "openapi.json" in answer.text
-    assert re.search(r"\bfetch\(|XMLHttpRequest|<script[^>]+src=", answer.text)
+def tried(seen: list[Seen]) -> set[tuple[str, str]]:
+    """The operations that were asked for, as the document names them."""
+    item = re.compile(rf"{ITEMS}/[^/]+")
+    return {
+        (method.lower(), f"{ITEMS}/{{item_id}}" if item.fullmatch(path) else path)
+        for method, path, _status in seen
+    }
+
+
+@pytest.mark.slow
+def test_the_page_shows_the_document_and_lets_it_be_tried(launch: Launch) -> None:
+    """A browser opens it, and sends every request that it offers, with the examples it shows."""
+    service = launch()
+    offered = set(operations(service.http.get("/openapi.json").json()))
+    with everything_tried(service.address, "/docs") as seen:
+        wait_until(lambda: offered <= tried(seen), 30, "each operation is tried")
+    assert ("POST", ITEMS, 201) in seen
+    assert not [one for one in seen if one[2] >= 500]

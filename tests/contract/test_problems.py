@@ -371,16 +371,20 @@ def test_a_chunked_body_without_its_end_is_not_stored(service: Service) -> None:
 
 @pytest.mark.contract("E2")
 def test_a_refusal_says_so_if_it_ends_the_connection(service: Service) -> None:
-    """A client that keeps connections would otherwise lose its next request on this one."""
+    """A client that keeps connections would otherwise lose its next request on this one.
+
+    Ten times: whether a server notices by itself, in time for the head of its answer, is a race.
+    """
     size = LIMIT + 200_000
-    with Connection(service.address) as connection:
-        headers = [*JSON.items(), ("Content-Length", str(size))]
-        connection.send(request("POST", ITEMS, headers) + b" " * 1000)
-        answer = connection.answer("POST")
-        assert_problem(answer, 413, ITEMS)
-        if answer.headers.get("connection", "").lower() != "close":
-            connection.send(b" " * (size - 1000))
-            assert connection.exchange("GET", "/livez").status_code == 200
+    for _ in range(10):
+        with Connection(service.address) as connection:
+            headers = [*JSON.items(), ("Content-Length", str(size))]
+            connection.send(request("POST", ITEMS, headers) + b" " * 1000)
+            answer = connection.answer("POST")
+            assert_problem(answer, 413, ITEMS)
+            if answer.headers.get("connection", "").lower() != "close":
+                connection.send(b" " * (size - 1000))
+                assert connection.exchange("GET", "/livez").status_code == 200
 
 
 @pytest.mark.contract("E2")

@@ -634,6 +634,14 @@ RESOURCE = [
     ),
     Patch(
         "R5",
+        "the page finds no document",
+        PAGE,
+        'const address = new URL("./openapi.json", location.href);',
+        'const address = new URL("./api.json", location.href);',
+        by="test_the_page_shows_the_document_and_lets_it_be_tried",
+    ),
+    Patch(
+        "R5",
         "the page tries nothing",
         PAGE,
         "await fetch(request.url, ",
