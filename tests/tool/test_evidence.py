@@ -286,6 +286,28 @@ def test_json_has_both_under_keys_of_their_own(known: Catalog, figured: Catalog)
     }
 
 
+def test_a_second_measured_criterion_is_a_line_of_data(known: Catalog, tmp_path: Path) -> None:
+    """What the answers ask for comes first, whatever the order in the guidance."""
+    assert known.measuring
+    start = measured.Measure("easy", "livez", "p99_ms", "waiting for liveness")
+    both = replace(known.measuring, measures={"easy": start, **known.measuring.measures})
+    figured = replace(known_with(known, tmp_path), measuring=both)
+    only_speed = weigh(figured, FAST)
+    assert [one.criterion for one in only_speed.comparisons] == ["speed"] * 9 + ["easy"] * 9
+    assert {one.criterion for one in only_speed.asked} == {"speed"}
+    text = told(figured, {**FAST, "team": "new"})
+    assert "\n  Falcon               +2     2 +3\n" in text
+    assert "(milliseconds of waiting for liveness on SQLite)" in words(text)
+    assert text.count(" article measured\n") == 2
+    easy = next(
+        reason
+        for ranked in by_figures(figured, {"team": "new"}).advice.ranking
+        for reason in ranked.reasons
+        if (ranked.framework.id, reason.criterion) == ("falcon", "easy")
+    )
+    assert easy.why == "2 milliseconds of waiting for liveness on SQLite, place 1 of 9"
+
+
 # ---- ranked by it
 
 
@@ -324,6 +346,13 @@ def test_who_is_left_out_moves_no_strength(known: Catalog, tmp_path: Path) -> No
     every, kept = (by_figures(figured, FAST, maintained=m).advice for m in (False, True))
     assert scores(kept).items() <= scores(every).items()
     assert "nameko" not in scores(kept)
+
+
+def test_figures_of_who_is_left_out_are_not_missed(known: Catalog, tmp_path: Path) -> None:
+    figured = known_with(known, tmp_path, invented(without("nameko", READ_US)))
+    assert order(by_figures(figured, FAST, maintained=True).advice)[0] == "flask"
+    with pytest.raises(NotMeasured, match="for Nameko"):
+        by_figures(figured, FAST)
 
 
 def test_both_results_are_printed_each_by_its_name(tool: Checkout, tmp_path: Path) -> None:
@@ -396,6 +425,7 @@ def test_nothing_is_shown_of_what_was_not_measured(known: Catalog, tmp_path: Pat
     assert listed.startswith("flask\n")
     assert "Measured" not in listed.partition("\ndjango")[0]
     assert listed.count("Measured 2026-11-22") == 8
+    assert "easured" not in screen.frameworks(view(), some, [some.framework("flask")])
     assert "easured" not in screen.framework(view(), some, some.framework("flask"), [])
     assert "\n  Flask                +1        -\n" in told(some, FAST)
     assert "Ranked by the measurement" not in told(some, FAST)
@@ -525,6 +555,20 @@ def test_figures_are_json_with_when_and_on_what(tool: Checkout, tmp_path: Path) 
 
 
 # ---- at a terminal
+
+
+def test_where_there_is_little_room_only_what_is_recommended_is_told(figured: Catalog) -> None:
+    def shown(answers: Mapping[str, str]) -> str:
+        return words(screen.recommendation(view(), figured, weigh(figured, answers)))
+
+    fast = shown(FAST)
+    assert "Falcon 100 (place 1), Sanic 160 (place 4)." in fast
+    assert "They disagree on Flask." in fast  # which the measurement would put first
+    assert "Tornado" not in fast
+    assert "Equal" not in shown({"talk": "messages", "size": "unsure"})
+    tied = shown({"size": "unsure"})
+    assert "Equal for these answers, and in this order by the measurement: Falcon, Flask," in tied
+    assert "FastAPI" not in tied
 
 
 def test_the_wizard_shows_the_figures_beside_its_advice(tool: Checkout, tmp_path: Path) -> None:
