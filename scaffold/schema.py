@@ -1,6 +1,6 @@
 """The questions as JSON Schema, and the answers of the tool as plain values for `--json`."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from scaffold import answers, naming
@@ -8,6 +8,7 @@ from scaffold.advice import Advice, Ranked
 from scaffold.catalog import Catalog, Framework, Question
 from scaffold.check import Checked
 from scaffold.evidence import Basis, Comparison, Weighed, order
+from scaffold.measured import Figures
 from scaffold.service import Made
 from scaffold.update import Updated
 
@@ -84,7 +85,7 @@ def _comparison(one: Comparison) -> dict[str, Any]:
         "what": one.measure.what,
         "unit": one.measure.unit,
         "article": one.said.strength if one.said else None,
-        "measured": asdict(one.standing) if one.standing else None,
+        "measured": one.standing._asdict() if one.standing else None,
         "disagrees": one.disagrees,
     }
 
@@ -120,9 +121,20 @@ def _measured(catalog: Catalog, one: Framework) -> dict[str, Any] | None:
     served = catalog.served(one)
     if not served or not catalog.measurement:
         return None
-    conditions = asdict(replace(catalog.measurement, frameworks={}))
+    conditions = catalog.measurement._asdict() | {
+        "date": catalog.measurement.date.isoformat(),
+        "machine": catalog.measurement.machine._asdict(),
+    }
     del conditions["frameworks"]
-    return asdict(served) | conditions | {"date": catalog.measurement.date.isoformat()}
+    databases = {
+        database: {request: _figures(one) for request, one in requests.items()}
+        for database, requests in served.databases.items()
+    }
+    return conditions | served._asdict() | {"databases": databases}
+
+
+def _figures(one: Figures) -> dict[str, Any]:
+    return one._asdict() | {"bare": one.bare._asdict()}
 
 
 def framework_in_full(catalog: Catalog, one: Framework, files: list[str]) -> dict[str, Any]:

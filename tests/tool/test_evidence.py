@@ -290,7 +290,7 @@ def test_a_second_measured_criterion_is_a_line_of_data(known: Catalog, tmp_path:
     """What the answers ask for comes first, whatever the order in the guidance."""
     assert known.measuring
     start = measured.Measure("easy", "livez", "p99_ms", "waiting for liveness")
-    both = replace(known.measuring, measures={"easy": start, **known.measuring.measures})
+    both = known.measuring._replace(measures={"easy": start, **known.measuring.measures})
     figured = replace(known_with(known, tmp_path), measuring=both)
     only_speed = weigh(figured, FAST)
     assert [one.criterion for one in only_speed.comparisons] == ["speed"] * 9 + ["easy"] * 9
