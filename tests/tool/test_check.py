@@ -193,7 +193,7 @@ def test_an_interruption_ends_a_long_check_at_once_and_without_noise(
     number: signal.Signals,
 ) -> None:
     """It reaches every process of the terminal, also those that look for drift."""
-    names = [f"service-{number}" for number in range(400)]
+    names = [f"service-{place}" for place in range(60)]
     for name in names:
         shutil.copytree(made / FIRST, tmp_path / name, copy_function=os.link)
     tool = lineage[SECOND]
