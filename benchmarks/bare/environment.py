@@ -7,3 +7,4 @@ HOST = os.environ.get("HOST", "127.0.0.1")
 PORT = int(os.environ.get("PORT", "8000"))
 CONNECTIONS = 10
 THREADS = 128
+STATEMENTS_ONCE = os.environ.get("STATEMENTS") == "once"

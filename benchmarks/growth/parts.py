@@ -59,6 +59,7 @@ def repeated(stand: Bench, server: Server, path: str, rounds: int, seconds: int)
     wrk = Wrk(stand.folder, [])
     check(server.url, path, "")
     wrk.run(server.url, path, WARM_UP_SECONDS)
+    server.settle()
     return medians([measure(server, wrk, path, seconds) for _ in range(rounds)])
 
 
@@ -108,6 +109,7 @@ def connections(
 
 def crowded(server: Server, wrk: Wrk, crowd: int, rounds: int, seconds: int) -> Figures:
     wrk.run(server.url, "read", WARM_UP_SECONDS, crowd)
+    server.settle()
     samples = [measure(server, wrk, "read", seconds, crowd) for _ in range(rounds)]
     return medians(samples)
 

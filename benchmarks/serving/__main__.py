@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 from benchmarks.serving import figures, machine
-from benchmarks.serving.bench import Bench, bench, beside_bare, tell
+from benchmarks.serving.bench import STARTS, Bench, bench, beside_bare, tell
 from benchmarks.serving.load import CONNECTIONS, Refused
 from docs import speed, tables
 from scaffold import catalog
@@ -35,12 +35,15 @@ def main(words: Sequence[str] | None = None) -> int:
     given = arguments(words)
     known = frameworks()
     chosen, databases = given.framework or known, given.database or list(figures.DATABASES)
+    if given.write and given.statements_once:
+        raise SystemExit("--write takes the bare services as they are")
     if given.write and (set(chosen) != set(known) or set(databases) != set(figures.DATABASES)):
         raise SystemExit("--write takes a whole run: every framework, on both databases")
     earlier = json.loads(given.after.read_text()) if given.after else {"frameworks": {}}
     missing = [framework for framework in chosen if framework not in earlier["frameworks"]]
     try:
         with bench(missing, with_postgresql="postgresql" in databases) as stand:
+            stand.statements_once = given.statements_once
             now = circumstances(stand, given)
             found = continued(earlier, now) if given.after else {}
             measured = {**now, "frameworks": found}
@@ -70,6 +73,11 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was measured")
     parser.add_argument(
         "--after", type=Path, metavar="FILE", help="go on with what such a FILE lacks"
+    )
+    parser.add_argument(
+        "--statements-once",
+        action="store_true",
+        help="let the bare services, too, build the statements that read but once",
     )
     parser.add_argument("--write", action="store_true", help="into measured.json and the pages")
     return parser.parse_args(words)
@@ -108,7 +116,12 @@ def run(
         try:
             samples = {
                 database: beside_bare(
-                    stand, framework, database, rounds=given.rounds, seconds=given.seconds
+                    stand,
+                    framework,
+                    database,
+                    rounds=given.rounds,
+                    seconds=given.seconds,
+                    starts=STARTS if database == databases[0] else 1,
                 )
                 for database in databases
             }

@@ -35,6 +35,7 @@ class Bench:
     cores: Cores
     databases: Databases
     postgresql: Postgres | None
+    statements_once: bool = False
     _broker: str = ""
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -85,6 +86,7 @@ class Bench:
         """The bare twin, by the service's own interpreter."""
         environment = {
             "DATABASE_URL": database_url,
+            "STATEMENTS": "once" if self.statements_once else "each",
             "PYTHONPATH": str(REPOSITORY),
             "PYTHONPYCACHEPREFIX": str(self.folder / "pycache"),
         }
@@ -130,7 +132,6 @@ def measure(
     server: Server, wrk: Wrk, request: str, seconds: int, connections: int = CONNECTIONS
 ) -> Sample:
     """One run of the load, and what it cost the server until that had nothing more to do."""
-    server.settle()
     before = server.cpu_seconds()
     seen = wrk.run(server.url, request, seconds, connections)
     server.settle()
@@ -146,12 +147,13 @@ def beside_bare(
     requests: Sequence[str] = REQUESTS,
     rounds: int,
     seconds: int,
+    starts: int = STARTS,
 ) -> ServiceSamples:
     """A generated service and its bare twin, in turns. `Refused` where an answer is not 2xx."""
     project = stand.project(framework)
     wrk = stand.wrk()
     own, twins = stand.databases.make(database, project, ITEMS), stand.databases.copy(database)
-    start_seconds = _start_seconds(lambda: stand.generated(project, own))
+    start_seconds = _start_seconds(lambda: stand.generated(project, own), starts)
     found: dict[str, list[Round]] = {request: [] for request in requests}
     with stand.generated(project, own) as generated:
         with stand.bare(project, twins) as bare:
@@ -160,6 +162,7 @@ def beside_bare(
                     with saying(f"{framework}, {database}, {server_name(server, bare)}"):
                         check(server.url, request, some_ids(ITEMS)[0])
                         wrk.run(server.url, request, WARM_UP_SECONDS)
+                        server.settle()
             for number in range(rounds):
                 for request in requests:
                     # Who goes first takes turns, too.
@@ -195,10 +198,12 @@ def progress(framework: str, database: str, request: str, number: int, found: Ro
     )
 
 
-def _start_seconds(start: Callable[[], contextlib.AbstractContextManager[Server]]) -> float:
+def _start_seconds(
+    start: Callable[[], contextlib.AbstractContextManager[Server]], starts: int
+) -> float:
     """From the exec to the first 200 of /readyz, files and byte code being cached: the median."""
     seconds = []
-    for _ in range(STARTS):
+    for _ in range(starts):
         with start() as server:
             seconds.append(server.start_seconds)
     return median(seconds)
