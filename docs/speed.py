@@ -214,9 +214,9 @@ def _items(found: Measured) -> Iterator[str]:
     for framework, name in _known(found["items"]):
         for database, title in DATABASES.items():
             yield f"- {_flat(name, title, found['items'][framework][database]['sizes'])}"
-    yield ""
     for framework, name in _known(found["items"]):
         of = found["items"][framework]
+        yield ""
         yield f"How {name} asks for a page, and how the databases find the last of the longest:"
         yield ""
         yield "```text"
@@ -226,7 +226,6 @@ def _items(found: Measured) -> Iterator[str]:
             yield f"{title}:"
             yield from (f"  {line}" for line in of[database]["plan"])
         yield "```"
-        yield ""
 
 
 def _flat(name: str, title: str, sizes: Mapping[str, Any]) -> Goal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
@@ -25,6 +26,7 @@ Requests/sec:   2000.00
 counted {"requests": 2000, "microseconds": 1000000, "p50": 7800.0, "p99": 12100.0, "connect": 0,\
  "read": 0, "write": 0, "status": 0, "timeout": 0}
 """
+SIZES = ("100", "1000000")
 
 
 def sample(rps: float, cpu_us: float = 100) -> Sample:
@@ -238,3 +240,49 @@ def test_a_ping_is_answered_with_what_it_said_masked() -> None:
     assert answer[:2] == bytes([0x8A, 0x83])
     mask, payload = answer[2:6], answer[6:]
     assert bytes(byte ^ mask[at % 4] for at, byte in enumerate(payload)) == b"now"
+
+
+def grown() -> dict[str, Any]:
+    """What a run of the growth has found, each part of it once."""
+    figure = {"cpu_us": 100.0, "rps": 5000.0, "p50_ms": 3.0, "p99_ms": 9.0}
+    plan = ["SEARCH items USING INTEGER PRIMARY KEY (rowid>?)"]
+    lists = {
+        kind: {"sizes": {n: {"first": figure, "deep": figure} for n in SIZES}, "plan": plan}
+        for kind in figures.DATABASES
+    }
+    reader = {"memory_kb": 21.5, "p50_ms": 90.0, "p99_ms": 200.0, "max_ms": 210.0}
+    return {
+        "connections": 16,
+        "machine": {"cores": 2},
+        "items": {"falcon": {"query": "SELECT", **lists}},
+        "crowds": {"falcon": {"1": figure, "1000": {"refused": "of 9 requests: 3 too late"}}},
+        "replicas": {"falcon": {"4": figure}},
+        "stream": {"sanic": {"sqlite": {"10000": reader}}},
+    }
+
+
+def test_each_part_of_the_growth_has_its_table_and_what_was_refused_is_told() -> None:
+    lines = list(speed.growth_tables(grown()))
+    assert [line for line in lines if line.startswith("### ")] == [
+        "### Items",
+        "### Connections: `GET /v1/items/{id}` on PostgreSQL",
+        "### Replicas: `GET /v1/items/{id}` on PostgreSQL",
+        "### Readers of the stream",
+    ]
+    for row in (
+        "| Falcon | PostgreSQL | 1,000,000 | 100 | 3 | 100 | 3 |",
+        "| Falcon | 1,000 | of 9 requests: 3 too late | | | |",
+        "| Falcon | 4 | 5,000 | 100 | 3 | 9 |",
+        "| Sanic | SQLite | 10,000 | 21.5 | 90 | 200 | 210 |",
+    ):
+        assert row in lines
+    assert all(one or other for one, other in itertools.pairwise(lines))  # no two blank lines
+
+
+def test_a_list_that_grows_dearer_is_not_flat() -> None:
+    of = grown()
+    deep = of["items"]["falcon"]["sqlite"]["sizes"]["1000000"]["deep"]
+    of["items"]["falcon"]["sqlite"]["sizes"]["1000000"]["deep"] = {**deep, "cpu_us": 126.0}
+    said = "\n".join(speed.growth_tables(of))
+    assert "**missed**: the last page of 1,000,000 items takes Falcon on SQLite" in said
+    assert "- met: the last page of 1,000,000 items takes Falcon on PostgreSQL" in said
