@@ -1,5 +1,6 @@
 """One JSON object a line on stdout: the service's own lines, its libraries' and its server's."""
 
+import json
 import logging
 import logging.config
 import sys
@@ -25,7 +26,11 @@ _common: list[Processor] = [
     structlog.processors.format_exc_info,
 ]
 # Everything outside ASCII is escaped, so that no character can be taken for the end of a line.
-_render = structlog.processors.JSONRenderer(ensure_ascii=True, default=repr)
+_encoder = json.JSONEncoder(ensure_ascii=True, default=repr)
+
+
+def _render(_: WrappedLogger, __: str, event: EventDict) -> str:
+    return _encoder.encode(event)  # json.dumps would make an encoder for each line
 
 
 def json_formatter() -> logging.Formatter:
