@@ -51,10 +51,10 @@ class ItemViewSet(ResourceViewSet[Item]):
 
     def find(self, item_id: str, *, lock: bool = False) -> Item:
         queryset = self.get_queryset().select_for_update() if lock else self.get_queryset()
-        item = queryset.filter(uuid=read_id(item_id)).first()
-        if item is None:
-            raise NotFound
-        return item
+        try:
+            return queryset.get(uuid=read_id(item_id))
+        except Item.DoesNotExist:
+            raise NotFound from None
 
     def find_expected(self, item_id: str) -> Item:
         """The item, locked until the transaction ends, if it is still what the caller has seen."""
