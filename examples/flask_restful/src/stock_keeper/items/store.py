@@ -167,7 +167,7 @@ def _unique_names() -> Iterator[None]:
 
 def _item(row: Row[Any]) -> Item:
     # By place: seven look-ups by name take as long as all the rest of this.
-    position, item_id, name, quantity, revision, created_at, updated_at = row
+    position, item_id, name, quantity, revision, created_at, updated_at = tuple(row)
     return Item(position, item_id, name, quantity, revision, _utc(created_at), _utc(updated_at))
 
 
