@@ -76,7 +76,7 @@ def serving_part() -> Iterator[str]:
 def machine_of(found: Measured) -> str:
     """One line on machine and versions."""
     on, tools = found["machine"], found["tools"]
-    said = ", ".join(f"{name} {version}" for name, version in tools.items())
+    said = ", ".join(f"{DATABASES.get(name, name)} {version}" for name, version in tools.items())
     return (
         f"{on['cpu']}, {on['cores']} cores, {on['memory_gb']} GB, Linux {on['kernel']}, "
         f"Python {found['python']}, {said}"
