@@ -80,10 +80,10 @@ PATCHES = [
     ),
     Patch(
         "H2",
-        "a route without the prefix of its router",
+        "a route by the name of its function",
         SERVICE,
-        'included = scope.get("fastapi", {}).get("effective_route_context")',
-        "included = None",
+        'return getattr(included or scope.get("route"), "path_format", "")',
+        'return getattr(included or scope.get("route"), "name", "")',
         by="test_each_request_counts_under_its_routes_template",
     ),
     Patch(
