@@ -13,6 +13,7 @@ from fastapi import APIRouter, Body, HTTPException
 from stock_keeper.runtime import Unavailable, asgi
 from stock_keeper.runtime.service import Service
 from stock_keeper.runtime.settings import Settings
+from stock_keeper.runtime.telemetry import metrics
 from stock_keeper.runtime.threads import THREADS, Threads
 
 router = APIRouter()
@@ -68,6 +69,11 @@ def test_a_body_that_fastapi_reads_itself_is_bounded_too(service: Service) -> No
 def test_methods_are_told_of_a_path_with_a_prefix(service: Service) -> None:
     answer = send(service, "OPTIONS", "/more/things/bolt")
     assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, HEAD, OPTIONS")
+
+
+def test_a_request_counts_under_its_route_with_the_prefix(service: Service) -> None:
+    assert send(service, "GET", "/more/things/bolt").status_code == 200
+    assert b'http_route="/more/things/{thing}"' in metrics()
 
 
 def test_the_document_names_an_operation_as_its_function(service: Service) -> None:
