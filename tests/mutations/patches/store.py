@@ -303,6 +303,14 @@ PATCHES = [
         by="test_not_found_comes_before_a_precondition",
     ),
     Patch(
+        "E2",
+        "who names no type means JSON",
+        HTTP,
+        'if not _JSON_MEDIA_TYPE.fullmatch(content_type or ""):',
+        "if content_type and not _JSON_MEDIA_TYPE.fullmatch(content_type):",
+        by="test_a_body_without_a_media_type_is_unsupported",
+    ),
+    Patch(
         "E3",
         "the standard library reads JSON",
         HTTP,
