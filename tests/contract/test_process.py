@@ -366,6 +366,23 @@ def test_an_idle_service_is_gone_within_5_seconds(launch: Launch) -> None:
 
 @pytest.mark.any_database
 @pytest.mark.contract("P5")
+def test_a_service_that_has_just_begun_to_answer_ends_as_well(launch: Launch) -> None:
+    """Whatever probes it may see it live before its signals are set up."""
+    service = launch()
+    service.terminate()
+    assert service.wait_for_exit(5) == 0
+    for _ in range(3):
+        service.start(wait=False)
+        deadline = time.monotonic() + 30
+        while not service.is_live():
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        os.kill(service.pid, signal.SIGTERM)  # with nothing before it that takes its time
+        assert service.wait_for_exit(5) == 0
+
+
+@pytest.mark.any_database
+@pytest.mark.contract("P5")
 def test_as_pid_1_an_idle_service_ends_with_0(project: Project, new_database: NewDatabase) -> None:
     """The kernel ignores signals without a handler for PID 1, and gives it every orphan."""
     database = new_database()

@@ -20,6 +20,7 @@ BACKLOG: Final = 1_024
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; what is in flight then gets its answer."""
     app: App = import_module("..app", __package__).create_app(settings)
+    app.ctx.started = asyncio.Event()
     app.after_server_start(_announce)
     app.before_server_stop(_drain)
     app.run(
@@ -42,6 +43,11 @@ class Protocol(WebSocketProtocol):
         super().connection_made(transport)  # type: ignore[no-untyped-call]
         self.app.ctx.connections = self.connections
 
+    async def connection_task(self) -> None:
+        """Sanic listens before it heeds signals: who is answered earlier may end it too hard."""
+        await self.app.ctx.started.wait()
+        await super().connection_task()  # type: ignore[no-untyped-call]
+
     def data_received(self, data: bytes) -> None:
         began, http = self._time, self.http
         super().data_received(data)  # type: ignore[no-untyped-call]
@@ -51,6 +57,7 @@ class Protocol(WebSocketProtocol):
 
 async def _announce(app: "App") -> None:
     settings: Settings = app.ctx.settings
+    app.ctx.started.set()
     logging.getLogger(__name__).info("listening on %s:%d", settings.host, settings.port)
 
 
