@@ -184,7 +184,7 @@ PROCESS = [
         "        pids = [worker.inner.pid for worker in self.wrks]\n"
         "        end = [lambda: [os.kill(pid, signal.SIGKILL) for pid in pids], stop]\n"
         "        timer = threading.Timer(self._drain_seconds, lambda: [each() for each in end])\n",
-        by="test_a_service_that_is_terminated_under_load_keeps_its_word",
+        by="test_a_terminated_service_drains_and_then_ends_well",
     ),
     Patch(
         "P5",
