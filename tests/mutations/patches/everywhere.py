@@ -155,7 +155,8 @@ PROCESS = [
         "        log_dictconfig=logging_config(settings.log_level),\n    ).serve()\n"
         "    signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n",
-        by="test_an_idle_service_is_gone_within_5_seconds test_uv_run_serves",
+        by="test_an_idle_service_is_gone_within_5_seconds test_uv_run_serves"
+        " test_a_service_that_has_just_begun_to_answer_ends_as_well",
     ),
     Patch(
         "P5",
