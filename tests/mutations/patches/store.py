@@ -52,8 +52,7 @@ PATCHES = [
         "acknowledged before it is stored",
         STORE,
         "        with _unique_names(), self._database.writing() as connection:\n"
-        "            return _item(connection.execute(insert(items).values(values)"
-        ".returning(items)).one())\n",
+        "            return _item(connection.execute(_new, values).one())\n",
         "        import threading\n\n"
         "        def later() -> None:\n"
         "            with self._database.writing() as connection:\n"

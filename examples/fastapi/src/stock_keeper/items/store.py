@@ -49,6 +49,7 @@ items = Table(
 
 # Written down once: to build a query takes longer than to run it (SQLite: 55 of 90 microseconds).
 _one = select(items).where(items.c.id == bindparam("item_id"))
+_new = insert(items).returning(items)
 _some = select(items).where(items.c.position > bindparam("after")).order_by(items.c.position)
 
 
@@ -128,7 +129,7 @@ class ItemStore:
         now = datetime.now(UTC)
         values = {"id": uuid4(), "created_at": now, **_changed(content, now)}
         with _unique_names(), self._database.writing() as connection:
-            return _item(connection.execute(insert(items).values(values).returning(items)).one())
+            return _item(connection.execute(_new, values).one())
 
     def get(self, item_id: UUID) -> Item:
         """The item of this id, or `NotFound`."""

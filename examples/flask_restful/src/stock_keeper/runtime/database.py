@@ -133,11 +133,15 @@ class Database:
                     raise Unavailable("the database is out of reach") from error
                 raise
 
+    @cached_property
+    def _transactions(self) -> Engine:
+        """Derived once: that takes longer than to store an item."""
+        return self._engine.execution_options(isolation_level="READ COMMITTED")
+
     @contextmanager
     def _committing(self) -> Iterator[Connection]:
         if not self._sqlite:
-            engine = self._engine.execution_options(isolation_level="READ COMMITTED")
-            with engine.begin() as connection:
+            with self._transactions.begin() as connection:
                 yield connection
             return
         with self._engine.connect() as connection:
