@@ -46,6 +46,7 @@ class Database:
             if self._sqlite
             else _postgresql_engine(settings.database_url, self._seconds)
         )
+        self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._readers = Bulkhead(CONNECTIONS)
         # SQLite has one writer at a time: the rest had better queue than poll its lock.
         self._writers = Bulkhead(1) if self._sqlite else self._readers
@@ -132,11 +133,6 @@ class Database:
                 if deadlines.out_of_reach(error.orig):
                     raise Unavailable("the database is out of reach") from error
                 raise
-
-    @cached_property
-    def _transactions(self) -> Engine:
-        """Derived once: that takes longer than to store an item."""
-        return self._engine.execution_options(isolation_level="READ COMMITTED")
 
     @contextmanager
     def _committing(self) -> Iterator[Connection]:

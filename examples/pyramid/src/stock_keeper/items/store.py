@@ -141,10 +141,8 @@ class ItemStore:
 
 
 def _this(item_id: UUID, revisions: frozenset[str] | None) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [items.c.id == item_id]
-    if revisions is not None:
-        conditions.append(items.c.revision.in_(revisions))
-    return conditions
+    matching = [] if revisions is None else [items.c.revision.in_(revisions)]
+    return [items.c.id == item_id, *matching]
 
 
 def _nothing(connection: Connection, item_id: UUID) -> NoReturn:
