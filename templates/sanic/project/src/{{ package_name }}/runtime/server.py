@@ -45,7 +45,8 @@ class Protocol(WebSocketProtocol):
 
     async def connection_task(self) -> None:
         """Sanic listens before it heeds signals: who is answered earlier may end it too hard."""
-        await self.app.ctx.started.wait()
+        if started := getattr(self.app.ctx, "started", None):
+            await started.wait()
         await super().connection_task()  # type: ignore[no-untyped-call]
 
     def data_received(self, data: bytes) -> None:
