@@ -18,6 +18,7 @@ import contextlib
 import getpass
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -40,11 +41,16 @@ ADMIN = "postgres"
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 that nobody has at this moment.
+
+    Below those that systems give to outgoing connections, so that none of these takes it before
+    the server does, and by chance, so that tests that run at once are not given the same.
+    """
+    while True:
+        port = random.randrange(10_000, 32_768)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_until(condition: Callable[[], object], seconds: float, what: str) -> None:
@@ -351,8 +357,13 @@ def any_amqp_url() -> Iterator[str]:
         yield server.url
 
 
-def create_database(admin_url: str, name: str, user: str, password: str) -> str:
-    """Make the role where it is missing and the database anew; answers the role's URL."""
+def create_database(
+    admin_url: str, name: str, user: str, password: str, like: str = "template1"
+) -> str:
+    """Make the role where it is missing and the database anew; answers the role's URL.
+
+    ``like`` is the database that it begins as a copy of; nobody may be connected to that one.
+    """
     parts = urlsplit(admin_url)
     with psycopg.connect(admin_url, autocommit=True) as connection:
         role = sql.Identifier(user)
@@ -362,7 +373,10 @@ def create_database(admin_url: str, name: str, user: str, password: str) -> str:
             )
         database = sql.Identifier(name)
         connection.execute(sql.SQL("drop database if exists {} with (force)").format(database))
-        connection.execute(sql.SQL("create database {} owner {}").format(database, role))
+        model = sql.Identifier(like)
+        connection.execute(
+            sql.SQL("create database {} owner {} template {}").format(database, role, model)
+        )
     return postgres_url(parts.hostname or "127.0.0.1", parts.port or 5432, name, user, password)
 
 

@@ -234,17 +234,30 @@ def new_database(
 
 
 @pytest.fixture(scope="session")
-def database(new_database: NewDatabase) -> Database:
+def new_migrated(project: Project, new_database: NewDatabase) -> NewDatabase:
+    """Makes databases with the schema: the first by `migrate`, the others as its copies."""
+    migrated: list[Database] = []
+
+    def make() -> Database:
+        if not migrated:
+            first = new_database()
+            project.migrate({"DATABASE_URL": first.url})
+            migrated.append(first)
+        return migrated[0].copy()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def database(new_migrated: NewDatabase) -> Database:
     """The database of the shared service."""
-    return new_database()
+    return new_migrated()
 
 
 @pytest.fixture(scope="session")
 def service(project: Project, database: Database) -> Iterator[Service]:
     """One service for all tests that break nothing, with its defaults."""
-    environment = {"DATABASE_URL": database.url}
-    project.migrate(environment)
-    with project.service(environment) as running:
+    with project.service({"DATABASE_URL": database.url}) as running:
         yield running
 
 
@@ -268,14 +281,13 @@ Launch = Callable[..., Service]
 
 
 @pytest.fixture
-def launch(project: Project, new_database: NewDatabase) -> Iterator[Launch]:
+def launch(project: Project, new_migrated: NewDatabase) -> Iterator[Launch]:
     """Start services that end with the test; ``database`` is new and migrated unless given."""
     with contextlib.ExitStack() as stack:
 
         def start(database: Database | None = None, **environment: str) -> Service:
             if database is None:
-                database = new_database()
-                project.migrate({"DATABASE_URL": database.url})
+                database = new_migrated()
             settings = {"DATABASE_URL": database.url, **environment}
             return stack.enter_context(project.service(settings))
 

@@ -6,7 +6,10 @@ Nothing here knows the service's code. The items' table is found by its columns.
 from __future__ import annotations
 
 import contextlib
+import shutil
 import sqlite3
+import tempfile
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +45,9 @@ class Database(Protocol):
     def secrets(self) -> tuple[str, ...]:
         """What must never appear in an output or an answer."""
 
+    def copy(self) -> Database:
+        """Another one with the same schema and content; nobody may be connected to this one."""
+
     def schema(self) -> list[tuple[str, ...]]:
         """Everything that a migration makes, in a fixed order."""
 
@@ -64,6 +70,10 @@ class SqliteDatabase:
     @property
     def secrets(self) -> tuple[str, ...]:
         return ()
+
+    def copy(self) -> SqliteDatabase:
+        folder = Path(tempfile.mkdtemp(prefix="copy-", dir=self.path.parent))
+        return SqliteDatabase(Path(shutil.copy(self.path, folder)))
 
     def schema(self) -> list[tuple[str, ...]]:
         if not self.path.exists():
@@ -126,6 +136,11 @@ class PostgresDatabase:
     @property
     def secrets(self) -> tuple[str, ...]:
         return (PASSWORD, self.url.split(":")[2].split("@")[0])
+
+    def copy(self) -> PostgresDatabase:
+        name = f"copy_{uuid.uuid4().hex[:12]}"
+        url = create_database(self.admin_url, name, ROLE, PASSWORD, like=self.name)
+        return PostgresDatabase(self.admin_url, name, url)
 
     def schema(self) -> list[tuple[str, ...]]:
         queries = (

@@ -102,9 +102,17 @@ class Caller:
 
 
 @pytest.fixture(scope="module")
-def broker() -> Iterator[RabbitMQ]:
+def server() -> Iterator[RabbitMQ]:
     with rabbitmq() as server:
         yield server
+
+
+@pytest.fixture
+def broker(server: RabbitMQ) -> RabbitMQ:
+    """Without the calls that an earlier service left: the next would answer them."""
+    with Connection(server.url) as connection:
+        connection.channel().queue_delete("rpc-items")
+    return server
 
 
 @pytest.fixture
@@ -244,11 +252,9 @@ def test_no_message_does_harm(spoken: Service, caller: Caller) -> None:
 
 @pytest.mark.contract("E4", "H4")
 def test_an_internal_error_of_a_call_tells_nothing(
-    launch: Launch, new_database: NewDatabase, project: Project, broker: RabbitMQ, caller: Caller
+    launch: Launch, new_migrated: NewDatabase, broker: RabbitMQ, caller: Caller
 ) -> None:
-    database = new_database()
-    environment = {"DATABASE_URL": database.url, "AMQP_URL": broker.url}
-    project.migrate(environment)
+    database = new_migrated()
     service = launch(database, AMQP_URL=broker.url)
     wait_until_ready(service)
     with database.broken():
@@ -310,12 +316,10 @@ def test_a_broker_that_goes_costs_readiness_and_nothing_that_was_stored(
 @pytest.mark.slow
 @pytest.mark.contract("P6", "P8")
 def test_events_outlive_the_broker_and_the_service_together(
-    launch: Launch, project: Project, new_database: NewDatabase, broker: RabbitMQ, subscription: str
+    launch: Launch, new_migrated: NewDatabase, broker: RabbitMQ, subscription: str
 ) -> None:
     """Both are gone, the service by SIGKILL, before a single event was sent."""
-    database = new_database()
-    environment = {"DATABASE_URL": database.url, "AMQP_URL": broker.url}
-    project.migrate(environment)
+    database = new_migrated()
     broker.stop()
     try:
         service = launch(database, AMQP_URL=broker.url)
@@ -368,11 +372,9 @@ def test_a_broker_that_hangs_holds_up_nobody(
 
 @pytest.mark.contract("P5")
 def test_a_call_in_flight_gets_its_answer_from_a_service_that_ends(
-    launch: Launch, project: Project, new_database: NewDatabase, broker: RabbitMQ, caller: Caller
+    launch: Launch, new_migrated: NewDatabase, broker: RabbitMQ, caller: Caller
 ) -> None:
-    database = new_database()
-    environment = {"DATABASE_URL": database.url, "AMQP_URL": broker.url}
-    project.migrate(environment)
+    database = new_migrated()
     service = launch(database, AMQP_URL=broker.url, DATABASE_TIMEOUT_SECONDS="30")
     wait_until_ready(service)
     with database.hold_writes():

@@ -72,7 +72,6 @@ def children_seconds() -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 @pytest.mark.contract("P1")
 def test_a_fresh_project_passes_its_own_tests_without_network(
     framework: str, projects: Projects, tmp_path: Path
@@ -383,11 +382,9 @@ def test_a_service_that_has_just_begun_to_answer_ends_as_well(launch: Launch) ->
 
 @pytest.mark.any_database
 @pytest.mark.contract("P5")
-def test_as_pid_1_an_idle_service_ends_with_0(project: Project, new_database: NewDatabase) -> None:
+def test_as_pid_1_an_idle_service_ends_with_0(project: Project, new_migrated: NewDatabase) -> None:
     """The kernel ignores signals without a handler for PID 1, and gives it every orphan."""
-    database = new_database()
-    environment = {"DATABASE_URL": database.url}
-    project.migrate(environment)
+    environment = {"DATABASE_URL": new_migrated().url}
     prefix = ["unshare", "--pid", "--fork", "--kill-child"]
     prefix += [] if os.geteuid() == 0 else ["--map-root-user"]
     if (
