@@ -45,13 +45,19 @@ def make_services(folder: Path, count: int) -> list[str]:
     return names
 
 
+def environment() -> dict[str, str]:
+    """Byte code is kept, as where the tool is installed."""
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return own | {"PYTHONPATH": str(REPOSITORY)}
+
+
 def measure(folder: Path, names: list[str], *flags: str) -> tuple[float, float]:
     """Seconds of the clock and of the processors that one run takes."""
     before, clock = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     ran = subprocess.run(
         [sys.executable, "-m", "scaffold", "check", "--json", *flags, *names],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         check=False,

@@ -26,7 +26,7 @@ from scaffold import catalog  # noqa: E402
 
 NAME = "my-svc"
 GOAL_SECONDS = 20.0
-FOREIGN = {"PYTHONPATH", "UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV"}
+FOREIGN = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV"}
 WHO = {f"GIT_{role}_{key}": "ada@example.com" for role in ("AUTHOR", "COMMITTER")
        for key in ("NAME", "EMAIL")}  # fmt: skip
 

@@ -62,12 +62,18 @@ def prepare(folder: Path) -> None:
     shutil.copytree(REPOSITORY / "templates", folder / "source" / "templates")
 
 
+def environment() -> dict[str, str]:
+    """Byte code is kept, as where the tool is installed."""
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return own | {"PYTHONPATH": str(REPOSITORY)}
+
+
 def cpu_seconds(command: Command, folder: Path) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
         [sys.executable, *command.typed.format_map(ANSWERS).split()],
         cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        env=environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         check=True,

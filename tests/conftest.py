@@ -38,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # uv comes with the tests' own environment, which nobody has to activate.
     own = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join([own, os.environ.get("PATH", os.defpath)])
+    # What is started again and again is compiled once, as on any machine that does not forbid it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # What nohup and a shell's & have this process ignore, all that it starts would ignore as well;
     # a handler ends with this process, whatever it does.
     for number in (signal.SIGINT, signal.SIGHUP):
