@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from docs import speed
+from docs import peers, s3rius, speed
 from scaffold import catalog, errors, figures, screen
 from scaffold.catalog import Catalog, Evidence, Facts, Framework
 from scaffold.errors import NotMeasured
@@ -208,6 +208,8 @@ ABOUT_ALL: dict[str, Callable[[Catalog], Iterator[str]]] = {
     "bad input": lambda _: bad_input(),
     "serving": lambda _: speed.serving_part(),
     "growth": lambda _: speed.growth_part(),
+    "peers": lambda _: peers.part(),
+    "fastapi template": lambda _: s3rius.part(),
 }
 ABOUT_ONE: dict[str, Callable[[Catalog, Framework], Iterator[str]]] = {
     "facts": facts_of,

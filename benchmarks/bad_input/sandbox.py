@@ -156,7 +156,9 @@ def install(tool: Tool, folder: Path, python: str) -> str:
     """Makes an environment for one tool, with the breaker in it; the version that was installed."""
     at = str(folder / "bin" / "python")
     _quietly("uv", "venv", "-p", python, str(folder))
-    _quietly("uv", "pip", "install", "-p", at, tool.install or tool.distribution)
+    # uv would take an earlier build of a checkout whose pyproject.toml has not changed.
+    fresh = ("--refresh-package", tool.distribution) if tool.install else ()
+    _quietly("uv", "pip", "install", *fresh, "-p", at, tool.install or tool.distribution)
     site = next((folder / "lib").glob("python*/site-packages"))
     shutil.copy(HERE / "breaker.py", site / "bad_input_breaker.py")
     (site / "bad_input_breaker.pth").write_text("import bad_input_breaker\n")

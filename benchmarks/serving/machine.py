@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -49,12 +50,14 @@ def postgresql_version(admin_url: str) -> str:
     return str(row[0]).split()[0] if row else ""
 
 
-def package_versions(project: Path, framework_package: str) -> dict[str, str]:
+def package_versions(
+    project: Path, framework_package: str, packages: Sequence[str] = PACKAGES
+) -> dict[str, str]:
     """The versions of the framework and of what is below it, the framework first."""
     (folder,) = (project / ".venv" / "lib").glob("python*/site-packages")
     found = {
         (one.metadata["Name"] or "").lower().replace("_", "-"): one.version
         for one in distributions(path=[str(folder)])
     }
-    wanted = (framework_package.lower().replace("_", "-"), *PACKAGES)
+    wanted = (framework_package.lower().replace("_", "-"), *packages)
     return {name: found[name] for name in wanted if name in found}
