@@ -6,8 +6,8 @@ Each tool comes from its package index in its newest release, uv from the PATH, 
 this checkout, each into a folder of its own below FOLDER, which is kept for the next time; a
 temporary one where none is given. The tools take turns. Of each: the least CPU seconds of `--help`
 and of making a project (user and system, of all processes that were started, also of those that
-outlive the command), the least of the clock, the files and lines that were made, and whether a
-project comes of it without a network. What the first round does fills the caches and is not
+outlive the command), the least of the clock, the files and lines that were made, and what of it is
+not made without a network. What the first round does fills the caches and is not
 counted. What installs what it made does so here only where it cannot be told not to.
 
 Prints the table; `--write` puts a whole run into docs/data/peers.json and docs/compared.md. Needs
@@ -55,7 +55,7 @@ PR_SET_CHILD_SUBREAPER = 36
 NO_NETWORK = ("unshare", "--map-root-user", "--net")
 # Made by installing, compiling or committing; not part of what was asked for.
 NOT_THE_PROJECT = {".git", ".venv", "uv.lock", "__pycache__", ".ruff_cache", ".mypy_cache"}
-FOREIGN = {"PYTHONPATH", "UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV"}
+FOREIGN = {"PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV"}
 WHO = {f"GIT_{role}_{key}": "ada@example.com" for role in ("AUTHOR", "COMMITTER")
        for key in ("NAME", "EMAIL")}  # fmt: skip
 JDL = """\
@@ -226,7 +226,7 @@ class Found:
     generate: Spent = field(default_factory=Spent)
     files: int = 0
     lines: int = 0
-    offline: bool | None = None
+    missing_offline: list[str] | None = None
 
     def record(self) -> dict[str, Any]:
         return {
@@ -236,7 +236,7 @@ class Found:
             "generate_seconds": round(self.generate.clock, 2),
             "files": self.files,
             "lines": self.lines,
-            "offline": self.offline,
+            "missing_offline": self.missing_offline,
         }
 
 
@@ -277,22 +277,24 @@ class Bench:
                 found.generate.take(*made)
                 return
             files = set(project_files(folder)) - before
+            whole = {path for path, _ in files} | done(folder)
         if not files:
             raise Failed(f"{' '.join(words)}: has made nothing")
         found.files, found.lines = len(files), sum(lines for _, lines in files)
-        found.offline = self.offline(peer, {path for path, _ in files})
+        found.missing_offline = self.missing_offline(peer, whole)
 
-    def offline(self, peer: Peer, wanted: set[str]) -> bool | None:
-        """Whether the same files are made without a network; None where none can be taken away."""
+    def missing_offline(self, peer: Peer, whole: set[str]) -> list[str] | None:
+        """What is not made without a network; None where the network cannot be taken away."""
         if subprocess.run([*NO_NETWORK, "true"], capture_output=True, check=False).returncode:
             return None
         with tempfile.TemporaryDirectory(prefix="peer-") as name:
             folder = Path(name)
             words = peer.generate(self.at(peer), folder)
-            with contextlib.suppress(Failed):
+            try:
                 run([*NO_NETWORK, *words], folder, self.variables(peer))
-                return wanted <= {path for path, _ in project_files(folder)}
-        return False
+            except Failed:
+                return ["everything"]
+            return sorted(whole - {path for path, _ in project_files(folder)} - done(folder))
 
 
 def project_files(folder: Path) -> Iterator[tuple[str, int]]:
@@ -301,6 +303,16 @@ def project_files(folder: Path) -> Iterator[tuple[str, int]]:
         inner = path.relative_to(folder)
         if path.is_file() and not path.is_symlink() and not NOT_THE_PROJECT & set(inner.parts):
             yield str(inner), path.read_bytes().count(b"\n")
+
+
+def done(folder: Path) -> set[str]:
+    """What was done beside writing the project: a lock, an environment, a commit."""
+    made = {
+        "lock": any(folder.glob("*/uv.lock")),
+        "environment": any(folder.glob("*/.venv/lib/*/site-packages/*.dist-info")),
+        "first commit": any(folder.glob("*/.git/refs/heads/*")),
+    }
+    return {name for name, is_there in made.items() if is_there}
 
 
 def run(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> tuple[float, float]:

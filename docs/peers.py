@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 RECORD = Path(__file__).resolve().parent / "data" / "peers.json"
-OFFLINE = {True: "yes", False: "no", None: "not tried"}
 NOT_YET = "Not measured yet."
 
 
@@ -47,6 +46,14 @@ def told(found: Mapping[str, Any]) -> Iterator[str]:
             f"{of['generate_cpu_seconds']:.2f} ({of['generate_seconds']:.1f})",
             f"{of['files']:,}",
             f"{of['lines']:,}",
-            OFFLINE[of["offline"]],
+            _offline(of["missing_offline"]),
         ]
         yield f"| {' | '.join(cells)} |"
+
+
+def _offline(missing: list[str] | None) -> str:
+    if missing is None:
+        return "not tried"
+    if missing == ["everything"]:
+        return "no"
+    return f"without {' and '.join(missing)}" if missing else "yes"

@@ -26,7 +26,7 @@ from docs.terminal_picture import LIGHT, Frame, Row, Run, Screen, picture
 
 HERE = Path(__file__).resolve().parent
 PICTURE = HERE / "pictures" / "wizard.svg"
-COLUMNS, ROWS = 84, 32
+COLUMNS, ROWS = 98, 36
 PATIENCE = 60.0  # seconds
 ENTER, DOWN = "\r", "\x1b[B"
 COMMAND = "scaffold new my-svc"

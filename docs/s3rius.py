@@ -35,19 +35,23 @@ def told(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"- {goal(found)}"
     yield ""
     yield (
-        "| FastAPI | asks | requests/s | CPU µs | p50 ms | p99 ms | memory MB | ours answers | on |"
+        "| ours asks | theirs | requests/s | theirs | times | CPU µs | theirs | p50 ms | theirs "
+        "| p99 ms | theirs |"
     )
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
-    names = {"own": "as generated here", "peer": f"FastAPI-template {found['version']}"}
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     for request, of in found["requests"].items():
-        paths = {"own": REQUESTS[request], "peer": f"`GET {of['peer path']}`"}
-        for who, name in names.items():
-            rps, *others = (of[who][key] for key in ("rps", "cpu_us", "p50_ms", "p99_ms"))
-            versions = ", ".join(" ".join(one) for one in found["versions"][who].items())
-            cells = [name, paths[who], f"{rps:,.0f}", *(f"{value:g}" for value in others)]
-            cells += [f"{found['memory_mb'][who]:g}"]
-            cells += [f"{of['times']:g} times as often" if who == "own" else "", versions]
-            yield f"| {' | '.join(cells)} |"
+        cells = [REQUESTS[request], f"`GET {of['peer path']}`"]
+        cells += [f"{of[who]['rps']:,.0f}" for who in ("own", "peer")]
+        cells += [f"{of['times']:g}"]
+        cells += [
+            f"{of[who][key]:g}" for key in ("cpu_us", "p50_ms", "p99_ms") for who in ("own", "peer")
+        ]
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+    names = {"own": "Ours", "peer": f"Theirs, of FastAPI-template {found['version']}"}
+    for who, name in names.items():
+        versions = ", ".join(" ".join(one) for one in found["versions"][who].items())
+        yield f"- {name}: {found['memory_mb'][who]:g} MB after the load; {versions}."
 
 
 def goal(found: Mapping[str, Any]) -> Goal:

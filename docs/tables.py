@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from docs import peers, s3rius, speed
+from docs import first_tests, peers, s3rius, speed
 from scaffold import catalog, errors, figures, screen
 from scaffold.catalog import Catalog, Evidence, Facts, Framework
 from scaffold.errors import NotMeasured
@@ -209,6 +209,7 @@ ABOUT_ALL: dict[str, Callable[[Catalog], Iterator[str]]] = {
     "serving": lambda _: speed.serving_part(),
     "growth": lambda _: speed.growth_part(),
     "peers": lambda _: peers.part(),
+    "first tests": lambda _: first_tests.part(),
     "fastapi template": lambda _: s3rius.part(),
 }
 ABOUT_ONE: dict[str, Callable[[Catalog, Framework], Iterator[str]]] = {

@@ -115,7 +115,7 @@ def beside(screen: Screen, catalog: Catalog, weighed: Weighed) -> list[str]:
     tables = [*_tables(screen, catalog, weighed)]
     values = [] if tables else _values(weighed, _recommended(weighed.advice))
     sentences = [*values, *_other(catalog, weighed), *_ties(weighed.advice.ties)]
-    return [*tables, *(line for sentence in sentences for line in screen.wrapped(sentence))]
+    return [*tables, *_hanging(screen, sentences)]
 
 
 def shortly(screen: Screen, catalog: Catalog, weighed: Weighed) -> list[str]:
@@ -129,9 +129,14 @@ def shortly(screen: Screen, catalog: Catalog, weighed: Weighed) -> list[str]:
     rivals = ids + (_recommended(other)[:1] if other else [])
     apart = [one for one in weighed.asked if one.disagrees and one.framework.id in rivals]
     return [
-        *(line for sentence in sentences for line in screen.wrapped(sentence)),
+        *_hanging(screen, sentences),
         *(line for one in apart for line in _apart(screen, one)),
     ]
+
+
+def _hanging(screen: Screen, sentences: Iterable[str]) -> Iterator[str]:
+    for sentence in sentences:
+        yield from screen.wrapped(sentence, "  ", "")
 
 
 def _recommended(advised: Advice) -> list[str]:

@@ -51,8 +51,8 @@ DATABASE = "peer"
 # Ours, and what comes nearest to it there, with how many rows are in its answer.
 PAIRS = {"read": ("/api/dummy/?limit=1", 1), "list": ("/api/dummy/?limit=50", 50)}
 PACKAGES = ("uvicorn", "granian", "starlette", "sqlalchemy", "asyncpg", "psycopg", "pydantic")
-# Its settings have a prefix. From any other folder than its own it does not see its .env, which turns
-# reloading on and which its image does not have either.
+# Its settings have a prefix. From any other folder than its own it does not see its .env, which
+# turns reloading on, and which its image does not have either.
 SERVE = 'MY_SVC_HOST=$HOST MY_SVC_PORT=$PORT exec "$0" -m my_svc'
 
 
