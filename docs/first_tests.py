@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from docs.speed import NOT_YET, Goal
+from docs.speed import NOT_YET, Goal, load_of
 from scaffold import catalog
 
 HERE = Path(__file__).resolve().parent
@@ -33,7 +33,7 @@ def told(found: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"Made on {found['date']} by `python benchmarks/first_tests.py --write`, on {on['cpu']}, "
         f"{on['cores']} cores, Linux {on['kernel']}, Python {found['python']}: {counted} after one "
-        f"that filled the cache. The load of the machine was {found['load']:g} at the beginning."
+        f"that filled the cache. {load_of(found)}"
     )
     yield ""
     have = [one for one in catalog.load(HERE.parent).frameworks if one.id in found["frameworks"]]

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from docs.speed import load_of
+
 RECORD = Path(__file__).resolve().parent / "data" / "peers.json"
 NOT_YET = "Not measured yet."
 
@@ -29,7 +31,7 @@ def told(found: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"Made on {found['date']} by `python benchmarks/peers.py --write`, on {on['cpu']}, "
         f"{on['cores']} cores, Linux {on['kernel']}, Python {found['python']}{node}: the least of "
-        f"{found['runs']} runs. The load of the machine was {found['load']:g} at the beginning."
+        f"{found['runs']} runs. {load_of(found)}"
     )
     yield ""
     yield (

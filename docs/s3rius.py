@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from docs.speed import NOT_YET, REQUESTS, Goal, machine_of
+from docs.speed import NOT_YET, REQUESTS, Goal, load_of, machine_of
 
 RECORD = Path(__file__).resolve().parent / "data" / "s3rius.json"
 TIMES = 4.0
@@ -29,7 +29,7 @@ def told(found: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"Made on {found['date']} by `python -m benchmarks.serving.s3rius --write`, on "
         f"{machine_of(found)}: the median of {found['rounds']} rounds of {found['seconds']} s for "
-        f"each figure. The load of the machine was {found['load']:g} at the beginning."
+        f"each figure. {load_of(found)}"
     )
     yield ""
     yield f"- {goal(found)}"

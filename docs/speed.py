@@ -83,6 +83,16 @@ def machine_of(found: Measured) -> str:
     )
 
 
+def load_of(found: Measured) -> str:
+    """Whether the machine had other things to do."""
+    said = f"The load of the machine was {found['load']:g} at the beginning"
+    return (
+        f"{said}: it was busy, and ratios say more than figures."
+        if found["load"] > 1
+        else f"{said}."
+    )
+
+
 def serving_tables(found: Measured) -> Iterator[str]:
     """Goals first, then a line for each service, then a table for each request and database."""
     for goal in goals(found):
