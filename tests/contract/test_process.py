@@ -266,13 +266,13 @@ OTHER_BAD_VALUES = [
 def assert_refused(project: Project, command: str, variable: str, value: str) -> None:
     environment = {"PORT": str(free_port()), "DATABASE_URL": "sqlite:///items.db"}
     environment[variable] = value
-    before = time.monotonic()
+    spent = stopwatch()
     arguments = [command] if command else []
     try:
         result = project.run(*arguments, environment=environment, timeout=15)
     except subprocess.TimeoutExpired:
         pytest.fail(f"{variable}={value}: the process did not end", pytrace=False)
-    seconds = time.monotonic() - before
+    seconds = spent()
     shown = result.stdout + result.stderr
     assert result.returncode > 0, f"{variable}={value}: exit {result.returncode}\n{shown}"
     assert seconds < 5, f"{variable}={value}: {seconds:.1f} s"
