@@ -139,9 +139,11 @@ def _scale(screen: Screen, catalog: Catalog, advised: Advice) -> Iterator[str]:
             unmet = ranked.unmet
             lacking = " or ".join(catalog.criteria[must] for must in unmet)
             yield from screen.wrapped(f"Not made for {lacking}:")
-        kept = "" if ranked.framework.facts.maintained else screen.style(f"  {UNKEPT}", "warn")
         line = f"  {scaled(screen, ranked, widest)}"
-        yield (screen.style(line, "quiet") if unmet else line) + kept
+        kept = "" if ranked.framework.facts.maintained else f"  {UNKEPT}"
+        room = "" if len(line + kept) < screen.width else "\n  "
+        shown = screen.style(line, "quiet") if unmet else line
+        yield f"{shown}{room}{screen.style(kept, 'warn')}" if kept else shown
 
 
 def remark(ranked: Ranked) -> str:

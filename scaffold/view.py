@@ -1,9 +1,12 @@
 """What a terminal can show: its width, colour, and which characters. Pure."""
 
+import re
 import textwrap
 from dataclasses import dataclass
 
 WIDEST = 100
+NO_BREAK = "\u00a0"  # textwrap leaves it alone
+TOGETHER = re.compile(r"(?<=\d) (?=(?:%|s|ms|µs|us|MB)(?!\w))|(?<=place) (?=\d)")
 STYLES = {"strong": "1", "quiet": "2", "good": "32", "warn": "33", "bad": "31"}
 
 
@@ -19,14 +22,18 @@ class Screen:
         return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colour else text
 
     def wrapped(self, text: str, indent: str = "", first: str | None = None) -> list[str]:
-        """`text` in lines that fit; `first` stands before the first, `indent` before the others."""
-        return textwrap.wrap(
-            text,
+        """`text` in lines that fit; `first` stands before the first, `indent` before the others.
+
+        A number stays on one line with its unit.
+        """
+        lines = textwrap.wrap(
+            TOGETHER.sub(NO_BREAK, text),
             min(self.width, WIDEST) - 1,
             initial_indent=indent if first is None else first,
             subsequent_indent=indent,
             break_on_hyphens=False,
         )
+        return [line.replace(NO_BREAK, " ") for line in lines]
 
     def bar(self, share: float, cells: int = 10) -> str:
         full = round(max(0.0, min(share, 1.0)) * cells)
