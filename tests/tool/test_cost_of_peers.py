@@ -123,6 +123,13 @@ def test_ours_has_to_answer_four_times_as_often(times: float, met: bool) -> None
     assert lines[-1] == "- Theirs, of FastAPI-template 6.1.2: 70.5 MB after the load; fastapi 2."
 
 
+def test_a_goal_that_is_missed_comes_with_what_a_bare_service_would_reach() -> None:
+    missed = "\n".join(s3rius.told(compared(3.0), kept=0.8))
+    assert "answers 1.25 times as often as ours, which comes to 3.75 times theirs" in missed
+    assert "bare" not in "\n".join(s3rius.told(compared(4.0), kept=0.8))
+    assert "bare" not in "\n".join(s3rius.told(compared(3.0), kept=None))
+
+
 def test_how_many_times_is_the_median_of_the_rounds() -> None:
     def sample(rps: float) -> Sample:
         return Sample(cpu_us=1, rps=rps, p50_ms=1, p99_ms=1)
