@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,19 @@ def pytest_configure(config: pytest.Config) -> None:
         "last: runs after the other tests of the same service",
     ):
         config.addinivalue_line("markers", marker)
+
+
+@pytest.fixture(scope="session")
+def compiled_once() -> Iterator[None]:
+    """Renderings in this process compile each template once, which is most of what they cost.
+
+    That it changes no byte of them is proven in tests/tool/test_check.py.
+    """
+    from jinja2.sandbox import SandboxedEnvironment
+
+    from scaffold import render
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SandboxedEnvironment, "compile", SandboxedEnvironment.compile)
+        render.compile_once()
+        yield

@@ -8,7 +8,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scaffold import catalog
+from tests.tool import warm
 
 if TYPE_CHECKING:
     from tests.tool.lineage import Lineage
@@ -55,6 +57,7 @@ class Checkout:
     """A copy of the tool with templates of the test's own."""
 
     root: Path
+    own_code: bool = False  # whether the code in `root` is another than the repository's
 
     @property
     def environment(self) -> dict[str, str]:
@@ -67,7 +70,34 @@ class Checkout:
         return [sys.executable, "-P", "-m", "scaffold"]
 
     def scaffold(self, *arguments: str, cwd: Path, **environment: str) -> Ran:
-        """Runs the command without a terminal."""
+        """Runs the command without a terminal; begun anew only where Python's own start matters."""
+        if self.own_code or any(name.startswith(warm.READ_AT_THE_START) for name in environment):
+            return self.anew(*arguments, cwd=cwd, **environment)
+        return self.warm(arguments, cwd, self.environment | environment)
+
+    def warm(
+        self,
+        arguments: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        seconds: float = 60,
+        **how: Any,
+    ) -> Ran:
+        """Runs the command without a terminal and without its start; see `warm.Warm.run`."""
+        with (
+            open(os.devnull) as given,  # noqa: PTH123
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+        ):
+            streams = (given.fileno(), out.fileno(), err.fileno())
+            run = warm.started().run(self.root, arguments, cwd, environment, streams, **how)
+            code = run.wait(seconds)
+            out.seek(0)
+            err.seek(0)
+            return self._ran(code, out.read().decode(), err.read().decode())
+
+    def anew(self, *arguments: str, cwd: Path, **environment: str) -> Ran:
+        """Runs the command without a terminal, from the start of Python on."""
         done = subprocess.run(
             [*self.command, *arguments],
             cwd=cwd,
@@ -79,8 +109,12 @@ class Checkout:
             timeout=60,
             check=False,
         )
-        assert "Traceback" not in done.stderr, done.stderr
-        return Ran(done.returncode, done.stdout, done.stderr)
+        return self._ran(done.returncode, done.stdout, done.stderr)
+
+    @staticmethod
+    def _ran(code: int, out: str, err: str) -> Ran:
+        assert "Traceback" not in err, err
+        return Ran(code, out, err)
 
     def new(self, *arguments: str, cwd: Path, **environment: str) -> Ran:
         """`scaffold new` without the lock and the repository, which need uv and git."""
@@ -121,6 +155,12 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    with warm.ended_after():
+        yield
 
 
 @pytest.fixture(scope="session")

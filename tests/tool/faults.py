@@ -1,12 +1,13 @@
 """Runs `scaffold new` again and again and breaks each run at another place. Not a test itself.
 
-    python faults.py CHECKOUT FOLDER KIND [STEP]
+    faults.py FOLDER KIND FIRST STEP    as a program of `warm`
 
-Run k is broken at its k-th write below FOLDER, for every k there is: by a signal (KIND is SIGKILL,
-SIGINT or SIGTERM) or by an error of the disk (KIND is ENOSPC, from there on, or EACCES, once).
-With STEP it is broken by SIGINT and SIGTERM together at every STEP-th line of the tool that it
-comes to. But for SIGKILL, the service goes into a folder that has to be made first.
-After each break the command is run again, unbroken. Prints one JSON object for each k.
+A run is broken at its k-th write below FOLDER, for k from FIRST in steps of STEP for as long as
+there is one: by a signal (KIND is SIGKILL, SIGINT or SIGTERM) or by an error of the disk (KIND is
+ENOSPC, from there on, or EACCES, once). Where KIND is LINE, it is broken by SIGINT and SIGTERM
+together at the k-th line of the tool that it comes to. But for SIGKILL, the service goes into a
+folder that has to be made first. After each break at a write the command is run again, unbroken.
+Prints one JSON object for each k.
 """
 
 from __future__ import annotations
@@ -23,19 +24,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-checkout, folder, kind = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-step = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+import scaffold.__main__ as entry
+from scaffold import render
+
+folder, kind = Path(sys.argv[1]), sys.argv[2]
+first, step = int(sys.argv[3]), int(sys.argv[4])
 output = folder if kind == "SIGKILL" else folder / "made" / "first"
-sys.path.insert(0, checkout)
-
-import scaffold.__main__ as entry  # noqa: E402
-from scaffold import cli, render, staging  # noqa: E402, F401  (imported once, for all runs)
-
 COMMAND = ["new", "my-svc", "--defaults", "--no-lock", "--no-git", "--output", str(output)]
 LASTING = ("ENOSPC",)
 WRITES = {"os.mkdir", "os.rename", "os.chmod"}
 REMOVALS = {"os.remove", "os.rmdir"}  # by names within a folder that is open
-TOOL = (f"{checkout}/scaffold/", contextlib.__file__)
+TOOL = (f"{Path(entry.__file__).parent}/", contextlib.__file__)
 
 
 class Break:
@@ -119,9 +118,9 @@ def run(at: int | None) -> tuple[int, bool, str]:
 
 
 def in_child(at: int | None, writer: int) -> int:
-    broken = (BreakAtLine if step else Break)(at or 0)
+    broken = (BreakAtLine if kind == "LINE" else Break)(at or 0)
     sys.argv = ["scaffold", *COMMAND]
-    if at and step:
+    if at and kind == "LINE":
         sys.settrace(broken)  # type: ignore[arg-type]
     elif at:
         sys.addaudithook(broken)  # type: ignore[arg-type]
@@ -153,13 +152,13 @@ def clean() -> None:
         shutil.rmtree(path)
 
 
-at = 1
+at = first
 while True:
     code, struck, said = run(at)
     if not struck:
         break
     after = {"at": at, "code": code, "said": said, "left": listing(), "files": files()}
-    again = None if step else run(None)[0]
+    again = None if kind == "LINE" else run(None)[0]
     print(json.dumps({**after, "again": again, "left_again": listing(), "files_again": files()}))
     clean()
-    at += step or 1
+    at += step

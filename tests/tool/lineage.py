@@ -183,7 +183,7 @@ def install(root: Path, site: Path) -> Checkout:
         shutil.copy(root / "CHANGELOG.md", source)
     shutil.copytree(root / "templates", source / "templates")
     history.bundle(root, source / "releases.bundle")
-    return Checkout(site)
+    return Checkout(site, own_code=True)
 
 
 @dataclass(frozen=True)

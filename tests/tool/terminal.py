@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import signal
+import struct
+import termios
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pexpect
 import pyte
+from pexpect.fdpexpect import fdspawn
 
+from tests.tool import warm
 from tests.tool.conftest import Checkout
 
 PATIENCE = 60.0  # seconds
@@ -36,26 +42,33 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.Stream(self.screen)
         self.written = ""
-        self._child = pexpect.spawn(
-            checkout.command[0],
-            [*checkout.command[1:], *arguments],
-            cwd=os.fspath(cwd),
-            env={
+        master, slave = os.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self._run = warm.started().run(
+            checkout.root,
+            arguments,
+            cwd,
+            {
                 **checkout.environment,
                 "TERM": "xterm-256color",
                 "LANG": "C.UTF-8",
                 **(environment or {}),
             },
-            dimensions=(rows, columns),
-            encoding="utf-8",
-            timeout=PATIENCE,
+            (slave, slave, slave),
         )
+        os.close(slave)
+        self._ended = False
+        self._master = fdspawn(master, encoding="utf-8", timeout=PATIENCE)
 
     def __enter__(self) -> Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._child.close(force=True)
+        if not self._ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._run.pid, signal.SIGKILL)
+            self._run.wait(PATIENCE)
+        self._master.close()
 
     @property
     def text(self) -> str:
@@ -66,7 +79,7 @@ class Terminal:
         self._read_until(lambda: words in " ".join(self.text.split()), words)
 
     def send(self, keys: str) -> None:
-        self._child.send(keys)
+        self._master.send(keys)
 
     def answer(self, question: str, keys: str) -> None:
         """Waits until `question` is the one that is asked, and answers it."""
@@ -86,14 +99,15 @@ class Terminal:
         self._read_until(asked_again, refusal)
 
     def signal(self, number: signal.Signals) -> None:
-        self._child.kill(number)
+        os.kill(self._run.pid, number)
 
     def end(self) -> int:
         """Waits for the end of the command and returns its exit code."""
         self._read_until(lambda: False, "the end", until_end=True)
-        self._child.wait()
-        assert self._child.exitstatus is not None, f"killed by {self._child.signalstatus}"
-        return int(self._child.exitstatus)
+        self._ended = True
+        code = self._run.wait(PATIENCE)
+        assert code >= 0, f"killed by {signal.Signals(-code).name}"
+        return code
 
     def _read_until(
         self, condition: Callable[[], bool], what: str, until_end: bool = False
@@ -102,7 +116,7 @@ class Terminal:
         while not condition():
             assert time.monotonic() < deadline, f"no {what!r} within {PATIENCE} s:\n{self.text}"
             try:
-                self._show(self._child.read_nonblocking(4096, timeout=1))
+                self._show(self._master.read_nonblocking(4096, timeout=1))
             except pexpect.TIMEOUT:
                 continue
             except pexpect.EOF:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,8 @@ import psutil
 import pytest
 
 from tests.servers import wait_until
+from tests.services import frameworks
+from tests.tool import warm
 from tests.tool.conftest import REPOSITORY
 from tests.tool.lineage import FIRST, SECOND, THIRD, Lineage, Owned, git
 from tests.tool.test_cli import tree
@@ -150,28 +153,36 @@ def test_a_check_of_versions_needs_no_git(services: Owned, tmp_path: Path) -> No
     assert "2 checked: 1 behind, 0 drifted." in ran.out
 
 
-def test_rendering_many_gives_the_same_bytes_as_rendering_one(tmp_path: Path) -> None:
+FEW = [("flask", "github"), ("falcon", "none")]
+ALL = [(one, ci) for one in frameworks() for ci in ("github", "none")]
+
+
+@pytest.mark.parametrize(
+    "made_of", [FEW, pytest.param(ALL, marks=pytest.mark.slow)], ids=["few", "all"]
+)
+def test_rendering_many_gives_the_same_bytes_as_rendering_one(
+    tmp_path: Path, made_of: list[tuple[str, str]]
+) -> None:
     """What a process keeps of compiled templates never reaches another service."""
     program = (
-        "import sys, pathlib\n"
+        "import json, sys, pathlib\n"
         "from scaffold import answers, catalog, render\n"
         "known, folder = catalog.load(), pathlib.Path(sys.argv[1])\n"
         "def make(kind):\n"
-        "    for framework in known.question('framework').choices[:3]:\n"
-        "        for ci in ('github', 'none'):\n"
-        "            name = f'svc-{ci}'\n"
-        "            given = {'name': name, 'framework': framework, 'ci': ci}\n"
-        "            complete = answers.complete(known, given)\n"
-        "            render.render(known.root, complete, folder / kind / framework / ci)\n"
+        "    for framework, ci in json.loads(sys.argv[2]):\n"
+        "        name = f'svc-{ci}'\n"
+        "        given = {'name': name, 'framework': framework, 'ci': ci}\n"
+        "        complete = answers.complete(known, given)\n"
+        "        render.render(known.root, complete, folder / kind / framework / ci)\n"
         "make('plain')\n"
         "render.compile_once()\n"
         "make('first')\n"
         "make('again')\n"
     )
-    words = [sys.executable, "-c", program, str(tmp_path)]
+    words = [sys.executable, "-c", program, str(tmp_path), json.dumps(made_of)]
     subprocess.run(words, cwd=REPOSITORY, check=True, timeout=120)
     plain, first, again = (tree(tmp_path / kind) for kind in ("plain", "first", "again"))
-    assert len(plain) > 300
+    assert len(plain) > 40 * len(made_of)
     assert plain == first == again
 
 
@@ -183,8 +194,15 @@ def two_processes_just_begun(_folder: Path, process: psutil.Process) -> bool:
     return len(process.children()) > 1
 
 
-@pytest.mark.parametrize("moment", [two_processes_just_begun, rendering])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        (rendering, signal.SIGINT),
+        (two_processes_just_begun, signal.SIGTERM),
+        pytest.param(rendering, signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(two_processes_just_begun, signal.SIGINT, marks=pytest.mark.slow),
+    ],
+)
 def test_an_interruption_ends_a_long_check_at_once_and_without_noise(
     lineage: Lineage,
     made: Path,
@@ -197,20 +215,18 @@ def test_an_interruption_ends_a_long_check_at_once_and_without_noise(
     for name in names:
         shutil.copytree(made / FIRST, tmp_path / name, copy_function=os.link)
     tool = lineage[SECOND]
-    running = subprocess.Popen(
-        [*tool.command, "check", "--jobs", "2", *names],
-        cwd=tmp_path,
-        env=tool.environment | {"TMPDIR": str(tmp_path)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    process = psutil.Process(running.pid)
-    wait_until(lambda: moment(tmp_path, process), 60, "the moment")
-    os.killpg(running.pid, number)
-    out, err = running.communicate(timeout=60)
-    assert (running.returncode, out) == (130, "")
-    assert err.strip() == "scaffold: Interrupted."
+    with open(os.devnull) as given, (tmp_path / "said").open("w+") as said:  # noqa: PTH123
+        running = warm.started().run(
+            tool.root,
+            ["check", "--jobs", "2", *names],
+            tmp_path,
+            tool.environment | {"TMPDIR": str(tmp_path)},
+            (given.fileno(), said.fileno(), said.fileno()),
+        )
+        process = psutil.Process(running.pid)
+        wait_until(lambda: moment(tmp_path, process), 60, "the moment")
+        os.killpg(running.pid, number)
+        assert running.wait(60) == 130
+        said.seek(0)
+        assert said.read().strip() == "scaffold: Interrupted."
     assert not list(tmp_path.glob("scaffold-*"))

@@ -14,7 +14,10 @@ EXAMPLES = REPOSITORY / "examples"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(
+    tmp_path_factory: pytest.TempPathFactory,
+    compiled_once: None,  # noqa: ARG001
+) -> Path:
     """What the command makes in a folder where an old example lies."""
     spec = importlib.util.spec_from_file_location("regenerate", EXAMPLES / "regenerate.py")
     assert spec is not None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,31 +24,36 @@ WHOLE = [
     "src/my_svc/app.py",
 ]
 FEWEST_WRITES = 2 * len(WHOLE)
+FEWEST_LINES = 1000
 HIDDEN = ".my-svc.scaffold-"
+# Every day each kind breaks every fifth write, and all together break every one.
+KINDS = ["ENOSPC", "EACCES", "SIGINT", "SIGTERM", "SIGKILL"]
+SOME = {kind: (first, len(KINDS)) for first, kind in enumerate(KINDS, 1)}
+EACH = (1, 1)
+
+some_or_each = pytest.mark.parametrize(
+    "each", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["some", "each"]
+)
 
 
-def broken_runs(checkout: Checkout, folder: Path, *kind: str) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        [sys.executable, str(FAULTS), str(checkout.root), str(folder), *kind],
-        env=checkout.environment,
-        capture_output=True,
-        text=True,
-        timeout=1800,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
-    runs = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(runs) >= FEWEST_WRITES
+def broken_runs(
+    checkout: Checkout, folder: Path, kind: str, first: int, step: int
+) -> list[dict[str, Any]]:
+    line = [str(folder), kind, str(first), str(step)]
+    ran = checkout.warm(line, folder, checkout.environment, seconds=1800, program=FAULTS)
+    assert ran.code == 0, ran.err
+    runs = [json.loads(line) for line in ran.out.splitlines()]
+    assert len(runs) >= (FEWEST_LINES if kind == "LINE" else FEWEST_WRITES) // step
     return runs
 
 
-@pytest.mark.parametrize("kind", ["ENOSPC", "EACCES", "SIGINT", "SIGTERM"])
+@some_or_each
+@pytest.mark.parametrize("kind", KINDS[:-1])
 def test_a_broken_run_leaves_nothing_and_can_be_repeated(
-    checkout: Checkout, tmp_path: Path, kind: str
+    checkout: Checkout, tmp_path: Path, kind: str, each: bool
 ) -> None:
     code = 130 if kind.startswith("SIG") else 3
-    for run in broken_runs(checkout, tmp_path, kind):
+    for run in broken_runs(checkout, tmp_path, kind, *(EACH if each else SOME[kind])):
         whole_or_absent(run, code)
         assert run["again"] == (3 if run["files"] else 0), run
         assert run["left_again"] == ["my-svc"], run
@@ -69,25 +72,21 @@ def whole_or_absent(run: dict[str, Any], code: int) -> None:
     assert run["code"] in (0, code), run
 
 
+@pytest.mark.parametrize(
+    "step", [101, pytest.param(1, marks=pytest.mark.slow)], ids=["some lines", "each line"]
+)
 def test_a_signal_at_any_line_of_the_tool_leaves_nothing(
-    checkout: Checkout, tmp_path: Path
+    checkout: Checkout, tmp_path: Path, step: int
 ) -> None:
-    for run in broken_runs(checkout, tmp_path, "SIGINT", "41"):
+    for run in broken_runs(checkout, tmp_path, "LINE", 1, step):
         whole_or_absent(run, 130)
 
 
-@pytest.mark.slow
-def test_a_signal_at_every_line_of_the_tool_leaves_nothing(
-    checkout: Checkout, tmp_path: Path
-) -> None:
-    for run in broken_runs(checkout, tmp_path, "SIGINT", "1"):
-        whole_or_absent(run, 130)
-
-
+@some_or_each
 def test_a_killed_run_leaves_no_half_service_and_the_next_run_cleans_up(
-    checkout: Checkout, tmp_path: Path
+    checkout: Checkout, tmp_path: Path, each: bool
 ) -> None:
-    runs = broken_runs(checkout, tmp_path, "SIGKILL")
+    runs = broken_runs(checkout, tmp_path, "SIGKILL", *(EACH if each else SOME["SIGKILL"]))
     assert any(run["left"] for run in runs), "no run was killed half way"
     for run in runs:
         assert run["code"] == -9, run

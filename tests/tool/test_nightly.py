@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from nightly.results import TITLES, About, Bite, Check, Result, Run, Step
 from scaffold import catalog, finish, matrix, sources
 from scaffold.catalog import Catalog
 from tests.tool.conftest import REPOSITORY, WITH_TEMPLATE
-from tests.tool.lineage import NEWEST_GUIDE, SOMEBODY, make_lineage
+from tests.tool.lineage import NEWEST_GUIDE, SOMEBODY, Lineage
 
 HOSTILE = "</pre><script>alert(1)</script> | `x` \N{BALLOT X}"
 MADE = (Step("generate", "pass", 1.0), Step("install", "pass", 4.0))
@@ -51,6 +52,10 @@ def test_its_end_breaks(broken): pass
 """
 
 
+# Plugins that PROBE has no use for take longer to import than it takes to run.
+ONLY_XDIST = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "xdist.plugin"}
+
+
 @pytest.fixture(scope="module", params=[(), ("-n", "2")], ids=["one process", "two"])
 def recorded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -64,7 +69,7 @@ def recorded(
     subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "nightly.recorder", "--record", str(record),
          *request.param, "--rootdir", str(folder), str(folder)],
-        cwd=REPOSITORY, capture_output=True, check=False,
+        cwd=REPOSITORY, env=os.environ | ONLY_XDIST, capture_output=True, check=False,
     )  # fmt: skip
     lines = list(recorder.Reader(record).new())
     assert {line["total"] for line in lines if "total" in line} == {6}
@@ -123,11 +128,9 @@ def test_the_time_of_what_ran_together_is_divided() -> None:
 
 
 @pytest.fixture
-def checkout_of_three(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def checkout_of_three(lineage: Lineage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The nightly run in a checkout of small templates with two releases behind it."""
-    root = make_lineage(tmp_path_factory.mktemp("lineage")).repository
+    root = lineage.repository
     monkeypatch.setattr(cells_, "REPOSITORY", root)
     monkeypatch.setattr(catalog, "HERE", root / "scaffold")
     # The small templates have nothing to lock.
@@ -210,7 +213,7 @@ def test_of_one_service_nothing_is_skipped_for_an_answer_that_it_does_not_have()
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "tests/deployment", "--collect-only", "-q", "-m", "",
          "--framework", "flask", "--rendering", "flask-postgresql-none", "-p", "nightly.recorder"],
-        cwd=REPOSITORY, capture_output=True, text=True, check=False,
+        cwd=REPOSITORY, env=os.environ | ONLY_XDIST, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:]
     assert "[flask-postgresql-none]" in done.stdout
@@ -226,7 +229,9 @@ def test_what_could_not_be_made_is_in_no_session(cells: list[matrix.Cell]) -> No
 
 
 def test_a_session_that_ends_without_a_test_is_a_failure(tmp_path: Path) -> None:
-    nothing = sessions.Session("contract, sqlite", ("tests/contract", "--no-such-option"), ("x",))
+    nothing = sessions.Session(
+        "contract, sqlite", ("tests/contract", "--no-such-option"), ("x",), environment=ONLY_XDIST
+    )
     (test,) = sessions.run(nothing, tmp_path / "log", lambda *_: None)
     assert (test["state"], test["step"]) == ("fail", "contract")
     assert "no-such-option" in test["said"]
