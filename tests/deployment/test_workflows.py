@@ -80,6 +80,8 @@ def test_the_nightly_run_needs_no_one_to_start_it_and_leaves_nothing_out() -> No
     assert found["prove"]["strategy"]["matrix"] == "${{ fromJSON(needs.matrix.outputs.shards) }}"
     assert found["prove"]["strategy"]["fail-fast"] is False
     assert set(found["report"]["needs"]) == {"prove", "break"}
-    assert set(found["tell"]["needs"]) == {"report", "update"}
+    assert set(found["tell"]["needs"]) == {"report", "update", "slow"}
+    slow = yaml.safe_dump(found["slow"]["steps"])
+    assert all(folder in slow for folder in ("tests/tool", "tests/templates", "tests/docs"))
     steps = yaml.safe_dump(found["report"]["steps"])
     assert "nightly report --whole" in steps

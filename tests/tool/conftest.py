@@ -122,9 +122,9 @@ class Checkout:
 
 
 def make_checkout(root: Path) -> Checkout:
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(REPOSITORY / "scaffold", root / "scaffold", ignore=ignore)
-    compileall.compile_dir(root / "scaffold", quiet=1)  # once, and not in each run
+    # With what is compiled of it, and the rest compiled once and not in each run.
+    shutil.copytree(REPOSITORY / "scaffold", root / "scaffold")
+    compileall.compile_dir(root / "scaffold", quiet=1)
     for name in ("copier.yml", "guidance.toml", "templates/taken.toml", "templates/refused.toml"):
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(REPOSITORY / name, root / name)
@@ -174,6 +174,17 @@ def lineage(tmp_path_factory: pytest.TempPathFactory) -> Lineage:
     from tests.tool.lineage import make_lineage
 
     return make_lineage(tmp_path_factory.mktemp("lineage"))
+
+
+@pytest.fixture(scope="session")
+def made(lineage: Lineage, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a service of each release, named as the release; none is in a repository."""
+    folder = tmp_path_factory.mktemp("made")
+    for version, tool in lineage.installed.items():
+        ran = tool.new("my-svc", "--framework", "flask", cwd=folder)
+        assert ran.code == 0, ran.err
+        (folder / "my-svc").rename(folder / version)
+    return folder
 
 
 @pytest.fixture(scope="session")

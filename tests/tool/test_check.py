@@ -22,17 +22,6 @@ from tests.tool.lineage import FIRST, SECOND, THIRD, Lineage, Owned, git
 from tests.tool.test_cli import tree
 
 
-@pytest.fixture(scope="module")
-def made(lineage: Lineage, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a service of each release, named as the release; none is in a repository."""
-    folder = tmp_path_factory.mktemp("made")
-    for version in (FIRST, SECOND):
-        ran = lineage[version].new("my-svc", "--framework", "flask", cwd=folder)
-        assert ran.code == 0, ran.err
-        (folder / "my-svc").rename(folder / version)
-    return folder
-
-
 @pytest.fixture
 def services(lineage: Lineage, made: Path, tmp_path: Path) -> Owned:
     """Both services in a folder where the second release is installed."""

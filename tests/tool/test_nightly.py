@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from nightly import __main__ as command
 from nightly import cells as cells_
 from nightly import floors, recorder, report, results, sessions
 from nightly.cells import Made
@@ -419,14 +420,17 @@ def test_a_run_that_holds_says_so(cells: list[matrix.Cell], names: dict[str, str
     assert rows == [f"| P1 {TITLES['P1']} |" + " \N{LARGE GREEN CIRCLE} |" * 9]
 
 
-def test_nothing_that_was_run_is_no_success(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "nightly", "report", "--results", str(tmp_path / "none"),
-         "--report", str(tmp_path / "report")],
-        cwd=REPOSITORY, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (1, "")
-    assert done.stdout.startswith("Nothing was run: ")
+def test_nothing_that_was_run_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = ["--results", str(tmp_path / "none"), "--report", str(tmp_path / "report")]
+    monkeypatch.setattr(sys, "argv", ["nightly", "report", *folders])
+    for variable, value in command.SOMEBODY.items():
+        monkeypatch.setenv(variable, value)
+    assert command.main() == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("Nothing was run: ")
+    assert said.err == ""
     assert (tmp_path / "report" / "index.html").exists()
 
 

@@ -63,7 +63,7 @@ def test_the_wheel_has_the_templates_as_they_are(wheel: Path) -> None:
     assert not [name for name in inside if "__pycache__" in name]
 
 
-@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("there", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_wheel_has_the_figures_where_its_source_has_them(tmp_path: Path, there: bool) -> None:
     """Also by way of an sdist; a fork may have none, and is built all the same."""
     clone = tmp_path / "clone"
@@ -164,6 +164,7 @@ def test_a_build_from_a_cut_history_fails_and_says_why(shallow: Path, tmp_path: 
     assert not list(tmp_path.glob("*.whl"))
 
 
+@pytest.mark.slow
 def test_an_editable_install_works_with_a_cut_history(shallow: Path, tmp_path: Path) -> None:
     environment = tmp_path / "environment"
     _run("uv", "venv", "--quiet", str(environment), cwd=tmp_path)

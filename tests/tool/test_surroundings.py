@@ -137,7 +137,9 @@ def test_a_read_only_disk_is_told(checkout: Checkout, tmp_path: Path) -> None:
     assert ran.err == "scaffold: my-svc cannot be written: Read-only file system.\n"
 
 
-@pytest.mark.parametrize("line", [f"{NEW} --dry-run", "show flask"])
+@pytest.mark.parametrize(
+    "line", [f"{NEW} --dry-run", pytest.param("show flask", marks=pytest.mark.slow)]
+)
 def test_a_full_temporary_folder_is_told_where_one_is_needed(
     checkout: Checkout, tmp_path: Path, line: str
 ) -> None:

@@ -34,17 +34,6 @@ EDITED_MOVED = ("moved 25\n", "moved 25, in the owner's words\n")
 CLASHING = ("line 3\n", "line 3, in the owner's words\n")
 
 
-@pytest.fixture(scope="module")
-def made(lineage: Lineage, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a service of the first and one of the third release, without repositories."""
-    folder = tmp_path_factory.mktemp("made")
-    for version in (FIRST, THIRD):
-        ran = lineage[version].new("my-svc", "--framework", "flask", cwd=folder)
-        assert ran.code == 0, ran.err
-        (folder / "my-svc").rename(folder / version)
-    return folder
-
-
 @pytest.fixture
 def service(lineage: Lineage, made: Path, tmp_path: Path) -> Owned:
     """A service of the first release, where the second is installed now."""
