@@ -40,6 +40,7 @@ WHERE_TESTS_ARE = ("tests/contract", "tests/deployment")
 FAILED = re.compile(r"^FAILED (\S+?::\S+.*?)(?: - .*)?$", re.MULTILINE)
 PASSED = re.compile(r"^PASSED (\S+?::\S+.*?)$", re.MULTILINE)
 DOES_NOT_START = re.compile(r"^ERROR (\S+?::\S+.*?)(?: - .*)?$", re.MULTILINE)
+FUNCTIONS_AT_ONCE = 8
 RAN = re.compile(r"\b\d+ (passed|failed|xfailed)")
 
 
@@ -178,7 +179,8 @@ def run(mutants: list[Mutant], folder: Path, jobs: int, tell: Told) -> list[Outc
             benches.put(bench)
         with ThreadPoolExecutor(jobs) as pool:
             outcomes = list(pool.map(attempt, mutants))
-        return confirmed(outcomes, benches.get(), folder / "cases", tell)
+            passing = passing_unpatched(outcomes, benches, folder, pool)
+    return confirmed(outcomes, passing, tell)
 
 
 def places_of_tests() -> dict[str, str]:
@@ -244,20 +246,45 @@ def patched(text: str, patch: Patch) -> str:
     return text.replace(patch.old, patch.new)
 
 
-def confirmed(outcomes: list[Outcome], bench: Bench, file: Path, tell: Told) -> list[Outcome]:
-    """A test that fails on the service as it is has caught nothing."""
-    passing: set[str] = set()
+def passing_unpatched(
+    outcomes: list[Outcome], benches: queue.Queue[Bench], folder: Path, pool: ThreadPoolExecutor
+) -> set[tuple[str, str]]:
+    """Of the cases that noticed a patch those that pass without it, each with its framework."""
+
+    def ask(number: int, framework: str, cases: list[str]) -> set[tuple[str, str]]:
+        file = folder / f"cases-{number}"
+        file.write_text("\n".join(cases))
+        tests = dict.fromkeys(case.partition("[")[0] for case in cases)
+        bench = benches.get()
+        try:
+            said = bench.pytest_says(framework, *tests, MUTATIONS_CASES=str(file))
+        finally:
+            benches.put(bench)
+        return {(framework, case) for case in PASSED.findall(said)}
+
+    parts = list(enumerate(confirmations(outcomes)))
+    asked = [pool.submit(ask, number, framework, cases) for number, (framework, cases) in parts]
+    return {found for answer in asked for found in answer.result()}
+
+
+def confirmations(outcomes: list[Outcome]) -> Iterator[tuple[str, list[str]]]:
+    """The cases that noticed a patch, a few test functions at a time, with their framework."""
     for framework in dict.fromkeys(outcome.mutant.framework for outcome in outcomes):
         mine = (o for o in outcomes if o.mutant.framework == framework and not o.missed)
         cases = sorted({case for outcome in mine for case in outcome.cases})
-        if cases:
-            file.write_text("\n".join(cases))
-            tests = dict.fromkeys(case.partition("[")[0] for case in cases)
-            said = bench.pytest_says(framework, *tests, MUTATIONS_CASES=str(file))
-            passing |= set(PASSED.findall(said))
+        functions = list(dict.fromkeys(case.partition("[")[0] for case in cases))
+        for start in range(0, len(functions), FUNCTIONS_AT_ONCE):
+            some = set(functions[start : start + FUNCTIONS_AT_ONCE])
+            yield framework, [case for case in cases if case.partition("[")[0] in some]
+
+
+def confirmed(outcomes: list[Outcome], passing: set[tuple[str, str]], tell: Told) -> list[Outcome]:
+    """A test that fails on the service as it is has caught nothing."""
     result = []
     for outcome in outcomes:
-        if doubtful := sorted(set(outcome.cases) - passing) if not outcome.missed else []:
+        framework = outcome.mutant.framework
+        cases = set() if outcome.missed else set(outcome.cases)
+        if doubtful := sorted(case for case in cases if (framework, case) not in passing):
             reason = f"without the patch there fails too: {' '.join(doubtful)}"
             outcome = replace(outcome, missed=reason)
             tell(outcome)
