@@ -58,4 +58,4 @@ def _offline(missing: list[str] | None) -> str:
         return "not tried"
     if missing == ["everything"]:
         return "no"
-    return f"without {' and '.join(missing)}" if missing else "yes"
+    return f"without {', '.join(missing)}" if missing else "yes"

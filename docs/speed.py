@@ -86,11 +86,7 @@ def machine_of(found: Measured) -> str:
 def load_of(found: Measured) -> str:
     """Whether the machine had other things to do."""
     said = f"The load of the machine was {found['load']:g} at the beginning"
-    return (
-        f"{said}: it was busy, and ratios say more than figures."
-        if found["load"] > 1
-        else f"{said}."
-    )
+    return f"{said}: it had other things to do as well." if found["load"] > 1 else f"{said}."
 
 
 def serving_tables(found: Measured) -> Iterator[str]:

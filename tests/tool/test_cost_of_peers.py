@@ -56,7 +56,7 @@ def test_the_table_has_every_tool_the_cheapest_first() -> None:
         "| quick | 1.0 | 0.12 | 0.50 (1.0) | 5 | 1,234 | yes |",
         "| lame | 1.0 | 0.12 | 2.00 (4.0) | 5 | 1,234 | no |",
         "| unknown | 1.0 | 0.12 | 3.00 (6.0) | 5 | 1,234 | not tried |",
-        "| slow | 1.0 | 0.12 | 9.00 (18.0) | 5 | 1,234 | without environment and lock |",
+        "| slow | 1.0 | 0.12 | 9.00 (18.0) | 5 | 1,234 | without environment, lock |",
     ]
 
 
