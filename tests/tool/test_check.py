@@ -16,7 +16,6 @@ import pytest
 
 from tests.servers import wait_until
 from tests.services import frameworks
-from tests.tool import warm
 from tests.tool.conftest import REPOSITORY
 from tests.tool.lineage import FIRST, SECOND, THIRD, Lineage, Owned, git
 from tests.tool.test_cli import tree
@@ -204,18 +203,20 @@ def test_an_interruption_ends_a_long_check_at_once_and_without_noise(
     for name in names:
         shutil.copytree(made / FIRST, tmp_path / name, copy_function=os.link)
     tool = lineage[SECOND]
-    with open(os.devnull) as given, (tmp_path / "said").open("w+") as said:  # noqa: PTH123
-        running = warm.started().run(
-            tool.root,
-            ["check", "--jobs", "2", *names],
-            tmp_path,
-            tool.environment | {"TMPDIR": str(tmp_path)},
-            (given.fileno(), said.fileno(), said.fileno()),
-        )
-        process = psutil.Process(running.pid)
-        wait_until(lambda: moment(tmp_path, process), 60, "the moment")
-        os.killpg(running.pid, number)
-        assert running.wait(60) == 130
-        said.seek(0)
-        assert said.read().strip() == "scaffold: Interrupted."
+    running = subprocess.Popen(
+        [*tool.command, "check", "--jobs", "2", *names],
+        cwd=tmp_path,
+        env=tool.environment | {"TMPDIR": str(tmp_path)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    process = psutil.Process(running.pid)
+    wait_until(lambda: moment(tmp_path, process), 60, "the moment")
+    os.killpg(running.pid, number)
+    out, err = running.communicate(timeout=60)
+    assert (running.returncode, out) == (130, "")
+    assert err.strip() == "scaffold: Interrupted."
     assert not list(tmp_path.glob("scaffold-*"))

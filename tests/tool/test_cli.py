@@ -645,6 +645,7 @@ def test_text_is_ascii_where_nothing_else_can_be_shown(checkout: Checkout, tmp_p
     )
     assert (ran.returncode, ran.stderr) == (0, b"")
     assert ran.stdout.isascii()
+    assert rb"\u" not in ran.stdout, "what could not be shown was escaped"
     assert b" fits best" in ran.stdout
 
 
