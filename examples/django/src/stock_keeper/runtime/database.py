@@ -61,16 +61,17 @@ class PooledWrapper(BaseDatabaseWrapper):
     Django, the admin and the sessions too, is bounded.
     """
 
+    shared: Pool
     _place: Bulkhead | None = None
 
-    @property
-    def shared(self) -> Pool:
+    def find_pool(self) -> Pool:
         """The pool of all threads whose connections have these settings."""
         names = ("NAME", "HOST", "PORT", "USER", "OPTIONS")
         key = tuple(str(self.settings_dict[name]) for name in names)
         return _pools.get(key) or _pools.setdefault(key, Pool())
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        self.shared = self.find_pool()
         self.take_place(self.shared.users)
         try:
             return self.shared.take() or self.open(conn_params)

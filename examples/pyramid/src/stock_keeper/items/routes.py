@@ -20,8 +20,6 @@ from .store import Item, ItemContent, ItemStore
 
 
 def includeme(config: Configurator) -> None:
-    store = ItemStore(config.registry.settings["database"])
-    config.add_request_method(lambda request: store, "items", property=True)
     config.add_resource("items", "/v1/items", GET=list_items, POST=create_item)
     config.add_resource(
         "item", "/v1/items/{item_id}", GET=get_item, PUT=replace_item, DELETE=delete_item
@@ -30,7 +28,7 @@ def includeme(config: Configurator) -> None:
 
 def list_items(request: Request) -> dict[str, Any]:
     page = read_page(request.query_string)
-    found, last = request.items.page(page.limit, page.after)
+    found, last = store(request).page(page.limit, page.after)
     cursor = None if last is None else cursor_after(last)
     if cursor:
         following = request.route_path("items", _query={"limit": page.limit, "cursor": cursor})
@@ -39,14 +37,14 @@ def list_items(request: Request) -> dict[str, Any]:
 
 
 def create_item(request: Request) -> dict[str, Any]:
-    item = request.items.create(content(request))
+    item = store(request).create(content(request))
     request.response.status_code = 201
     request.response.headers["Location"] = request.route_path("item", item_id=item.id)
     return shown(request, item)
 
 
 def get_item(request: Request) -> dict[str, Any] | Response:
-    item = request.items.get(item_id(request))
+    item = store(request).get(item_id(request))
     if none_match(request.headers.get("If-None-Match"), item.revision):
         return Response(status=304, headerlist=[("ETag", entity_tag(item.revision))])
     return shown(request, item)
@@ -55,12 +53,16 @@ def get_item(request: Request) -> dict[str, Any] | Response:
 def replace_item(request: Request) -> dict[str, Any]:
     wanted = content(request)
     revisions = if_match(request.headers.get("If-Match"))
-    return shown(request, request.items.replace(item_id(request), wanted, revisions))
+    return shown(request, store(request).replace(item_id(request), wanted, revisions))
 
 
 def delete_item(request: Request) -> Response:
-    request.items.delete(item_id(request), if_match(request.headers.get("If-Match")))
+    store(request).delete(item_id(request), if_match(request.headers.get("If-Match")))
     return Response(status=204)
+
+
+def store(request: Request) -> ItemStore:
+    return ItemStore(request.registry.settings["database"])
 
 
 def item_id(request: Request) -> UUID:

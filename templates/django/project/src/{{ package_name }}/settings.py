@@ -21,14 +21,17 @@ INSTALLED_APPS = [
 ]
 ROOT_URLCONF = f"{__package__}.urls"
 APPEND_SLASH = False
+# Below these paths are pages with sessions and forms. The API has neither, and goes past what
+# `pages` has of Django's middleware.
+PAGES = ("/admin/",)
 MIDDLEWARE = [
-    "django.middleware.security.SecurityMiddleware",
+    f"{__package__}.runtime.pages.Security",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    f"{__package__}.runtime.pages.Sessions",
+    f"{__package__}.runtime.pages.ForgeryProtection",
+    f"{__package__}.runtime.pages.Authentication",
+    f"{__package__}.runtime.pages.Messages",
+    f"{__package__}.runtime.pages.FrameOptions",
 ]
 TEMPLATES: list[dict[str, Any]] = [
     {
@@ -91,6 +94,9 @@ SECURE_CONTENT_TYPE_NOSNIFF = False
 LOGGING_CONFIG = None
 DEBUG_PROPAGATE_EXCEPTIONS = True
 SILENCED_SYSTEM_CHECKS = [
+    "security.W001",  # what Django looks for by its name in MIDDLEWARE is there by that of
+    "security.W002",  # `runtime.pages`
+    "security.W003",
     "security.W004",  # HSTS and
     "security.W008",  # the redirect to https belong to the gateway that speaks TLS
     "security.W006",  # nosniff: see above

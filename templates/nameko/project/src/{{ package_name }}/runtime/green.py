@@ -29,10 +29,16 @@ from sqlalchemy import Dialect, Engine, event  # noqa: E402  only after the patc
 
 
 class Cursor(sqlite3.Cursor):
-    """A cursor whose statements run in a real thread: a locked file and a slow disk take time."""
+    """A cursor that writes in a real thread: a locked file and a disk that has to be sure take time.
 
-    def execute(self, *args: Any) -> "Cursor":
-        tpool.execute(super().execute, *args)
+    Who reads waits for no lock, as the file has a write-ahead log, and is done before a thread
+    would have begun.
+    """
+
+    def execute(self, statement: str, *args: Any) -> "Cursor":
+        if statement.startswith("SELECT"):
+            return super().execute(statement, *args)
+        tpool.execute(super().execute, statement, *args)
         return self
 
 

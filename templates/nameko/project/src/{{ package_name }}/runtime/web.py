@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import eventlet
-from eventlet import wsgi
+from eventlet import hubs, wsgi
 from nameko.web.handlers import HttpRequestHandler
 from nameko.web.server import HttpOnlyProtocol
 from nameko.web.server import WebServer as NamekoWebServer
@@ -96,7 +96,7 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
     lingers = False
 
     def handle_one_request(self) -> None:
-        late = eventlet.spawn_after(CLIENT_SECONDS, self._stop_reading)
+        late = hubs.get_hub().schedule_call_global(CLIENT_SECONDS, self._stop_reading)
         try:
             super().handle_one_request()
         finally:

@@ -9,14 +9,32 @@ from .. import deadlines
 from ..database import PooledWrapper
 
 _UNBOUNDED_SECONDS = 600  # a migration waits for another one
+_NEARLY_SECONDS = 0.05
+
+
+class Connection(sqlite3.Connection):
+    """A connection that remembers how long it waits: to say it anew each time takes a while."""
+
+    waits_seconds = 0.0
+
+    def limit_waiting(self) -> None:
+        """Let a statement wait for the file's lock no longer than until the deadline."""
+        left = deadlines.remaining()
+        seconds = _UNBOUNDED_SECONDS if left is None else left
+        if abs(seconds - self.waits_seconds) > _NEARLY_SECONDS:
+            self.execute(f"PRAGMA busy_timeout = {int(1000 * seconds)}")
+            self.waits_seconds = seconds
 
 
 class DatabaseWrapper(PooledWrapper, base.DatabaseWrapper):
     """SQLite, pooled; of those who write, one is let in and the rest queue outside."""
 
+    def get_connection_params(self) -> dict[str, Any]:
+        return {**super().get_connection_params(), "factory": Connection}
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         connection = super().get_new_connection(conn_params)
-        limit_waiting(connection)
+        connection.limit_waiting()
         return connection
 
     def is_idle(self) -> bool:
@@ -24,12 +42,5 @@ class DatabaseWrapper(PooledWrapper, base.DatabaseWrapper):
 
     def _start_transaction_under_autocommit(self) -> None:
         self.take_place(self.shared.writers)
-        limit_waiting(self.connection)
+        self.connection.limit_waiting()
         super()._start_transaction_under_autocommit()  # type: ignore[misc]
-
-
-def limit_waiting(connection: sqlite3.Connection) -> None:
-    """Let a statement wait for the file's lock no longer than until the deadline."""
-    left = deadlines.remaining()
-    milliseconds = int(1000 * (_UNBOUNDED_SECONDS if left is None else left))
-    connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
