@@ -96,6 +96,14 @@ def test_the_admin_refuses_what_the_api_refuses(
     assert len(admin.get("/v1/items").json()["items"]) == 1
 
 
+def test_only_pages_pass_what_is_for_pages(admin: httpx.Client) -> None:
+    """The API asks for no session and no form's token, and sends a browser no word of them."""
+    assert admin.get("/admin/").headers["X-Frame-Options"] == "DENY"
+    answer = admin.post("/v1/items", json={"name": "bolt"})
+    assert answer.status_code == 201
+    assert not {"X-Frame-Options", "Vary", "Set-Cookie"} & set(answer.headers)
+
+
 def test_its_style_comes_from_the_service_itself(client: httpx.Client) -> None:
     page = client.get("/admin/login/").text
     sheets = re.findall(r'<link rel="stylesheet" href="([^"]+)"', page)

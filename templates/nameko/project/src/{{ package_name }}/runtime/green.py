@@ -29,10 +29,9 @@ from sqlalchemy import Dialect, Engine, event  # noqa: E402  only after the patc
 
 
 class Cursor(sqlite3.Cursor):
-    """A cursor that writes in a real thread: a locked file and a disk that has to be sure take time.
+    """A cursor that writes in a real thread: a locked file and a slow disk take time.
 
-    Who reads waits for no lock, as the file has a write-ahead log, and is done before a thread
-    would have begun.
+    To read needs no lock, as the file has a write-ahead log, and takes less than a thread's start.
     """
 
     def execute(self, statement: str, *args: Any) -> "Cursor":
