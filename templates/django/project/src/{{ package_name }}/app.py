@@ -2,7 +2,6 @@
 
 import logging
 import re
-from functools import cache
 from typing import TYPE_CHECKING
 
 from django.core.handlers.wsgi import WSGIHandler
@@ -50,9 +49,5 @@ def create_app(settings: Settings) -> "WSGIApplication":
 def name_route(request: HttpRequest) -> None:
     """Tell the metrics and the log which route matched, as the API's document writes it."""
     if request.resolver_match is not None:
-        request.META[EXCHANGE].route = _template_of(request.resolver_match.route)
-
-
-@cache
-def _template_of(route: str) -> str:
-    return "/" + _PARAMETER.sub(r"{\1}", route)
+        route = _PARAMETER.sub(r"{\1}", request.resolver_match.route)
+        request.META[EXCHANGE].route = f"/{route}"
