@@ -24,7 +24,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -65,12 +65,13 @@ def limits(framework: str) -> dict[tuple[str, str], str]:
     return {(entry["line"], entry.get("case", "")): entry["evidence"] for entry in entries}
 
 
-def features(framework: str) -> set[str]:
+@cache
+def features(framework: str) -> frozenset[str]:
     """What its template has beyond the others, such as ``stream``; its tests ask by this name."""
     description = TEMPLATES / framework / "framework.toml"
     if not description.exists():
-        return set()
-    return set(tomllib.loads(description.read_text()).get("features", []))
+        return frozenset()
+    return frozenset(tomllib.loads(description.read_text()).get("features", []))
 
 
 def environment_of(framework: str) -> dict[str, str]:

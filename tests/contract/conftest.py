@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import tempfile
 import threading
 import uuid
@@ -78,18 +79,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    own = [item for item in items if Path(__file__).parent in item.path.parents]
-    others = [item for item in items if item not in own]
+    here = f"{Path(__file__).parent}{os.sep}"
+    own = [item for item in items if str(item.path).startswith(here)]
+    others = [item for item in items if not str(item.path).startswith(here)]
     wanted = {line for line in config.getoption("line").split(",") if line}
-    dropped = [
-        item
-        for item in own
-        if (wanted and not wanted & set(lines_of(item))) or not features_of(item) <= had_by(item)
-    ]
-    dropped += [item for item in own if item not in dropped and not has_neighbours(item)]
+    kept, dropped = [], []
+    for item in own:
+        asked = not wanted or bool(wanted & set(lines_of(item)))
+        fits = asked and features_of(item) <= had_by(item) and has_neighbours(item)
+        (kept if fits else dropped).append(item)
     if dropped:
         config.hook.pytest_deselected(items=dropped)
-    kept = [item for item in own if item not in dropped]
     for item in kept:
         prepare(config, item)
     columns = {column: at for at, column in enumerate(dict.fromkeys(map(column_of, kept)))}
@@ -128,7 +128,7 @@ def features_of(item: pytest.Item) -> set[str]:
     return {name for marker in item.iter_markers("feature") for name in marker.args}
 
 
-def had_by(item: pytest.Item) -> set[str]:
+def had_by(item: pytest.Item) -> frozenset[str]:
     return features(column_of(item).partition("-")[0])
 
 

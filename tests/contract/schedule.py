@@ -3,6 +3,7 @@
 All tests of one service run in one process, since they share that service; the scenarios that
 run for several services at once are one process's work, since each of them runs only once for
 all its tests. Containers share the engine's store and the names of pods: one process runs them.
+What the tests of a file share and is costly to make is made once: one process runs them.
 Every other test goes wherever there is room.
 
 pytest-xdist has ``--dist loadgroup`` for this, but its release 3.8 writes the group where
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 SIDE_BY_SIDE = ("test_database_faults.py", "test_load.py", "test_shutdown.py")
+SHARING = (
+    "templates/test_rendered.py",
+    *(f"tool/test_{name}.py" for name in ("check", "nightly", "package", "sources", "update")),
+)
 CONTRACT = "tests/contract/"
 CONTAINERS = "tests/deployment/test_containers.py"
 SERVICE = rf"[\[-]((?:{'|'.join(frameworks())})(?:-sqlite|-postgresql)?)[-\]]"
@@ -32,6 +37,8 @@ def group_of(nodeid: str) -> str:
     path, _, test = nodeid.partition("::")
     if path.endswith(CONTAINERS):
         return "containers"
+    if path.endswith(SHARING):
+        return path
     if CONTRACT not in path:
         return nodeid
     if path.endswith(SIDE_BY_SIDE):
