@@ -21,6 +21,7 @@ from scaffold import catalog
 HERE = Path(__file__).resolve().parent
 MEASURED = HERE.parent / "measured.json"
 GROWN = HERE / "data" / "growth.json"
+PROFILED = HERE / "data" / "profile.json"
 PICTURE = HERE / "pictures" / "speed.svg"
 Measured = Mapping[str, Any]
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -30,6 +31,7 @@ REQUESTS = {
     "create": "`POST /v1/items`",
     "livez": "`GET /livez`",
 }
+PROFILE_REQUESTS = ("read", "create")
 KEPT_AT_LEAST = {"read": 0.85, "create": 0.80}
 FALCON_TIMES_FASTAPI = 2.0
 FLAT = 1.25  # times the CPU of the first page of the shortest list
@@ -179,6 +181,44 @@ def _kept_goal(request: str, least: float, kept: Mapping[str, float]) -> Goal:
         said or f"{len(kept)} of {len(kept)}, the least is {lowest} with {kept[lowest]:.0%}",
         not below,
     )
+
+
+def profile_part() -> Iterator[str]:
+    """The part of the page on where the time goes that is generated."""
+    if not PROFILED.exists():
+        yield NOT_YET
+        return
+    found = json.loads(PROFILED.read_text(encoding="utf-8"))
+    yield (
+        f"Made on {found['date']} by `python -m benchmarks.serving.profile --write`, on "
+        f"{machine_of(found)}: {found['rate']} looks a second for {found['seconds']} s each, at "
+        f"{found['connections']} connections."
+    )
+    yield ""
+    yield from profile_tables(found)
+
+
+def profile_tables(found: Measured) -> Iterator[str]:
+    """A table for each request and database: CPU of a request in microseconds, by part."""
+    for request in PROFILE_REQUESTS:
+        for database, title in DATABASES.items():
+            shown = [
+                (f"{name}{suffix}", of[database][request][side])
+                for framework, name in _known(found["frameworks"])
+                if database in (of := found["frameworks"][framework])
+                for side, suffix in {"generated": "", "bare": ", bare"}.items()
+            ]
+            parts = list(dict.fromkeys(part for _, of in shown for part in of))
+            parts.sort(key=lambda part: -max(of.get(part, 0) for _, of in shown))
+            if shown:
+                yield f"### CPU µs of {REQUESTS[request]} on {title}"
+                yield ""
+                yield f"| service | all | {' | '.join(parts)} |"
+                yield f"| --- | {' | '.join('---' for _ in ['all', *parts])} |"
+                for name, of in shown:
+                    cells = [f"{of[part]:.0f}" if part in of else "" for part in parts]
+                    yield f"| {name} | {sum(of.values()):.0f} | {' | '.join(cells)} |"
+                yield ""
 
 
 def growth_part() -> Iterator[str]:

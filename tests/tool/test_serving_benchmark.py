@@ -13,7 +13,7 @@ import pytest
 from benchmarks.growth.parts import with_values
 from benchmarks.growth.readers import PING, TEXT, Frame, frames, pong
 from benchmarks.serving import __main__ as command
-from benchmarks.serving import figures, items
+from benchmarks.serving import figures, items, profile
 from benchmarks.serving.figures import Sample, ServiceSamples
 from benchmarks.serving.load import Refused, counted
 from docs import speed
@@ -286,3 +286,61 @@ def test_a_list_that_grows_dearer_is_not_flat() -> None:
     said = "\n".join(speed.growth_tables(of))
     assert "**missed**: the last page of 1,000,000 items takes Falcon on SQLite" in said
     assert "- met: the last page of 1,000,000 items takes Falcon on PostgreSQL" in said
+
+
+SERVED = "process 7:my-svc;_runner (granian/wsgi.py:57);Edge.__call__ (my_svc/runtime/wsgi.py:51)"
+
+
+@pytest.mark.parametrize(
+    ("inside", "part"),
+    [
+        ("", "outer layer"),
+        (";path_of (my_svc/runtime/wsgi.py:92);str.encode (codecs.py:3)", "outer layer"),
+        (";begin (my_svc/runtime/telemetry.py:60);inc (prometheus_client/x.py:4)", "ids, metrics"),
+        (";finish (my_svc/runtime/telemetry.py:80);meth (structlog/_native.py:1)", "log"),
+        (";Flask.wsgi_app (flask/app.py:1511)", "framework"),
+        (";send (send:12)", "framework"),
+        (";ItemStore.get (my_svc/items/store.py:9);UUID.__str__ (uuid.py:2)", "items"),
+        (";Database.reading (my_svc/runtime/database.py:54)", "deadline, bound"),
+        (";Database.migrate (my_svc/runtime/database.py:90)", "database"),
+        (";ItemStore.get (my_svc/items/store.py:9);execute (sqlalchemy/x.py:1)", "database"),
+        (";_engine.<locals>.wait_no_longer (my_svc/runtime/database.py:7)", "deadline, bound"),
+        (";SessionMiddleware.process_request (django/contrib/sessions/x.py:1)", "outer layer"),
+        (";read (benchmarks/bare/item.py:90)", "items"),
+        (";get_item (benchmarks/bare/flask.py:30)", "framework"),
+    ],
+)
+def test_a_look_belongs_to_the_innermost_part_that_is_known(inside: str, part: str) -> None:
+    assert profile.part_of((SERVED + inside).split(";")) == part
+
+
+def test_what_python_does_not_take_is_the_servers() -> None:
+    stacks = [f"{SERVED} 30", f"{SERVED};Flask.wsgi_app (flask/app.py:1) 10"]
+    parts = profile.divided(100.0, stacks, us_a_look=2.0)
+    assert parts == {"outer layer": 60.0, "framework": 20.0, "server": 20.0}
+
+
+def test_no_more_is_divided_than_a_request_has_cost() -> None:
+    parts = profile.divided(100.0, [f"{SERVED} 30", "main (my_svc/app.py:1) 10"], us_a_look=5.0)
+    assert parts == {"outer layer": 75.0, "framework": 25.0, "server": 0.0}
+
+
+def test_a_service_that_python_never_ran_for_is_all_server() -> None:
+    assert profile.divided(100.0, [], us_a_look=5.0) == {"server": 100.0}
+
+
+def test_a_profile_has_a_line_for_each_service_and_its_twin() -> None:
+    sides = {"generated": {"log": 20.0, "server": 30.4}, "bare": {"server": 31.0}}
+    found = {"frameworks": {"flask": {"sqlite": {"read": sides, "create": sides}}}}
+    lines = list(speed.profile_tables(found))
+    assert lines[:7] == [
+        f"### CPU µs of {speed.REQUESTS['read']} on SQLite",
+        "",
+        "| service | all | server | log |",
+        "| --- | --- | --- | --- |",
+        "| Flask | 50 | 30 | 20 |",
+        "| Flask, bare | 31 | 31 |  |",
+        "",
+    ]
+    assert f"### CPU µs of {speed.REQUESTS['create']} on SQLite" in lines
+    assert not any("PostgreSQL" in line for line in lines)
