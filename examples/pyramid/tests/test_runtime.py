@@ -119,7 +119,7 @@ def process(database_url: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The service as a process of its own: where it listens, and the process."""
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
-    environ = os.environ | {"DATABASE_URL": database_url, "PORT": str(port), "DRAIN_SECONDS": "0.5"}
+    environ = os.environ | {"DATABASE_URL": database_url, "PORT": str(port), "DRAIN_SECONDS": "2"}
     command = [sys.executable, "-m", "stock_keeper"]
     for _ in range(2):
         subprocess.run([*command, "migrate"], env=environ, check=True, capture_output=True)

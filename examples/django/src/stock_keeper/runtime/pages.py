@@ -33,7 +33,7 @@ class Sessions(PagesOnly, SessionMiddleware):
 
 
 class ForgeryProtection(PagesOnly, CsrfViewMiddleware):
-    """Takes a form from the page alone that it stands on; elsewhere it takes none at all."""
+    """Takes a form from a page of this service alone."""
 
 
 class Authentication(PagesOnly, AuthenticationMiddleware):
