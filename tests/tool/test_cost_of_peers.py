@@ -68,23 +68,31 @@ def test_the_least_of_the_runs_is_kept_of_each_clock() -> None:
 
 
 def test_what_a_command_leaves_running_is_counted(tmp_path: Path) -> None:
-    """In a process of its own, as orphans are adopted for as long as that lives."""
     script = OUTLIVED.format(child=BURN.format(seconds=0.4))
-    measured = (
-        "import os, sys; from pathlib import Path; from benchmarks import peers\n"
-        "peers.adopt_orphans()\n"
-        f"print(peers.run([sys.executable, '-c', {script!r}], Path({str(tmp_path)!r}), "
-        "os.environ)[0])\n"
-    )
-    said = subprocess.check_output(
-        [sys.executable, "-c", measured], cwd=bench.REPOSITORY, text=True
-    )
-    assert float(said) >= 0.4
+    assert float(measured("peers.adopt_orphans()", script, tmp_path)) >= 0.4
 
 
 def test_a_command_that_fails_is_no_figure(tmp_path: Path) -> None:
-    with pytest.raises(bench.Failed, match="exit 3"):
-        bench.run([sys.executable, "-c", "raise SystemExit(3)"], tmp_path, {})
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        measured("", "raise SystemExit(3)", tmp_path)
+    assert "Failed" in caught.value.stderr
+    assert "exit 3" in caught.value.stderr
+
+
+def measured(first: str, script: str, folder: Path) -> str:
+    """The CPU seconds of a script; in a process of its own, as it is to end every child it has."""
+    run = f"peers.run([sys.executable, '-c', {script!r}], Path({str(folder)!r}), os.environ)"
+    words = (
+        "import os, sys; from pathlib import Path; from benchmarks import peers\n"
+        f"{first}\nprint({run}[0])\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", words],
+        cwd=bench.REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
 
 
 def test_what_installing_and_committing_leave_is_not_the_project(tmp_path: Path) -> None:
