@@ -3,9 +3,12 @@
 questionary, and prompt_toolkit under it, only here.
 """
 
+import signal
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, Protocol
 
 from scaffold.view import Screen
@@ -80,8 +83,9 @@ class Menus:
         )
         _mark_the_pointed_alone(question.application)
         _take_by_number(question.application, choices)
-        _end_on_signal(question.application)
-        taken: str = question.unsafe_ask()
+        _end_on_sigint(question.application)
+        with _ending_whole(question.application):
+            taken: str = question.unsafe_ask()
         self._note(heading, next(c.answer or c.label for c in choices if c.id == taken))
         return taken
 
@@ -98,7 +102,8 @@ class Menus:
             **self._depth(),
         )
         try:
-            written: str = question.unsafe_ask().strip()
+            with _ending_whole(question.application):
+                written: str = question.unsafe_ask().strip()
         except EOFError as error:
             raise KeyboardInterrupt from error
         self._note(heading, written or "(none)")
@@ -178,13 +183,44 @@ def _take_by_number(application: Any, choices: Sequence[Choice]) -> None:
             _bind(application, str(number), choice.id)
 
 
-def _end_on_signal(application: Any) -> None:
+def _end_on_sigint(application: Any) -> None:
     """A SIGINT that no key sent, which questionary's menus do not heed."""
 
     def give_up(event: Any) -> None:
         event.app.exit(exception=KeyboardInterrupt)
 
     application.key_bindings.add("<sigint>")(give_up)
+
+
+@contextmanager
+def _ending_whole(application: Any) -> Iterator[None]:
+    """SIGTERM and SIGHUP end a question as SIGINT does, between two drawings and not in one."""
+    came = False
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        if application.loop is None:
+            before[number](number, frame)
+        else:
+            came = True
+            application.loop.call_soon_threadsafe(give_up)
+
+    def give_up() -> None:
+        if not application.is_done:
+            application.exit(exception=KeyboardInterrupt)
+
+    ending = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    handlers = {number: signal.getsignal(number) for number in ending}
+    before = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _bind(application: Any, key: str, result: str) -> None:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import signal
 from pathlib import Path
+from types import FrameType
 
+import pyte
 import pytest
 import yaml
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.data_structures import Size
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output.vt100 import Vt100_Output
 
+from scaffold.prompts import Choice, Heading, Menus
+from scaffold.view import Screen
 from tests.tool.conftest import Checkout
 from tests.tool.terminal import CTRL_C, CTRL_D, DOWN, ENTER, Terminal
 
@@ -232,9 +241,43 @@ def test_giving_up_leaves_nothing_and_says_so(
         else:
             terminal.signal(stop)
         assert terminal.end() == 130
-        assert "Interrupted. Nothing was written." in terminal.text
+        assert "scaffold: Interrupted. Nothing was written." in terminal.text.splitlines()
         assert "Traceback" not in terminal.text
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=repr)
+def test_a_signal_in_the_midst_of_a_drawing_does_not_tear_it(stop: signal.Signals) -> None:
+    class Tearing(io.StringIO):
+        def write(self, text: str) -> int:
+            half = len(text) // 2
+            came = "Large" in self.getvalue()
+            wrote = super().write(text[:half])
+            if not came and "Large" in text:
+                signal.raise_signal(stop)
+            return wrote + super().write(text[half:])
+
+    def give_up(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    drawn = Tearing()
+    output = Vt100_Output(drawn, lambda: Size(rows=40, columns=80), enable_cpr=False)
+    menus = Menus(lambda _line: None, Screen(width=80, colour=False, drawing=True))
+    sizes = [Choice("small", "Small", "Fits a table."), Choice("large", "Large", "Does not.")]
+    before = signal.signal(stop, give_up)
+    try:
+        with (
+            create_pipe_input() as keys,
+            create_app_session(keys, output),
+            pytest.raises(KeyboardInterrupt),
+        ):
+            menus.choose(Heading("How big?", "Think of next year."), sizes, "small")
+    finally:
+        signal.signal(stop, before)
+    screen = pyte.Screen(80, 40)
+    pyte.Stream(screen).feed(drawn.getvalue())
+    assert "Large" in drawn.getvalue()
+    assert not "".join(screen.display).strip()  # what was asked is gone, and nothing cut remains
 
 
 def test_the_end_of_the_input_is_giving_up(checkout: Checkout, tmp_path: Path) -> None:
