@@ -150,6 +150,16 @@ def stuck() -> Iterator[Threads]:
     threads.close()
 
 
+def test_a_call_that_runs_out_of_time_by_itself_says_so() -> None:
+    def give_up() -> None:
+        raise TimeoutError("its own")
+
+    threads = Threads(5)
+    with pytest.raises(TimeoutError, match="its own"):
+        asyncio.run(threads.run(give_up))
+    threads.close()
+
+
 def test_the_wait_for_a_thread_ends_at_the_deadline(stuck: Threads) -> None:
     started = time.monotonic()
     with pytest.raises(Unavailable):

@@ -34,21 +34,20 @@ class Threads:
         """The result of a call, made in a thread, first come first served.
 
         `Unavailable` if it is not there by the deadline, which begins now and not when a thread
-        is free. A running call has the same deadline, and a moment more to say how it ended.
+        is free. The call has the same deadline, and a moment more to say how it ended.
         """
         with deadline(self._seconds):
-            left, context = remaining(), copy_context()
+            seconds, context = remaining() or 0.0, copy_context()
         work = self._executor.submit(context.run, partial(call, *args, **kwargs))
-        future = asyncio.wrap_future(work)
+        limit = asyncio.timeout(seconds + _MOMENT_SECONDS)
         try:
-            await asyncio.wait([future], timeout=left)
-            if work.running():
-                await asyncio.wait([future], timeout=_MOMENT_SECONDS)
-            if not future.done():
-                raise Unavailable("there was no answer in time")
-            return future.result()
-        finally:
-            future.cancel()  # no thread takes it up for a caller who has gone
+            async with limit:
+                # Cancelled with the caller: no thread takes it up for one who has gone.
+                return await asyncio.wrap_future(work)
+        except TimeoutError as error:
+            if not limit.expired():  # the call has raised it
+                raise
+            raise Unavailable("there was no answer in time") from error
 
     def close(self) -> None:
         """Take no more calls, and wait for none."""
