@@ -129,6 +129,7 @@ class Projects:
                     (Path(scratch) / "project").rename(target)
                 try:
                     install(target)
+                    lend_bytecode(self.folder, target)
                 except BaseException:
                     shutil.rmtree(target)
                     raise
@@ -162,6 +163,16 @@ def render(framework: str, target: Path, **answers: object) -> None:
 def install(project: Path) -> None:
     """Make the project's environment with this interpreter and uv's cache."""
     uv(project, "sync")
+
+
+def lend_bytecode(projects: Path, project: Path) -> None:
+    """What the others have compiled already; Python looks itself whether the source is the same."""
+    for compiled in projects.glob("*/.venv/lib/python*/site-packages/**/__pycache__/*.pyc"):
+        own = project / Path(*compiled.relative_to(projects).parts[1:])
+        if own.parent.parent.is_dir():
+            own.parent.mkdir(exist_ok=True)
+            with contextlib.suppress(OSError):  # one of its own is there, or it went away
+                own.hardlink_to(compiled)
 
 
 def uv(project: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -71,10 +71,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """What does not depend on the database is asked on SQLite every day, on PostgreSQL at night."""
+    """What does not depend on the database is asked on SQLite every day, on PostgreSQL at night.
+
+    So is what all services share, of three of them every day and of all at night.
+    """
+    framework, _, database = column_of(item).partition("-")
     both = "sqlite" in item.config.getoption("database")
-    if both and item.get_closest_marker("any_database") and column_of(item).endswith("-postgresql"):
+    if both and item.get_closest_marker("any_database") and database == "postgresql":
         item.add_marker(pytest.mark.slow)
+    if item.get_closest_marker("any_framework") and framework not in standing_for_all(item.config):
+        item.add_marker(pytest.mark.slow)
+
+
+def standing_for_all(config: pytest.Config) -> set[str]:
+    """Threads, an event loop and a runner of its own; or the first of those that are asked for."""
+    asked = selected_frameworks(config)
+    return set(asked) & {"flask", "fastapi", "nameko"} or set(asked[:1])
 
 
 @pytest.hookimpl(trylast=True)

@@ -209,6 +209,7 @@ def test_accept_is_not_looked_at(service: Service, accept: str) -> None:
     assert answer.headers["content-type"].split(";")[0] == "application/json"
 
 
+@pytest.mark.any_framework
 @pytest.mark.parametrize("limit", [7, 100])
 def test_a_walk_sees_every_acknowledged_item_once_while_others_are_added(
     service: Service, limit: int

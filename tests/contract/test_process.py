@@ -136,6 +136,7 @@ def test_the_first_run_just_works(
     assert not re.search(r"werkzeug|wsgiref|WSGIServer|BaseHTTP", seen["server"])
 
 
+@pytest.mark.any_framework
 @pytest.mark.contract("P2")
 def test_the_second_run_finds_what_the_first_stored(
     framework_project: Project, tmp_path: Path
@@ -147,6 +148,7 @@ def test_the_second_run_finds_what_the_first_stored(
                 create(service.http, name="kept")
 
 
+@pytest.mark.any_framework
 @pytest.mark.contract("P2")
 def test_uv_run_serves(framework_project: Project, tmp_path: Path) -> None:
     command = ("uv", "run", "--offline", "--project", str(framework_project.folder), NAME)
@@ -167,6 +169,7 @@ def test_host_and_port_come_from_the_environment(launch: Launch) -> None:
         exchange(("127.0.0.1", service.port), "GET", "/livez")
 
 
+@pytest.mark.any_framework
 @pytest.mark.contract("P3")
 def test_migrating_twice_changes_nothing(project: Project, new_migrated: NewDatabase) -> None:
     database = new_migrated()
@@ -176,6 +179,7 @@ def test_migrating_twice_changes_nothing(project: Project, new_migrated: NewData
     assert database.schema() == schema
 
 
+@pytest.mark.any_framework
 @pytest.mark.contract("P3")
 def test_migrating_keeps_what_is_stored(service: Service) -> None:
     made = create(service.http)
@@ -234,6 +238,7 @@ def test_the_way_down_and_up_again_gives_the_same_schema(
     assert database.schema() == schema
 
 
+@pytest.mark.any_framework
 @pytest.mark.contract("P3")
 def test_serving_never_migrates_postgresql(launch: Launch, new_database: NewDatabase) -> None:
     database = new_database()
@@ -282,6 +287,7 @@ def assert_refused(project: Project, command: str, variable: str, value: str) ->
     assert isinstance(json.loads(shown), dict), "every line is JSON"
 
 
+@pytest.mark.any_framework
 @pytest.mark.contract("P4")
 @pytest.mark.parametrize(
     "values",
@@ -302,12 +308,14 @@ def test_a_bad_value_ends_the_process_naming_the_variable(
         run.result()
 
 
+@pytest.mark.any_framework
 @pytest.mark.contract("P4")
 def test_migrate_refuses_a_bad_value_too(framework_project: Project) -> None:
     assert_refused(framework_project, "migrate", "DATABASE_URL", "mysql://root:s3cret@localhost/x")
     assert_refused(framework_project, "migrate", "LOG_LEVEL", "loud")
 
 
+@pytest.mark.any_framework
 @pytest.mark.contract("P4")
 def test_an_unknown_command_is_refused(framework_project: Project) -> None:
     result = framework_project.run("explode", environment={}, timeout=30)
@@ -323,6 +331,7 @@ def test_a_port_in_use_ends_the_process(service: Service) -> None:
     assert service.is_live()
 
 
+@pytest.mark.any_framework
 @pytest.mark.contract("P4")
 def test_a_relative_sqlite_file_lies_in_the_working_folder(
     framework_project: Project, tmp_path: Path
@@ -381,12 +390,13 @@ def test_an_idle_service_is_gone_within_5_seconds(launch: Launch) -> None:
 
 @pytest.mark.any_database
 @pytest.mark.contract("P5")
-def test_a_service_that_has_just_begun_to_answer_ends_as_well(launch: Launch) -> None:
+@pytest.mark.parametrize("times", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_a_service_that_has_just_begun_to_answer_ends_as_well(launch: Launch, times: int) -> None:
     """Whatever probes it may see it live before its signals are set up."""
     service = launch()
     service.terminate()
     assert service.wait_for_exit(5) == 0
-    for _ in range(2):
+    for _ in range(times):
         service.start(wait=False)
         deadline = time.monotonic() + 30
         while not service.is_live():
