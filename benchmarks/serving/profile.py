@@ -73,6 +73,7 @@ PARTS = {
 }
 _FITS = {part: re.compile(pattern) for part, pattern in PARTS.items()}
 _LINE_NUMBER = re.compile(r":\d+\)$")
+ATTEMPTS = 3
 _BEHIND = re.compile(r"[\d.]+s behind in sampling")
 
 
@@ -156,18 +157,15 @@ def profiled(
 
 def profile(server: Server, wrk: Wrk, request: str, seconds: int, stacks: Path) -> dict[str, float]:
     """What a request costs, by part."""
-    looks = f"--gil --nonblocking --subprocesses --rate {RATE} --duration {seconds}".split()
-    output = ["--format", "raw", "--output", str(stacks)]
-    before = server.cpu_seconds()
-    with wrk.start(server.url, request, seconds + 2) as load:
-        recorded = subprocess.run(
-            ["py-spy", "record", *looks, *output, "--pid", str(server.pid)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        said, _ = load.communicate(timeout=seconds + 60)
-    if recorded.returncode:
+    for _ in range(ATTEMPTS):
+        before = server.cpu_seconds()
+        with wrk.start(server.url, request, seconds + 2) as load:
+            recorded = looked_at(server.pid, seconds, stacks)
+            said, _ = load.communicate(timeout=seconds + 60)
+        if not recorded.returncode:
+            break
+        server.settle()
+    else:
         raise Refused(f"py-spy: {recorded.stderr[-500:]}")
     if late := _BEHIND.findall(recorded.stdout + recorded.stderr):
         tell(f"py-spy was {late[-1]}: the parts are told too small")
@@ -177,6 +175,15 @@ def profile(server: Server, wrk: Wrk, request: str, seconds: int, stacks: Path) 
     # A look stands for the time until the next, and that for so many requests.
     us_a_look = 1e6 / RATE / (seconds * seen.rps)
     return divided(cpu_us, stacks.read_text().splitlines(), us_a_look)
+
+
+def looked_at(pid: int, seconds: int, stacks: Path) -> subprocess.CompletedProcess[str]:
+    """py-spy's run. It stops no process, so the one that it begins with may be in between."""
+    looks = f"--gil --nonblocking --subprocesses --rate {RATE} --duration {seconds}".split()
+    output = ["--format", "raw", "--output", str(stacks), "--pid", str(pid)]
+    return subprocess.run(
+        ["py-spy", "record", *looks, *output], capture_output=True, text=True, check=False
+    )
 
 
 def divided(cpu_us: float, stacks: Iterable[str], us_a_look: float) -> dict[str, float]:
