@@ -14,7 +14,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +87,7 @@ def run(
 ) -> dict[str, Any]:
     assert stand.admin_url is not None
     grown: dict[str, Any] = {
-        "date": date.today().isoformat(),
-        "machine": machine.machine(),
-        "python": machine.python_version(stand.project((*chosen, *streaming)[0]).python),
-        "tools": {
-            "wrk": machine.wrk_version(),
-            "postgresql": machine.postgresql_version(stand.admin_url),
-        },
+        **machine.circumstances(stand.project((*chosen, *streaming)[0]).python, stand.admin_url),
         "seconds": given.seconds,
         "rounds": given.rounds,
         "connections": CONNECTIONS,

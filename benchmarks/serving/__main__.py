@@ -17,7 +17,6 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -139,14 +138,8 @@ def run(
 
 def circumstances(stand: Bench, given: argparse.Namespace) -> dict[str, Any]:
     """All that a record says beside its figures."""
-    tools = {"wrk": machine.wrk_version()}
-    if stand.admin_url:
-        tools["postgresql"] = machine.postgresql_version(stand.admin_url)
     return {
-        "date": date.today().isoformat(),
-        "machine": machine.machine(),
-        "python": machine.python_version(uv_environment()["UV_PYTHON"]),
-        "tools": tools,
+        **machine.circumstances(uv_environment()["UV_PYTHON"], stand.admin_url),
         "seconds": given.seconds,
         "rounds": given.rounds,
         "connections": CONNECTIONS,

@@ -6,14 +6,29 @@ import os
 import platform
 import subprocess
 from collections.abc import Sequence
+from datetime import date
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
 
 # What a request goes through, where a service has it.
 PACKAGES = ("granian", "djangorestframework", "sqlalchemy", "psycopg", "pydantic")
+
+
+def circumstances(interpreter: str, admin_url: str | None) -> dict[str, Any]:
+    """What a record of services under load says beside its figures; without PostgreSQL if none."""
+    tools = {"wrk": wrk_version()}
+    if admin_url:
+        tools["postgresql"] = postgresql_version(admin_url)
+    return {
+        "date": date.today().isoformat(),
+        "machine": machine(),
+        "python": python_version(interpreter),
+        "tools": tools,
+    }
 
 
 def machine() -> dict[str, str | int]:

@@ -19,7 +19,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -113,14 +112,10 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
 
 def circumstances(stand: Bench, seconds: int) -> dict[str, Any]:
     """All that a record says beside its figures, and room for these."""
-    tools = {"wrk": machine.wrk_version(), "py-spy": pyspy_version()}
-    if stand.admin_url:
-        tools["postgresql"] = machine.postgresql_version(stand.admin_url)
+    found = machine.circumstances(uv_environment()["UV_PYTHON"], stand.admin_url)
+    found["tools"]["py-spy"] = pyspy_version()
     return {
-        "date": date.today().isoformat(),
-        "machine": machine.machine(),
-        "python": machine.python_version(uv_environment()["UV_PYTHON"]),
-        "tools": tools,
+        **found,
         "seconds": seconds,
         "rate": RATE,
         "connections": CONNECTIONS,

@@ -26,7 +26,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -154,14 +153,8 @@ def run(stand: Bench, peer: Generated, given: argparse.Namespace) -> dict[str, A
         rounds = in_turns(stand, ours, other, given.rounds, given.seconds)
         memory = {"own": ours.memory_mb(), "peer": other.memory_mb()}
     return {
-        "date": date.today().isoformat(),
-        "machine": machine.machine(),
+        **machine.circumstances(project.python, stand.admin_url),
         "load": load,
-        "python": machine.python_version(project.python),
-        "tools": {
-            "wrk": machine.wrk_version(),
-            "postgresql": machine.postgresql_version(stand.admin_url),
-        },
         "version": peer.version,
         "versions": {
             "own": machine.package_versions(project.folder, "fastapi", PACKAGES),
