@@ -391,21 +391,25 @@ def test_an_idle_service_is_gone_within_5_seconds(launch: Launch) -> None:
 @pytest.mark.any_database
 @pytest.mark.contract("P5")
 @pytest.mark.parametrize("times", [1, pytest.param(5, marks=pytest.mark.slow)])
-def test_a_service_that_has_just_begun_to_answer_ends_as_well(launch: Launch, times: int) -> None:
+def test_a_service_that_has_just_begun_to_answer_ends_as_well(
+    project: Project, new_migrated: NewDatabase, times: int
+) -> None:
     """Whatever probes it may see it live before its signals are set up."""
-    service = launch()
-    service.terminate()
-    assert service.wait_for_exit(5) == 0
-    for _ in range(times):
-        service.start(wait=False)
-        deadline = time.monotonic() + 30
-        while not service.is_live():
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-        os.kill(service.pid, signal.SIGTERM)  # with nothing before it that takes its time
-        assert service.wait_for_exit(5) == 0
+    service = Service(project, {"DATABASE_URL": new_migrated().url}, (project.executable,))
+    try:
+        for _ in range(times):
+            service.start(wait=False)
+            deadline = time.monotonic() + 30
+            while not service.is_live():
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+            os.kill(service.pid, signal.SIGTERM)  # with nothing before it that takes its time
+            assert service.wait_for_exit(5) == 0
+    finally:
+        service.end()
 
 
+@pytest.mark.any_framework
 @pytest.mark.any_database
 @pytest.mark.contract("P5")
 def test_as_pid_1_an_idle_service_ends_with_0(project: Project, new_migrated: NewDatabase) -> None:
