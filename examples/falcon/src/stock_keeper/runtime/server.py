@@ -56,6 +56,9 @@ def application() -> Callable[..., Any]:
         # Without its parent nobody would ever stop this process.
         ctypes.CDLL(None).prctl(_DEATH_OF_PARENT, signal.SIGKILL)
     signal.signal(signal.SIGUSR2, lambda *_: draining.set())
+    # Python hears a signal that comes just as its main thread begins to wait with the next one.
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, 1, 1)
     settings = load_settings()
     configure_logs(settings.log_level)
     app: Callable[..., Any] = import_module("..app", __package__).create_app(settings)
