@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -373,11 +374,12 @@ def test_a_chunked_body_without_its_end_is_not_stored(service: Service) -> None:
 def test_a_refusal_says_so_if_it_ends_the_connection(service: Service) -> None:
     """A client that keeps connections would otherwise lose its next request on this one.
 
-    Often: whether a server notices by itself, in time for the head of its answer, is a race that
-    goes on with each part of the body.
+    Often, and several at once: whether a server notices by itself, in time for the head of its
+    answer, is a race that goes on with each part of the body and with whatever else is to do.
     """
     size = LIMIT + 200_000
-    for sent in (0, 1000, 60_000) * 10:
+
+    def refused(sent: int) -> None:
         with Connection(service.address) as connection:
             headers = [*JSON.items(), ("Content-Length", str(size))]
             connection.send(request("POST", ITEMS, headers) + b" " * sent)
@@ -386,6 +388,10 @@ def test_a_refusal_says_so_if_it_ends_the_connection(service: Service) -> None:
             if answer.headers.get("connection", "").lower() != "close":
                 connection.send(b" " * (size - sent))
                 assert connection.exchange("GET", "/livez").status_code == 200
+
+    with ThreadPoolExecutor(8) as pool:
+        for outcome in [pool.submit(refused, sent) for sent in (0, 1000, 60_000) * 16]:
+            outcome.result()
 
 
 @pytest.mark.contract("E2")

@@ -219,10 +219,10 @@ PATCHES = [
     ),
     Patch(
         "E2",
-        "a connection ends without a word",
+        "a connection ends that was said to stay",
         WSGI,
         '_HANG_UP = {"Connection": "close"}',
-        "_HANG_UP: dict[str, str] = {}",
+        '_HANG_UP = {"Connection": "keep-alive"}',
         by="test_a_refusal_says_so_if_it_ends_the_connection",
     ),
     Patch(
