@@ -157,14 +157,13 @@ def profile(server: Server, wrk: Wrk, request: str, seconds: int, stacks: Path) 
         with wrk.start(server.url, request, seconds + 2) as load:
             recorded = looked_at(server.pid, seconds, stacks)
             said, _ = load.communicate(timeout=seconds + 60)
-        if not recorded.returncode:
-            break
         server.settle()
+        if not recorded.returncode and stacks.stat().st_size:
+            break
     else:
-        raise Refused(f"py-spy: {recorded.stderr[-500:]}")
+        raise Refused(f"py-spy: {recorded.stderr[-500:] or 'it saw nothing'}")
     if late := _BEHIND.findall(recorded.stdout + recorded.stderr):
         tell(f"py-spy was {late[-1]}: the parts are told too small")
-    server.settle()
     seen = counted(said)
     cpu_us = 1e6 * (server.cpu_seconds() - before) / seen.requests
     # A look stands for the time until the next, and that for so many requests.
