@@ -1,6 +1,7 @@
 """Where a run begins and ends: signals first, so that an early Ctrl-C shows no traceback."""
 
 import _thread
+import gc
 import math
 import os
 import signal
@@ -14,6 +15,8 @@ from typing import TextIO
 UNEXPECTED = 1
 INTERRUPTED = 130
 SECONDS_FOR_TIDYING = 1
+# Objects between two collections: a run is short, and what it imports is not garbage.
+GARBAGE = 50_000
 
 
 class Interruption:
@@ -56,6 +59,7 @@ def _interrupt_main_thread() -> None:
 def main() -> None:
     """The console script."""
     _open_missing_streams()
+    gc.set_threshold(GARBAGE)
     try:
         interruption = Interruption()
         from scaffold.cli import run

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 from scaffold.catalog import Catalog, Framework, Option
 from scaffold.errors import NothingMaintained
@@ -11,8 +11,7 @@ from scaffold.errors import NothingMaintained
 CLOSE = 0.05  # of fit, between the first two
 
 
-@dataclass(frozen=True)
-class Reason:
+class Reason(NamedTuple):
     """What one criterion adds to a framework's score: weight times strength."""
 
     criterion: str
@@ -21,8 +20,7 @@ class Reason:
     points: int
 
 
-@dataclass(frozen=True)
-class Ranked:
+class Ranked(NamedTuple):
     """`fit` is the score over the most that the answers could give; 0 where they ask nothing."""
 
     framework: Framework
@@ -33,16 +31,14 @@ class Ranked:
     cautions: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """Where one framework is stronger than another, on what the answers ask for."""
 
     criterion: str
     points: int  # by how much
 
 
-@dataclass(frozen=True)
-class Advice:
+class Advice(NamedTuple):
     """`split` has the frameworks for two services where none meets every must.
 
     `ties` are those of the ranking that nothing but the measurement put into their order.

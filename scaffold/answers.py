@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -175,6 +174,8 @@ def _printable(character: str) -> bool:
     number = ord(character)
     if number & 0xFFFE == 0xFFFE or 0xFDD0 <= number <= 0xFDEF or number in NEW_FORMATS:
         return False
+    import unicodedata  # a large table, which few commands need
+
     category = unicodedata.category(character)
     return category not in REFUSED_CATEGORIES or character in JOINERS
 

@@ -1,6 +1,6 @@
 """The command line: typer only here, and the only place that prints and decides the exit code.
 
-Heavy rooms (copier, questionary) are entered inside the commands that need them.
+Rooms that are heavy (copier, questionary) or one command's alone are entered inside the commands.
 """
 
 import inspect
@@ -17,19 +17,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scaffold import (
-    __version__,
-    answers,
-    catalog,
-    matrix,
-    schema,
-    screen,
-    service,
-    settings,
-    upkeep,
-)
+from scaffold import __version__, answers, catalog, schema, screen, service, settings
 from scaffold.catalog import Catalog, Question
-from scaffold.check import check
 from scaffold.errors import Interrupted, UserError
 from scaffold.evidence import Basis, weigh
 from scaffold.quoting import visible
@@ -306,7 +295,7 @@ def update_(
     **flags: str | None,
 ) -> None:
     """Bring a service to the newest release of its template, and keep what you made of it."""
-    from scaffold import sources, update
+    from scaffold import sources, update, upkeep
 
     given = {key: value for key, value in flags.items() if value is not None}
     found = update.find(folder)
@@ -338,6 +327,9 @@ def check_(
     debug: Debug = False,
 ) -> None:
     """See which services are behind their template, and with which files they have drifted."""
+    from scaffold import upkeep
+    from scaffold.check import check
+
     found = list(check(folders, settings.source(), not versions, jobs))
     if as_json:
         _print_json(schema.checked(found))
@@ -362,7 +354,7 @@ def matrix_(
     debug: Debug = False,
 ) -> None:
     """List the services that prove the templates, as a workflow's matrix takes them with --json."""
-    from scaffold import sources
+    from scaffold import matrix, sources
 
     known: Catalog = context.obj
     with sources.opened(settings.source()) as source:

@@ -4,9 +4,10 @@ They are never blended: a ranking is by one of them, and says by which.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 from scaffold.advice import Advice, advise
 from scaffold.catalog import Catalog, Evidence, Framework
@@ -21,8 +22,7 @@ class Basis(StrEnum):
     MEASURED = "measured"
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """What both say of a framework on one criterion; None where one of them says nothing.
 
     `asked` is whether the answers give the criterion a weight.
@@ -40,8 +40,7 @@ class Comparison:
         return self.measure.criterion
 
 
-@dataclass(frozen=True)
-class Weighed:
+class Weighed(NamedTuple):
     """The advice by the article, and by the measurement where that has figures of each.
 
     `comparisons` has each measured criterion, those first that are asked for, in the order of the

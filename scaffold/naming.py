@@ -4,7 +4,6 @@ import builtins
 import keyword
 import re
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Set
 
 from scaffold.errors import BadName
@@ -73,6 +72,8 @@ def check_name(name: str, taken: Set[str] = frozenset()) -> None:
 
 def nearest(name: str, taken: Set[str] = frozenset()) -> str:
     """The name most like `name` that a service may have."""
+    import unicodedata  # a large table, which few commands need
+
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = re.sub("[^a-z0-9]+", "-", plain).strip("-").lstrip("0123456789-")
     words = words.removeprefix(CLUSTER_PREFIX.replace("_", "-"))

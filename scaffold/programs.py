@@ -5,8 +5,8 @@ import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from scaffold.quoting import visible
 
@@ -36,8 +36,7 @@ class ProgramFailed(Exception):
     """A program that could not be run or did not end well; what it complained of, in one line."""
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(NamedTuple):
     code: int
     out: bytes
     err: bytes

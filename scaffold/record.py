@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from scaffold import __version__, documents
 from scaffold.errors import BadAnswersFile, NotAService
@@ -13,8 +13,7 @@ ANSWERS_FILE = ".copier-answers.yml"
 OWN_ADDRESS = "https://scaffold.invalid/templates.git"
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """Templates: the address of their repository, and a tag or a commit there."""
 
     address: str
@@ -24,8 +23,7 @@ class Origin:
 OWN = Origin(OWN_ADDRESS, f"v{__version__}")
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """The answers of a service and where its templates came from."""
 
     answers: Mapping[str, str]

@@ -1,16 +1,18 @@
 """The questions as JSON Schema, and the answers of the tool as plain values for `--json`."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scaffold import answers, naming
 from scaffold.advice import Advice, Ranked
 from scaffold.catalog import Catalog, Framework, Question
-from scaffold.check import Checked
 from scaffold.evidence import Basis, Comparison, Weighed, order
 from scaffold.measured import Figures
 from scaffold.service import Made
-from scaffold.update import Updated
+
+if TYPE_CHECKING:
+    from scaffold.check import Checked
+    from scaffold.update import Updated
 
 
 def questions(catalog: Catalog) -> dict[str, Any]:
@@ -95,7 +97,7 @@ def _ranked(ranked: Ranked) -> dict[str, Any]:
         "framework": ranked.framework.id,
         "fit": ranked.fit,
         "score": ranked.score,
-        "reasons": [asdict(reason) for reason in ranked.reasons],
+        "reasons": [reason._asdict() for reason in ranked.reasons],
         "cautions": list(ranked.cautions),
     }
 
@@ -139,8 +141,8 @@ def _figures(one: Figures) -> dict[str, Any]:
 
 def framework_in_full(catalog: Catalog, one: Framework, files: list[str]) -> dict[str, Any]:
     return framework(catalog, one) | {
-        "evidence": [asdict(evidence) for evidence in one.evidence.values()],
-        "limits": [asdict(limit) for limit in one.limits],
+        "evidence": [evidence._asdict() for evidence in one.evidence.values()],
+        "limits": [limit._asdict() for limit in one.limits],
         "budget": dict(one.budget),
         "files": files,
     }
@@ -172,7 +174,7 @@ def _chosen(weighed: Weighed) -> dict[str, Any]:
     }
 
 
-def updated(done: Updated) -> dict[str, Any]:
+def updated(done: "Updated") -> dict[str, Any]:
     shown = {
         "path": str(done.path),
         "framework": done.framework,
@@ -186,11 +188,11 @@ def updated(done: Updated) -> dict[str, Any]:
     return shown if done.diff is None else shown | {"diff": done.diff}
 
 
-def checked(found: list[Checked]) -> dict[str, Any]:
+def checked(found: "list[Checked]") -> dict[str, Any]:
     return {"services": [_checked(one) for one in found]}
 
 
-def _checked(one: Checked) -> dict[str, Any]:
+def _checked(one: "Checked") -> dict[str, Any]:
     drift = None if one.drift is None else [{"file": file, "how": how} for file, how in one.drift]
     return {
         "path": str(one.path),

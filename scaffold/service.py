@@ -1,8 +1,8 @@
 """Makes a service on disk: its files, then its lock and its first commit."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from scaffold import finish, staging
 from scaffold.catalog import Catalog, Framework
@@ -18,8 +18,7 @@ STEPS: Mapping[str, tuple[str, Callable[[Path], str | None]]] = {
 NOTHING_WRITTEN = "Interrupted. Nothing was written."
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(NamedTuple):
     """A service at `path`, of `version` of its template, with its files relative to it."""
 
     path: Path

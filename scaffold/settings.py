@@ -3,8 +3,8 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from scaffold import documents
 from scaffold.errors import SourceRefuses
@@ -17,8 +17,7 @@ SHORT = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 SCP_LIKE = re.compile(r"^[\w.-]+@[\w.-]+:[^:]")
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A git repository of templates, and the revision of it to use; None is its newest release."""
 
     address: str

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from scaffold import changelog, finish, merge, record
@@ -98,7 +98,7 @@ def bring(
     before = service.made.origin
     # A draft that is later than the newest release is not brought back to it.
     after = source.newest if source.is_behind(before.revision) else before.revision
-    target = replace(before, revision=after)
+    target = before._replace(revision=after)
     done, diff, warnings = merge.Merged((), ()), "" if dry_run else None, []
     with _told_where_interrupted(service, dry_run):
         if target != before or dict(answers) != dict(service.made.answers):

@@ -2,7 +2,7 @@
 
 import re
 import textwrap
-from dataclasses import dataclass
+from typing import NamedTuple
 
 WIDEST = 100
 NO_BREAK = "\u00a0"  # textwrap leaves it alone
@@ -10,8 +10,7 @@ TOGETHER = re.compile(r"(?<=\d) (?=(?:%|s|ms|µs|us|MB)(?!\w))|(?<=place) (?=\d)
 STYLES = {"strong": "1", "quiet": "2", "good": "32", "warn": "33", "bad": "31"}
 
 
-@dataclass(frozen=True)
-class Screen:
+class Screen(NamedTuple):
     """`width` in columns; `drawing` is False where only ASCII can be shown."""
 
     width: int
