@@ -32,8 +32,7 @@ class Option(NamedTuple):
     must: str | None = None
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     """Free text where it has no options. Without a default it has to be answered."""
 
     id: str
@@ -59,8 +58,7 @@ class Evidence(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True)
-class Alternative:
+class Alternative(NamedTuple):
     """What to take instead of a framework that is hardly kept; `framework` if it is one of ours."""
 
     name: str
@@ -68,8 +66,7 @@ class Alternative:
     framework: str | None = None
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What was measured beside the guidance, and never counts in a score."""
 
     package: str
@@ -95,8 +92,7 @@ class Limit(NamedTuple):
     evidence: str
 
 
-@dataclass(frozen=True)
-class Framework:
+class Framework(NamedTuple):
     id: str
     name: str
     summary: str

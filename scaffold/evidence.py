@@ -111,7 +111,7 @@ def by_measurement(catalog: Catalog, database: str | None) -> Catalog:
             why = worded(catalog, measure, standing, database)
             found[id_][criterion] = Evidence(criterion, standing.strength, SOURCE, why)
     frameworks = tuple(
-        replace(f, evidence={**f.evidence, **found[f.id]}) for f in catalog.frameworks
+        f._replace(evidence={**f.evidence, **found[f.id]}) for f in catalog.frameworks
     )
     return replace(catalog, frameworks=frameworks)
 

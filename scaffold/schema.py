@@ -104,7 +104,9 @@ def _ranked(ranked: Ranked) -> dict[str, Any]:
 
 def framework(catalog: Catalog, one: Framework) -> dict[str, Any]:
     """The facts and figures of one framework, without its evidence."""
-    facts = asdict(one.facts) | {
+    other = one.facts.alternative
+    facts = one.facts._asdict() | {
+        "alternative": other._asdict() if other else None,
         "released": one.facts.released.isoformat(),
         "pythons": list(one.facts.pythons),
     }

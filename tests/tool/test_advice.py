@@ -104,7 +104,7 @@ def test_a_tie_goes_by_criteria_met_then_the_newer_release_then_the_article(
     assert releases == sorted(releases, reverse=True)
 
     same_day = known.frameworks[0].facts.released
-    alike = tuple(replace(f, facts=replace(f.facts, released=same_day)) for f in known.frameworks)
+    alike = tuple(f._replace(facts=f.facts._replace(released=same_day)) for f in known.frameworks)
     places = [
         ranked.framework.place
         for ranked in advise(replace(known, frameworks=alike), none_asked).ranking
@@ -129,7 +129,7 @@ def test_what_is_ahead_of_another_is_named_with_its_points(known: Catalog) -> No
 
 def test_facts_never_move_a_score(known: Catalog) -> None:
     stale = tuple(
-        replace(f, facts=replace(f.facts, status="stale", caution="old")) for f in known.frameworks
+        f._replace(facts=f.facts._replace(status="stale", caution="old")) for f in known.frameworks
     )
     for case in WINS:
         before = advise(known, case["answers"]).ranking

@@ -68,7 +68,7 @@ def test_what_is_refused_is_in_no_cell_and_all_else_is(refusing: Catalog) -> Non
 
 def test_a_framework_is_tried_on_no_python_that_it_does_not_run_on(known: Catalog) -> None:
     first, *others = known.frameworks
-    older = replace(first, facts=replace(first.facts, pythons=("3.11", "3.12")))
+    older = first._replace(facts=first.facts._replace(pythons=("3.11", "3.12")))
     cells = matrix.cells(replace(known, frameworks=(older, *others)), BEFORE)
     tried = {c.values["python"] for c in cells if c.values["framework"] == first.id}
     assert tried == {"3.11", "3.12"}
