@@ -11,7 +11,7 @@ not made without a network. What the first round does fills the caches and is no
 counted. What installs what it made does so here only where it cannot be told not to.
 
 Prints the table; `--write` puts a whole run into docs/data/peers.json and docs/compared.md. Needs
-Linux, uv, git and, for nest and jhipster, npm. Takes about ten minutes, two more where the tools
+Linux, uv, git and, for nest and jhipster, npm. Takes about three minutes, two more where the tools
 are not installed yet.
 """
 
