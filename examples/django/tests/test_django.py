@@ -18,6 +18,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
 from rest_framework import exceptions
 
 from stock_keeper.runtime import rest, telemetry
@@ -139,6 +140,15 @@ def refusal(error: Exception) -> HttpResponse:
     assert answer is not None
     assert answer["Content-Type"] == "application/problem+json"
     return answer
+
+
+def test_what_is_changed_in_one_serializer_is_not_in_the_next(database: Database) -> None:
+    serializer = import_string("stock_keeper.items.serializers.ItemSerializer")
+    name = serializer().fields["name"]
+    name.required = False
+    name.validators.clear()
+    assert not serializer(data={}).is_valid()
+    assert not serializer(data={"name": "\x07"}).is_valid()
 
 
 def test_what_the_framework_refuses_is_a_problem() -> None:

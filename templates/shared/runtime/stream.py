@@ -12,16 +12,17 @@ import secrets
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import count
-from typing import Any, Final, LiteralString
+from typing import Any, Final, LiteralString, cast
 from urllib.parse import urlsplit
 
 import psycopg
 from prometheus_client import Gauge
 from psycopg import sql
-from sqlalchemy import text
+from psycopg.pq import Escaping
+from sqlalchemy import Connection
 
 from .. import NAME
-from .database import Database
+from .database import Database, transaction
 from .http import Problem, check_host
 from .settings import Settings
 
@@ -44,9 +45,9 @@ _RECONNECT_SECONDS = 1.0
 _MOST_KNOWN = 10_000
 # A message takes its readers a few turns of the loop: a burst must not fill their queues meanwhile.
 _TURNS = 4
+_AS_IT_IS = {"no_parameters": True}
 # Of this service in this schema: a database may hold several.
 _CHANNEL: LiteralString = f"md5(concat('{NAME}/', current_schema()))"
-_NOTIFY = text(f"SELECT pg_notify({_CHANNEL}, :payload)")
 
 
 class Reader:
@@ -138,15 +139,17 @@ class Stream:
         PostgreSQL takes messages of less than 8000 bytes.
         """
         announced: dict[str, str] = {}
+        last = ["COMMIT"] if transaction.get() is None else []
         with database.writing(lambda: self._stored(announced)) as connection:
 
             def announce(message: Message) -> None:
-                key = f"{self._replica}:{next(self._numbers)}"
-                announced[key] = json.dumps(message)
-                if self._url is not None:
-                    connection.execute(_NOTIFY, {"payload": f"{key} {announced[key]}"})
+                announced[f"{self._replica}:{next(self._numbers)}"] = json.dumps(message)
 
             yield announce
+            if announced and self._url is not None:
+                # In one turn with the commit, which then finds nothing left to do.
+                statements = [*_notifications(connection, announced), *last]
+                connection.exec_driver_sql("; ".join(statements), execution_options=_AS_IT_IS)
 
     def _stored(self, announced: Mapping[str, str]) -> None:
         if self._loop is None:
@@ -158,7 +161,7 @@ class Stream:
     def _push_own(self, key: str, message: str) -> None:
         if self._loop is None or self._url is None:
             self._push(message)
-        else:
+        elif self._readers:
             self._loop.call_later(_HEARING_SECONDS * self._hears, self._push_once, key, message)
 
     def _push_once(self, key: str, message: str) -> None:
@@ -200,6 +203,8 @@ class Stream:
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
             self._hears = True
             async for notification in connection.notifies():
+                if not self._readers:
+                    continue
                 self._take(notification.payload)
                 for _ in range(_TURNS):
                     await asyncio.sleep(0)
@@ -212,6 +217,14 @@ class Stream:
             self._push_once(key, message)
         else:
             self._push(message)
+
+
+def _notifications(connection: Connection, announced: Mapping[str, str]) -> Iterator[str]:
+    driver = cast("psycopg.Connection", connection.connection.driver_connection)
+    escaping = Escaping(driver.pgconn)
+    for key, message in announced.items():
+        payload = escaping.escape_literal(f"{key} {message}".encode())
+        yield f"SELECT pg_notify({_CHANNEL}, {bytes(payload).decode()})"
 
 
 def wants_stream(headers: Mapping[str, str]) -> bool:

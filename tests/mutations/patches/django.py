@@ -119,8 +119,8 @@ PATCHES = [
         "R1",
         "no Location",
         VIEW,
-        "return self.answer(item, 201, Location=location)",
-        "return self.answer(item, 201)",
+        "return self.answer(item, serializer.data, 201, Location=location)",
+        "return self.answer(item, serializer.data, 201)",
         by="test_a_new_item_is_answered_whole_and_lies_at_its_location",
     ),
     Patch(
@@ -398,8 +398,8 @@ PATCHES = [
         "R5",
         "a status that is not declared",
         VIEW,
-        "self.answer(item, 201, Location=location)",
-        "self.answer(item, 202, Location=location)",
+        "self.answer(item, serializer.data, 201, Location=location)",
+        "self.answer(item, serializer.data, 202, Location=location)",
         by="test_schemathesis_finds_nothing",
     ),
     Patch(

@@ -1,5 +1,7 @@
 """Serializers that take a value as it is sent, or refuse it."""
 
+from copy import deepcopy
+from functools import cache
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.db import models
@@ -42,7 +44,11 @@ class StrictBooleanField(StrictField, serializers.BooleanField):
 
 
 class StrictModelSerializer(serializers.ModelSerializer[Stored]):
-    """A serializer that converts nothing, and refuses what it does not know or cannot set."""
+    """A serializer that converts nothing, and refuses what it does not know or cannot set.
+
+    Its class makes the fields once, each serializer has copies of them: what depends on a request
+    is put into these, in an override of `get_fields`.
+    """
 
     serializer_field_mapping: ClassVar[dict[Any, Any]] = {
         **serializers.ModelSerializer.serializer_field_mapping,
@@ -52,6 +58,9 @@ class StrictModelSerializer(serializers.ModelSerializer[Stored]):
         models.PositiveIntegerField: StrictIntegerField,
         models.TextField: StrictCharField,
     }
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return deepcopy(_fields_of(type(self)))
 
     def to_internal_value(self, data: Any) -> Any:
         known = {name for name, field in self.fields.items() if not field.read_only}
@@ -64,3 +73,11 @@ class StrictModelSerializer(serializers.ModelSerializer[Stored]):
         if errors:
             raise serializers.ValidationError(errors)
         return content
+
+
+@cache
+def _fields_of(
+    serializer: type[StrictModelSerializer[Any]],
+) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+    # What is made of a model takes as long as two queries.
+    return serializers.ModelSerializer.get_fields(serializer())

@@ -26,7 +26,7 @@ READINESS_SECONDS: Final = 2.0
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _NEARLY_MILLISECONDS = 50
 _MIGRATION_LOCK = 7_061_644_215_716_937  # any number, as long as every replica takes the same
-_transaction: ContextVar[tuple[Connection, list[Callable[[], object]]] | None] = ContextVar(
+transaction: Final[ContextVar[tuple[Connection, list[Callable[[], object]]] | None]] = ContextVar(
     "transaction", default=None
 )
 
@@ -64,7 +64,7 @@ class Database:
         A block inside another one is part of its transaction. `stored` is called after the commit,
         on SQLite before the next transaction begins.
         """
-        outer = _transaction.get()
+        outer = transaction.get()
         if outer is not None:
             connection, calls = outer
             yield connection
@@ -73,11 +73,11 @@ class Database:
         with self._guard(self._writers, None):
             calls = [stored] if stored else []
             with self._committing() as connection:
-                token = _transaction.set((connection, calls))
+                token = transaction.set((connection, calls))
                 try:
                     yield connection
                 finally:
-                    _transaction.reset(token)
+                    transaction.reset(token)
             for call in calls:
                 call()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from rest_framework.request import Request
@@ -29,20 +30,20 @@ class ItemViewSet(ResourceViewSet[Item]):
         with storing():
             item = serializer.save()
         location = reverse("item-detail", [item.uuid])
-        return self.answer(item, 201, Location=location)
+        return self.answer(item, serializer.data, 201, Location=location)
 
     def retrieve(self, request: Request, item_id: str) -> Response:
         item = self.find(item_id)
         if none_match(request.headers.get("If-None-Match"), item.revision):
             return Response(status=304, headers={"ETag": entity_tag(item.revision)})
-        return self.answer(item)
+        return self.answer(item, self.get_serializer(item).data)
 
     def update(self, request: Request, item_id: str) -> Response:
         serializer = self.valid_serializer()
         with storing():
             serializer.instance = self.find_expected(item_id)
             item = serializer.save()
-        return self.answer(item)
+        return self.answer(item, serializer.data)
 
     def destroy(self, request: Request, item_id: str) -> Response:
         with storing():
@@ -64,9 +65,9 @@ class ItemViewSet(ResourceViewSet[Item]):
             raise Outdated("The item was changed since you read it.")
         return item
 
-    def answer(self, item: Item, status: int = 200, **headers: str) -> Response:
+    def answer(self, item: Item, shown: Any, status: int = 200, **headers: str) -> Response:
         headers["ETag"] = entity_tag(item.revision)
-        return Response(self.get_serializer(item).data, status, headers=headers)
+        return Response(shown, status, headers=headers)
 
 
 @contextmanager
