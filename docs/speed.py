@@ -175,7 +175,7 @@ def goals(found: Measured) -> Iterator[Goal]:
 def _kept_goal(request: str, least: float, kept: Mapping[str, float]) -> Goal:
     below = {name: value for name, value in kept.items() if value < least}
     lowest = min(kept, key=lambda name: kept[name])
-    said = ", ".join(f"{name} {value:.0%}" for name, value in below.items())
+    said = ", ".join(f"{name} {value:.1%}" for name, value in below.items())
     return Goal(
         f"{REQUESTS[request]} keeps at least {least:.0%} of the bare service's throughput",
         said or f"{len(kept)} of {len(kept)}, the least is {lowest} with {kept[lowest]:.0%}",
