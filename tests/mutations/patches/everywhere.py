@@ -414,7 +414,7 @@ HEALTH_METRICS_LOGS = [
         "H4",
         "every request id is the same",
         TELEMETRY,
-        "_valid_request_id(request_id) or new_id()",
+        "_valid_request_id(request_id) or randbytes(16).hex()",
         '_valid_request_id(request_id) or "0" * 32',
         by="test_every_answer_has_a_request_id_of_its_own"
         " test_problems_of_the_same_kind_have_their_own_request_ids",

@@ -1,5 +1,6 @@
 """The HTTP entrypoint: Nameko's, with a server that bears slow, broken and hostile clients."""
 
+import os
 import re
 import socket
 from collections.abc import Callable, Iterable
@@ -16,7 +17,6 @@ from werkzeug.routing import Map
 from werkzeug.wrappers import Request, Response
 
 from .http import PROBLEM_CONTENT_TYPE, Problem
-from .telemetry import new_id
 from .wsgi import EXCHANGE, Edge, path_of
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer what is no request as a problem; the base class would send HTML."""
-        problem, request_id = Problem(code), new_id()
+        problem, request_id = Problem(code), os.urandom(16).hex()
         body = problem.body("", request_id)
         head = (
             f"HTTP/1.1 {problem.status.value} {problem.status.phrase}\r\n"

@@ -59,7 +59,7 @@ class StrictModelSerializer(serializers.ModelSerializer[Stored]):
         models.TextField: StrictCharField,
     }
 
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+    def get_fields(self) -> dict[str, Any]:
         return deepcopy(_fields_of(type(self)))
 
     def to_internal_value(self, data: Any) -> Any:
@@ -76,8 +76,6 @@ class StrictModelSerializer(serializers.ModelSerializer[Stored]):
 
 
 @cache
-def _fields_of(
-    serializer: type[StrictModelSerializer[Any]],
-) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+def _fields_of(serializer: type[StrictModelSerializer[Any]]) -> dict[str, Any]:
     # What is made of a model takes as long as two queries.
     return serializers.ModelSerializer.get_fields(serializer())

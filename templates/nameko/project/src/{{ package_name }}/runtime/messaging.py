@@ -6,6 +6,7 @@ it comes again.
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -24,7 +25,6 @@ from pydantic import ValidationError
 
 from . import Duplicate, NotFound, Outdated, Unavailable
 from .http import Problem
-from .telemetry import new_id
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 ErrorInfo = tuple[type[BaseException], BaseException, Any]
@@ -71,7 +71,7 @@ class Trace(DependencyProvider):  # type: ignore[misc]
     def worker_setup(self, worker_ctx: Any) -> None:
         for name in ("request_id", "trace_id"):
             given = worker_ctx.data.get(name)
-            kept = given[:128] if isinstance(given, str) else new_id()
+            kept = given[:128] if isinstance(given, str) else os.urandom(16).hex()
             worker_ctx.data[name] = kept
             structlog.contextvars.bind_contextvars(**{name: kept})
 
