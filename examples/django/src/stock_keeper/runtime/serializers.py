@@ -1,7 +1,6 @@
 """Serializers that take a value as it is sent, or refuse it."""
 
 from copy import deepcopy
-from functools import cache
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.db import models
@@ -10,6 +9,8 @@ from rest_framework.fields import empty
 
 ASCII_WHITE_SPACE = " \t\n\r\f\v"
 Stored = TypeVar("Stored", bound=models.Model)
+
+_fields: dict[type, dict[str, Any]] = {}
 
 
 class StrictField(serializers.Field[Any, Any, Any, Any]):
@@ -60,7 +61,10 @@ class StrictModelSerializer(serializers.ModelSerializer[Stored]):
     }
 
     def get_fields(self) -> dict[str, Any]:
-        return deepcopy(_fields_of(type(self)))
+        # What is made of a model takes as long as two queries.
+        if type(self) not in _fields:
+            _fields[type(self)] = super().get_fields()
+        return deepcopy(_fields[type(self)])
 
     def to_internal_value(self, data: Any) -> Any:
         known = {name for name, field in self.fields.items() if not field.read_only}
@@ -73,9 +77,3 @@ class StrictModelSerializer(serializers.ModelSerializer[Stored]):
         if errors:
             raise serializers.ValidationError(errors)
         return content
-
-
-@cache
-def _fields_of(serializer: type[StrictModelSerializer[Any]]) -> dict[str, Any]:
-    # What is made of a model takes as long as two queries.
-    return serializers.ModelSerializer.get_fields(serializer())

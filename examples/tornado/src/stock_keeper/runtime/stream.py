@@ -45,6 +45,7 @@ _RECONNECT_SECONDS = 1.0
 _MOST_KNOWN = 10_000
 # A message takes its readers a few turns of the loop: a burst must not fill their queues meanwhile.
 _TURNS = 4
+# Several statements go in one message only without parameters, and a % among them is none.
 _AS_IT_IS = {"no_parameters": True}
 # Of this service in this schema: a database may hold several.
 _CHANNEL: LiteralString = f"md5(concat('{NAME}/', current_schema()))"
