@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,21 +38,25 @@ def cells(known: Catalog) -> list[Cell]:
 def prove(
     wanted: Sequence[Cell], jobs: int, folder: Path, keep: Path | None, console: Console
 ) -> bool:
-    """Whether all the cells hold; their results are in `folder`, and the logs of pytest too."""
+    """Whether all the cells hold; their results are in `folder`, and the logs of pytest too.
+
+    What the run is about is there from its beginning: one that ended too soon tells what it lacks.
+    """
     (folder / "logs").mkdir(parents=True, exist_ok=True)
-    began, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
-    with ExitStack() as stack:
-        place = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nightly-")))
-        made = make_all(wanted, place.resolve(), jobs, console)
-        found = sessions_run(made, jobs, folder, console)
+    clock = time.monotonic()
     run = results.About(
-        began,
-        round(time.monotonic() - clock, 1),
+        datetime.now(UTC).isoformat(timespec="seconds"),
+        0.0,
         __version__,
         commit(),
         tuple(cell.id for cell in wanted),
     )
     results.write_about(folder, run)
+    with ExitStack() as stack:
+        place = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nightly-")))
+        made = make_all(wanted, place.resolve(), jobs, console)
+        found = sessions_run(made, jobs, folder, console)
+    results.write_about(folder, replace(run, seconds=round(time.monotonic() - clock, 1)))
     return all(result.holds for result in found)
 
 

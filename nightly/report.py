@@ -231,7 +231,7 @@ def as_json(report: Report) -> dict[str, Any]:
     return {
         "holds": run.holds,
         "verdict": report.verdict,
-        "began": run.began,
+        "began": run.began or None,
         "seconds": round(run.seconds, 1),
         "version": run.version,
         "commit": run.commit,
@@ -292,8 +292,7 @@ def as_markdown(report: Report) -> str:
     lines = [
         f"## {mark} {report.verdict}",
         "",
-        f"{_date(run.began)}, version {run.version}, commit `{run.commit[:12]}`: "
-        f"{len(report.checks)} checks, {len(report.limits)} declared limits, "
+        f"{_about(run)}{len(report.checks)} checks, {len(report.limits)} declared limits, "
         f"{_duration(run.seconds)}.",
         "",
         *_markdown_grid(report),
@@ -375,6 +374,12 @@ def _duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _about(run: Run) -> str:
+    if not run.began:
+        return ""
+    return f"{_date(run.began)}, version {run.version}, commit `{run.commit[:12]}`: "
 
 
 def _date(began: str) -> str:

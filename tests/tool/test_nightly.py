@@ -9,15 +9,17 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from nightly import __main__ as command
 from nightly import cells as cells_
-from nightly import floors, recorder, report, results, sessions
+from nightly import floors, proving, recorder, report, results, sessions
 from nightly.cells import Made
 from nightly.results import TITLES, About, Bite, Check, Result, Run, Step
 from scaffold import catalog, finish, matrix, sources
@@ -330,6 +332,22 @@ def test_what_several_machines_left_is_one_run(cells: list[matrix.Cell], tmp_pat
     assert not results.gathered(tmp_path, [cell.id for cell in cells]).holds, "cells are absent"
 
 
+def test_a_run_that_was_ended_says_when_it_began_and_what_it_lacks(
+    cells: list[matrix.Cell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(proving, "make_all", interrupted)
+    before = datetime.now(UTC).replace(microsecond=0)
+    with pytest.raises(KeyboardInterrupt):
+        proving.prove(cells[:2], 1, tmp_path, None, Console(quiet=True))
+    run = results.gathered(tmp_path, ())
+    assert before <= datetime.fromisoformat(run.began) <= datetime.now(UTC)
+    assert run.absent == [cell.id for cell in cells[:2]]
+    assert not run.holds
+
+
 def test_patches_that_were_not_come_to_are_missed_ones(tmp_path: Path) -> None:
     file = results.bites_file(tmp_path, ["flask"])
     outcome = dict.fromkeys(("framework", "line", "breaks", "by"), "x")
@@ -431,7 +449,9 @@ def test_nothing_that_was_run_is_no_success(
     said = capsys.readouterr()
     assert said.out.startswith("Nothing was run: ")
     assert said.err == ""
-    assert (tmp_path / "report" / "index.html").exists()
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "<time" not in page
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["began"] is None
 
 
 # ---- floors

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -13,6 +13,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from stock_keeper.items.store import ItemContent
+from stock_keeper.items.stream import StreamedStore
+from stock_keeper.runtime.database import Database
 from stock_keeper.runtime.settings import Settings
 from stock_keeper.runtime.stream import MOST_WAITING, Stream
 
@@ -68,6 +71,39 @@ def test_what_was_not_stored_is_not_told(client: httpx.Client) -> None:
         assert client.post("/v1/items", json={"name": "bolt"}).status_code == 409
         create(client, "nut")
         assert told(reader) == ("created", "nut")
+
+
+def test_changes_of_one_transaction_are_told_if_it_is_stored(
+    database: Database, settings: Settings
+) -> None:
+    names: list[str] = []
+
+    async def send(message: str) -> None:
+        names.append(json.loads(message)["item"]["name"])
+
+    def change(store: StreamedStore) -> None:
+        with database.writing():
+            store.create(ItemContent(name="one ' \\ \" %s %(x)s ; é"))
+            store.create(ItemContent(name="two"))
+        with suppress(KeyError), database.writing():
+            store.create(ItemContent(name="three"))
+            raise KeyError
+        store.create(ItemContent(name="last"))
+
+    async def watch() -> None:
+        stream = Stream(settings)
+        stream.start()
+        stream.join(send, lambda _: None)
+        await asyncio.to_thread(change, StreamedStore(database, stream))
+        async with asyncio.timeout(10):
+            while "last" not in names:
+                await asyncio.sleep(0.02)
+        await stream.end(0)
+
+    asyncio.run(watch())
+    stored, _ = StreamedStore(database, Stream(settings)).page(10, 0)
+    assert names == [item.name for item in stored]
+    assert names == ["one ' \\ \" %s %(x)s ; é", "two", "last"]
 
 
 def test_a_change_outlives_the_way_to_hear_of_it(
