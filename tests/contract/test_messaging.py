@@ -85,9 +85,13 @@ class Caller:
         count: int = self._channel.queue_declare(queue, passive=True).message_count
         return count
 
-    def subscribe(self, queue: str) -> None:
+    def subscribe(self, queue: str, **arguments: str | int) -> None:
         """Keep the events of items in a durable queue, from now on."""
-        Queue(queue, EVENTS, "item_created", durable=True, channel=self._channel).declare()
+        kept = Queue(queue, EVENTS, "item_created", durable=True, queue_arguments=arguments)
+        kept(self._channel).declare()
+
+    def unsubscribe(self, queue: str) -> None:
+        self._channel.queue_delete(queue)
 
     def events(self, queue: str) -> list[Answer]:
         """What has come to that queue, taken from it."""
@@ -331,6 +335,24 @@ def test_events_outlive_the_broker_and_the_service_together(
         broker.start()
     wait_until_ready(launch(database, AMQP_URL=broker.url))
     assert_told_of(subscription, broker, names, NORMAL_AGAIN)
+
+
+@pytest.mark.contract("P6", "H3")
+def test_events_that_the_broker_refuses_come_when_it_takes_them(
+    spoken: Service, broker: RabbitMQ, caller: Caller, subscription: str
+) -> None:
+    """A queue that is full refuses what comes for it; once it has gone, that is sent after all."""
+    full, later = f"full-{uuid.uuid4()}", f"later-{uuid.uuid4()}"
+    caller.subscribe(full, **{"x-max-length": 1, "x-overflow": "reject-publish"})
+    accepted = create(spoken.http).json()["name"]
+    assert_told_of(subscription, broker, {accepted}, NORMAL_AGAIN)
+    refused = {create(spoken.http).json()["name"] for _ in range(3)}
+    wait_until(lambda: bool(logged(spoken, "events_wait")), NORMAL_AGAIN, "they are refused")
+    caller.subscribe(later)
+    caller.unsubscribe(full)
+    after = create(spoken.http).json()["name"]
+    assert_told_of(later, broker, refused | {after}, NORMAL_AGAIN)
+    assert_only_json(spoken)
 
 
 @pytest.mark.slow

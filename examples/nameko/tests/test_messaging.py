@@ -1,7 +1,7 @@
 """Calls and events: through Nameko's own hooks, and where TEST_AMQP_URL is set through a broker."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -36,7 +36,13 @@ def items(database: Database, events: Outbox) -> Items:
 
 def sent_by(events: Outbox) -> list[Any]:
     sent: list[Any] = []
-    events.send(sent.append)
+
+    def send(batch: Sequence[Any], arrived: Callable[[Any], None]) -> None:
+        for event in batch:
+            sent.append(event)
+            arrived(event)
+
+    events.send(send)
     return sent
 
 
@@ -93,10 +99,10 @@ def test_what_could_not_be_sent_waits_in_its_order(items: Items, events: Outbox)
     names = [items.create(f"item {number}")["name"] for number in range(3)]
     seen: list[str] = []
 
-    def fail_at_the_second(event: Any) -> None:
-        if seen:
-            raise Unavailable
-        seen.append(event.data["item"]["name"])
+    def fail_at_the_second(batch: Sequence[Any], arrived: Callable[[Any], None]) -> None:
+        seen.append(batch[0].data["item"]["name"])
+        arrived(batch[0])
+        raise Unavailable
 
     with pytest.raises(Unavailable):
         events.send(fail_at_the_second)
@@ -104,10 +110,18 @@ def test_what_could_not_be_sent_waits_in_its_order(items: Items, events: Outbox)
     assert seen == names
 
 
+def test_more_events_than_go_together_are_all_sent(
+    monkeypatch: pytest.MonkeyPatch, items: Items, events: Outbox
+) -> None:
+    monkeypatch.setattr(outbox, "_BATCH", 2)
+    names = [items.create(f"item {number}")["name"] for number in range(5)]
+    assert [event.data["item"]["name"] for event in sent_by(events)] == names
+
+
 def test_two_senders_do_not_send_the_same(items: Items, events: Outbox, database: Database) -> None:
     items.create("bolt")
     others: list[Any] = []
-    events.send(lambda _: others.extend(sent_by(Outbox(database))))
+    events.send(lambda *_: others.extend(sent_by(Outbox(database))))
     assert others == []
 
 

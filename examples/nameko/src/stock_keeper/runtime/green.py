@@ -29,13 +29,15 @@ from sqlalchemy import Dialect, Engine, event  # noqa: E402  only after the patc
 
 
 class Cursor(sqlite3.Cursor):
-    """A cursor that writes in a real thread: a locked file and a slow disk take time.
+    """A cursor that waits in a real thread: for the lock of a transaction, and for the disk.
 
-    To read needs no lock, as the file has a write-ahead log, and takes less than a thread's start.
+    To read needs no lock, as the file has a write-ahead log, and what is changed within a
+    transaction stays in memory until it is committed: that takes less than to go to a thread.
     """
 
     def execute(self, statement: str, *args: Any) -> "Cursor":
-        if statement.startswith("SELECT"):
+        within = self.connection.in_transaction and statement != "COMMIT"
+        if within or statement.startswith("SELECT"):
             return super().execute(statement, *args)
         tpool.execute(super().execute, statement, *args)
         return self

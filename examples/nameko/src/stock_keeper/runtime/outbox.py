@@ -1,13 +1,13 @@
 """Events that are stored with what they tell of, and sent when the broker takes them.
 
 An event is written in the transaction of its change: it is there if and only if the change is.
-From there it is sent at least once, in order as long as one replica sends; a broker that is away
-delays it and loses nothing.
+From there it is sent at least once, in order as long as one replica sends and the broker refuses
+none; a broker that is away delays it and loses nothing.
 """
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -47,7 +47,8 @@ outbox = Table(
     sqlite_autoincrement=True,
 )
 
-Send = Callable[[Row[Any]], None]
+Event = Row[Any]
+Send = Callable[[Sequence[Event], Callable[[Event], None]], None]
 
 
 class Outbox:
@@ -73,17 +74,23 @@ class Outbox:
             connection.execute(insert(outbox).values(values))
 
     def send(self, send: Send) -> None:
-        """Send what is there, oldest first; what `send` raises ends it, and the rest stays."""
-        while events := self._claim():
-            sent: list[int] = []
-            try:
-                for event in events:
-                    send(event)
-                    sent.append(event.position)
-            finally:
-                self._settle(sent, [event.position for event in events[len(sent) :]])
+        """Send what is there, oldest first; what `send` raises ends it, and the rest stays.
 
-    def _claim(self) -> list[Row[Any]]:
+        `send` gets some events, and what to call with each that has arrived.
+        """
+        while events := self._claim():
+            self._send(events, send)
+            if len(events) < _BATCH:
+                return
+
+    def _send(self, events: Sequence[Event], send: Send) -> None:
+        arrived: list[int] = []
+        try:
+            send(events, lambda event: arrived.append(event.position))
+        finally:
+            self._settle(arrived, [e.position for e in events if e.position not in arrived])
+
+    def _claim(self) -> list[Event]:
         now = datetime.now(UTC)
         free = or_(outbox.c.claimed_until.is_(None), outbox.c.claimed_until < now)
         oldest = select(outbox.c.position).where(free).order_by(outbox.c.position).limit(_BATCH)

@@ -5,8 +5,9 @@ alone.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any, Final
 
 import eventlet
@@ -16,13 +17,12 @@ from kombu import Connection, Exchange, Producer
 from nameko.containers import ServiceContainer
 from nameko.extensions import DependencyProvider
 from nameko.standalone.events import get_event_exchange
-from sqlalchemy import Row
 from sqlalchemy.exc import SQLAlchemyError
 
 from . import Unavailable
 from .database import READINESS_SECONDS, Database
 from .messaging import BROKER_ERRORS, RECONNECT_SECONDS, is_connected, silence_workers
-from .outbox import Outbox
+from .outbox import Event, Outbox
 from .settings import Settings
 from .web import WebServer
 
@@ -31,6 +31,8 @@ HTTP_WORKERS: Final = 200
 MESSAGE_WORKERS: Final = 20
 HEARTBEAT_SECONDS: Final = 10
 PUBLISH_SECONDS: Final = 5
+# Events that come meanwhile are claimed together, and settled together.
+GATHER_SECONDS: Final = 0.05
 POLL_SECONDS: Final = 5  # for the events that a replica left behind
 CONNECTED_POLL_SECONDS: Final = 0.2
 _log = structlog.get_logger()
@@ -63,7 +65,7 @@ class Line:
 
     @contextmanager
     def channel(self) -> Iterator[Any]:
-        """A channel whose messages the broker confirms; `Unavailable` if it is out of reach.
+        """A channel; `Unavailable` if the broker is out of reach.
 
         The time runs from here to the end of the block.
         """
@@ -91,8 +93,7 @@ class Line:
         return False
 
     def _open(self) -> Any:
-        options = {"confirm_publish": True}
-        parameters = Connection(self._url, connect_timeout=5, transport_options=options)
+        parameters = Connection(self._url, connect_timeout=5)
         self._connection = parameters.transport.establish_connection()
         self._channel = self._connection.channel()
         return self._channel
@@ -103,6 +104,47 @@ class Line:
             connection.collect()  # a polite end would wait for an answer
 
 
+class Publisher(Line):
+    """A line for events, each of which the broker confirms."""
+
+    def publish(self, events: Sequence[Event], arrived: Callable[[Event], None]) -> None:
+        """Call `arrived` with each that the broker takes; `Unavailable` unless it takes them all.
+
+        All are sent before the first is waited for: else each would take a round trip.
+        """
+        with self.channel() as channel:
+            self._arrived = arrived
+            for event in events:
+                exchange: Exchange = get_event_exchange(event.service, {})
+                self._pending[next(self._tags)] = event
+                Producer(channel).publish(
+                    event.data,
+                    exchange=exchange,
+                    routing_key=event.event,
+                    headers=event.headers,
+                    declare=[exchange],
+                    serializer="json",
+                )
+            while self._pending:
+                self._connection.drain_events()
+
+    def _open(self) -> Any:
+        channel = super()._open()
+        channel.confirm_select()
+        channel.events["basic_ack"].add(self._confirmed)
+        channel.events["basic_nack"].add(self._refused)
+        self._tags = count(1)
+        self._pending: dict[int, Event] = {}
+        return channel
+
+    def _confirmed(self, last: int, and_before: bool) -> None:
+        for tag in [tag for tag in self._pending if tag == last or (and_before and tag < last)]:
+            self._arrived(self._pending.pop(tag))
+
+    def _refused(self, *_: object) -> None:
+        raise Unavailable("the broker refuses an event")
+
+
 class Messaging:
     """The service classes for messages: started when the broker is there, anew when one fails."""
 
@@ -111,7 +153,7 @@ class Messaging:
         self._config = config
         self._running: dict[type, Any] = {}
         self._probe = Line(config["AMQP_URI"], READINESS_SECONDS)
-        self._events = Line(config["AMQP_URI"], PUBLISH_SECONDS)
+        self._events = Publisher(config["AMQP_URI"], PUBLISH_SECONDS)
 
     def start(self) -> None:
         """Begin in the background: this waits for nothing."""
@@ -162,24 +204,16 @@ class Messaging:
                 continue
             outbox.filled.clear()
             try:
-                outbox.send(self._publish)
+                outbox.send(self._events.publish)
             except (Unavailable, SQLAlchemyError) as error:
                 _log.warning("events_wait", error=type(error).__name__)
                 eventlet.sleep(RECONNECT_SECONDS)
+            except Exception as error:
+                _log.error("unhandled_error", exc_info=error)
+                eventlet.sleep(RECONNECT_SECONDS)
             else:
+                eventlet.sleep(GATHER_SECONDS)
                 outbox.filled.wait(POLL_SECONDS)
-
-    def _publish(self, event: Row[Any]) -> None:
-        exchange: Exchange = get_event_exchange(event.service, {})
-        with self._events.channel() as channel:
-            Producer(channel).publish(
-                event.data,
-                exchange=exchange,
-                routing_key=event.event,
-                headers=event.headers,
-                declare=[exchange],
-                serializer="json",
-            )
 
 
 class Service:
