@@ -50,7 +50,7 @@ PARTS = {
         r"|\(starlette/concurrency"
     ),
     "events": r"/runtime/(outbox|messaging|stream)\.py\)|/items/stream\.py\)|\((kombu|amqp)/"
-    r"|^(Messaging|Line)\.",
+    r"|^(Messaging|Line|Publisher)\.",
     "outer layer": (
         r"/runtime/(wsgi|asgi|web|document|pages|routing|server|service)\.py\)|\(whitenoise/"
         r"|\(django/(contrib|middleware|utils/deprecation)"
