@@ -40,6 +40,7 @@ from tests.services import (
 LOOPBACK_ONLY = Path(__file__).parent / "loopback_only.py"
 FIRST_RUN = Path(__file__).parent / "first_run.py"
 OWN_TESTS_SECONDS = 20
+PRESSURE = Path("/proc/pressure/cpu")
 
 
 def without_network(command: list[str]) -> list[str]:
@@ -52,18 +53,28 @@ def without_network(command: list[str]) -> list[str]:
 
 
 def stopwatch() -> Callable[[], float]:
-    """Seconds since now: of the clock, or of the children's processors on a machine that is busy.
+    """Seconds since now, without those in which processes waited for others to leave a processor.
 
-    Where more is running than there are processors, the clock tells about the others.
+    The children's own work on the processors counts in any case.
     """
-    clock, processors = time.monotonic(), children_seconds()
+    clock, worked, waited = time.monotonic(), children_seconds(), waiting_seconds()
 
     def spent() -> float:
-        if os.getloadavg()[0] > (os.cpu_count() or 1):
-            return children_seconds() - processors
-        return time.monotonic() - clock
+        undisturbed = time.monotonic() - clock - (waiting_seconds() - waited)
+        return max(undisturbed, children_seconds() - worked)
 
     return spent
+
+
+def waiting_seconds() -> float:
+    """How long processes of this machine have waited for a processor, any of them at a time.
+
+    A kernel without pressure stall information knows of none, and then the clock is what counts.
+    """
+    with contextlib.suppress(OSError):
+        some = PRESSURE.read_text(encoding="ascii").partition("total=")[2]
+        return int(some.split()[0]) / 1_000_000
+    return 0.0
 
 
 def children_seconds() -> float:

@@ -64,9 +64,8 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def database(settings: Settings, migrated_file: Path) -> Iterator[Database]:
     """The database at its newest schema."""
     if settings.on_sqlite:
-        Path(settings.database_url.removeprefix("sqlite:///")).write_bytes(
-            migrated_file.read_bytes()
-        )
+        path = Path(settings.database_url.removeprefix("sqlite:///"))
+        path.write_bytes(migrated_file.read_bytes())
     database = Database(settings)
     if not settings.on_sqlite:
         database.migrate()

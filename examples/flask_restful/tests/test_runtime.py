@@ -121,8 +121,7 @@ def process(database_url: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
         port = free.getsockname()[1]
     environ = os.environ | {"DATABASE_URL": database_url, "PORT": str(port), "DRAIN_SECONDS": "2"}
     command = [sys.executable, "-m", "stock_keeper"]
-    for _ in range(2):
-        subprocess.run([*command, "migrate"], env=environ, check=True, capture_output=True)
+    subprocess.run([*command, "migrate"], env=environ, check=True, capture_output=True)
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as service:
         yield f"http://127.0.0.1:{port}", service
         service.kill()
