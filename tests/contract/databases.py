@@ -6,6 +6,7 @@ Nothing here knows the service's code. The items' table is found by its columns.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -54,6 +55,12 @@ class Database(Protocol):
     def hold_writes(self) -> contextlib.AbstractContextManager[None]:
         """Within the block writes wait for a lock, reads go on."""
 
+    def hold_schema(self) -> contextlib.AbstractContextManager[None]:
+        """Within the block whoever wants to change the schema waits."""
+
+    def waiting(self) -> int:
+        """How many wait, or are about to, in a block of `hold_schema` on an empty database."""
+
     def broken(self) -> contextlib.AbstractContextManager[None]:
         """Within the block the items' table is gone, the database answers."""
 
@@ -93,6 +100,15 @@ class SqliteDatabase:
             finally:
                 connection.rollback()
 
+    def hold_schema(self) -> contextlib.AbstractContextManager[None]:
+        """Within the block whoever wants to change the schema waits; an empty file is made."""
+        return self.hold_writes()
+
+    def waiting(self) -> int:
+        """How many other processes have the file open, whatever they want of it."""
+        file = self.path.resolve()
+        return sum(_has_open(process, file) for process in Path("/proc").glob("[0-9]*"))
+
     @contextlib.contextmanager
     def broken(self) -> Iterator[None]:
         with self._connection() as connection:
@@ -118,6 +134,15 @@ class SqliteDatabase:
         ).fetchall()
         assert len(rows) == 1, f"one table with a column 'quantity', not {rows}"
         return str(rows[0][0])
+
+
+def _has_open(process: Path, file: Path) -> bool:
+    """Whether a folder of /proc is that of another process in which the file is open."""
+    if process.name == str(os.getpid()):
+        return False
+    with contextlib.suppress(OSError):  # it has just ended, or is somebody else's
+        return any(fd.readlink() == file for fd in (process / "fd").iterdir())
+    return False
 
 
 @dataclass(frozen=True)

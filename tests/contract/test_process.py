@@ -15,12 +15,13 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from math import inf
 from pathlib import Path
 
 import pytest
 
 from tests.contract.conftest import Launch, NewDatabase
-from tests.contract.databases import Database, PostgresDatabase
+from tests.contract.databases import Database
 from tests.contract.items import ITEMS, assert_problem, create, fresh_name, walk
 from tests.contract.wire import exchange
 from tests.servers import free_port, missing, wait_until
@@ -40,6 +41,7 @@ from tests.services import (
 LOOPBACK_ONLY = Path(__file__).parent / "loopback_only.py"
 FIRST_RUN = Path(__file__).parent / "first_run.py"
 OWN_TESTS_SECONDS = 20
+OWN_TESTS_TRIALS = 3
 PRESSURE = Path("/proc/pressure/cpu")
 
 
@@ -83,13 +85,23 @@ def children_seconds() -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.contract("P1")
 def test_a_fresh_project_passes_its_own_tests_without_network(
     framework: str, projects: Projects, tmp_path: Path
 ) -> None:
-    project = tmp_path / NAME
-    projects.fresh(framework, project)
-    spent = stopwatch()
+    """In time at the first, second or third trial: what else a machine does can only add to it."""
+    seconds = list[float]()
+    while len(seconds) < OWN_TESTS_TRIALS and min(seconds, default=inf) >= OWN_TESTS_SECONDS:
+        project = tmp_path / str(len(seconds)) / NAME
+        projects.fresh(framework, project)
+        seconds.append(own_tests_seconds(project))
+    assert min(seconds) < OWN_TESTS_SECONDS, [f"{one:.1f} s" for one in seconds]
+
+
+def own_tests_seconds(project: Path) -> float:
+    """Install a fresh project and run its tests without a network: by the clock."""
+    started = time.monotonic()
     install(project)
     result = subprocess.run(
         without_network(["uv", "run", "--offline", "pytest", "-q"]),
@@ -100,11 +112,11 @@ def test_a_fresh_project_passes_its_own_tests_without_network(
         timeout=120,
         check=False,
     )
-    seconds = spent()
+    seconds = time.monotonic() - started
     assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-2000:]
     assert re.search(r"\d+ passed", result.stdout), result.stdout[-500:]
     assert not re.search(r"[1-9]\d* (failed|error|warning)", result.stdout), result.stdout[-2000:]
-    assert seconds < OWN_TESTS_SECONDS, f"{seconds:.1f} s"
+    return seconds
 
 
 @pytest.mark.contract("P2")
@@ -203,13 +215,15 @@ def test_migrating_keeps_what_is_stored(service: Service) -> None:
 def test_migrating_at_once_is_safe(project: Project, new_database: NewDatabase) -> None:
     alone, together = new_database(), new_database()
     project.migrate({"DATABASE_URL": alone.url})
-    environment = {"DATABASE_URL": together.url}
+    environment = {"DATABASE_URL": together.url, "DATABASE_TIMEOUT_SECONDS": "30"}
     with ThreadPoolExecutor(4) as pool, contextlib.ExitStack() as start:
-        if isinstance(together, PostgresDatabase):
-            start.enter_context(together.hold_schema())
+        start.enter_context(together.hold_schema())
         runs = [pool.submit(project.run, "migrate", environment=environment) for _ in range(4)]
-        if isinstance(together, PostgresDatabase):
-            wait_until(lambda: together.waiting() == 4, 30, "all four want to begin")
+
+        def all_want_to_begin() -> bool:
+            return together.waiting() == 4 or any(run.done() for run in runs)
+
+        wait_until(all_want_to_begin, 30, "all four want to begin")
         start.close()
     for run in runs:
         result = run.result()

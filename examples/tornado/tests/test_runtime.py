@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -11,13 +12,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 
 from stock_keeper.runtime import Unavailable, telemetry
-from stock_keeper.runtime.deadlines import Bulkhead, connect, deadline, remaining
+from stock_keeper.runtime.deadlines import Bulkhead, connect, deadline, log_ahead, remaining
 from stock_keeper.runtime.settings import BadSetting, load_settings
 
 
@@ -81,6 +83,22 @@ def test_nobody_waits_for_a_database_that_hangs() -> None:
 def test_no_connection_is_begun_that_could_not_be_had_in_time() -> None:
     with deadline(0.5), pytest.raises(psycopg.OperationalError, match="no time is left"):
         connect("postgresql://127.0.0.1:1/none")
+
+
+def test_a_new_file_that_another_process_changes_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    with (
+        closing(sqlite3.connect(path, check_same_thread=False)) as other,
+        closing(sqlite3.connect(path)) as mine,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        with deadline(0), pytest.raises(sqlite3.OperationalError, match="locked"):
+            log_ahead(mine, 5)
+        release = threading.Timer(0.2, other.rollback)
+        release.start()
+        log_ahead(mine, 5)
+        release.join()
+        assert mine.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_places_are_given_in_the_order_of_asking() -> None:

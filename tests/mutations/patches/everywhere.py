@@ -74,6 +74,14 @@ PROCESS = [
     ),
     Patch(
         "P3",
+        "a new file that another process changes is not waited for",
+        DEADLINES,
+        "or time.monotonic() >= end:",
+        "or True:",
+        by="test_migrating_at_once_is_safe",
+    ),
+    Patch(
+        "P3",
         "serving migrates PostgreSQL",
         MAIN,
         SQLITE_OR_MIGRATE,

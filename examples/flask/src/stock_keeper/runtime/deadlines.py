@@ -85,6 +85,23 @@ def connect(url: str = "", **parameters: Any) -> DeadlineConnection:
     return DeadlineConnection.connect(url, **{**parameters, "connect_timeout": seconds})
 
 
+def log_ahead(connection: sqlite3.Connection, seconds: float) -> None:
+    """Have an SQLite file keep a write-ahead log, which it does from then on.
+
+    Where several change a new file at once, SQLite refuses all but one without any waiting.
+    """
+    left = remaining()
+    end = time.monotonic() + (seconds if left is None else left)
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= end:
+                raise
+        time.sleep(0.01)
+
+
 def out_of_reach(error: BaseException | None) -> bool:
     """Whether a driver's error says that the database cannot be asked, rather than what it says."""
     if isinstance(error, sqlite3.Error):

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cached_property
 from pathlib import Path
@@ -163,10 +163,10 @@ def _sqlite_engine(url: str, seconds: float) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: Any) -> None:
-        with closing(connection.cursor()) as cursor:
-            # FULL: what was acknowledged outlives a power cut, not the process alone.
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-                cursor.execute(f"PRAGMA {pragma}")
+        deadlines.log_ahead(connection, seconds)
+        # FULL: what was acknowledged outlives a power cut, not the process alone.
+        for pragma in ("synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
 
     @event.listens_for(engine, "checkout")
     def wait_no_longer(

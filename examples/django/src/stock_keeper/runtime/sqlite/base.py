@@ -37,6 +37,11 @@ class DatabaseWrapper(PooledWrapper, base.DatabaseWrapper):
         connection.limit_waiting()
         return connection
 
+    def open(self, conn_params: dict[str, Any]) -> Any:
+        connection = super().open(conn_params)
+        deadlines.log_ahead(connection, conn_params["timeout"])
+        return connection
+
     def is_idle(self) -> bool:
         return not self.connection.in_transaction
 

@@ -160,7 +160,7 @@ def connection_settings(settings: Settings) -> dict[str, Any]:
                 "transaction_mode": "IMMEDIATE",
                 "timeout": settings.database_timeout_seconds,
                 # FULL: what was acknowledged outlives a power cut, not the process alone.
-                "init_command": "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL",
+                "init_command": "PRAGMA synchronous = FULL",
             },
         }
     options = conninfo_to_dict(settings.database_url)
