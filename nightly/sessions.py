@@ -52,7 +52,11 @@ def plan(made: Sequence[Made], jobs: int) -> list[Session]:
             contract("contract", "not slow and not fault", group, side_by_side)
             for group in together
         ),
-        *(contract("faults", "slow or fault", group, side_by_side) for group in together),
+        *(
+            contract("faults", "(slow or fault) and not alone", group, side_by_side)
+            for group in together
+        ),
+        *(contract("alone", "(slow or fault) and alone", group, ()) for group in together),
         deployment("image", "container or slow", services, side_by_side),
     ]
 
@@ -162,7 +166,8 @@ def start(session: Session, record: Path, output: Any) -> subprocess.Popen[bytes
 def broken(session: Session, code: int, log: Path) -> dict[str, Any]:
     """The session itself, as a test that failed."""
     said = log.read_text(errors="replace")[-recorder.LONGEST :]
-    step = session.name.partition(",")[0]
+    part = session.name.partition(",")[0]
+    step = "faults" if part == "alone" else part
     about = {"lines": [], "service": {}, "step": step, "together": False}
     return {"id": f"the session {session.name}", **about, "state": "fail", "seconds": 0.0,
             "said": f"pytest ended with exit code {code}\n{said}"}  # fmt: skip

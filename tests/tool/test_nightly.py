@@ -194,9 +194,14 @@ def made_of(cells: list[matrix.Cell]) -> list[Made]:
 
 def test_every_service_has_each_part_of_its_proof_once(cells: list[matrix.Cell]) -> None:
     planned = sessions.plan(made_of(cells), jobs=2)
-    for part in ("manifests", "contract", "faults", "image"):
+    for part in ("manifests", "contract", "faults", "alone", "image"):
         proven = [cell for s in planned if s.name.partition(",")[0] == part for cell in s.cells]
         assert sorted(proven) == sorted(cell.id for cell in cells), part
+
+
+def test_what_measures_time_is_run_one_test_at_a_time(cells: list[matrix.Cell]) -> None:
+    for session in sessions.plan(made_of(cells), jobs=2):
+        assert ("-n" in session.arguments) != session.name.startswith("alone"), session.name
 
 
 def test_a_session_has_one_service_of_a_framework_and_tests_it_where_it_lies(
@@ -206,7 +211,7 @@ def test_a_session_has_one_service_of_a_framework_and_tests_it_where_it_lies(
         projects = [a for a in session.arguments if "=" in a]
         frameworks = [project.partition("=")[0] for project in projects]
         assert len(frameworks) == len(set(frameworks)), session.name
-        if session.name.startswith(("contract", "faults")):
+        if session.name.startswith(("contract", "faults", "alone")):
             assert len(projects) == len(session.cells)
             assert session.environment == {"TEST_PYTHON": "/python"}
 
@@ -231,12 +236,15 @@ def test_what_could_not_be_made_is_in_no_session(cells: list[matrix.Cell]) -> No
     assert not [s.name for s in planned if made[0].cell.id in s.cells]
 
 
-def test_a_session_that_ends_without_a_test_is_a_failure(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("part", "step"), [("contract", "contract"), ("alone", "faults")])
+def test_a_session_that_ends_without_a_test_is_a_failure(
+    tmp_path: Path, part: str, step: str
+) -> None:
     nothing = sessions.Session(
-        "contract, sqlite", ("tests/contract", "--no-such-option"), ("x",), environment=ONLY_XDIST
+        f"{part}, sqlite", ("tests/contract", "--no-such-option"), ("x",), environment=ONLY_XDIST
     )
     (test,) = sessions.run(nothing, tmp_path / "log", lambda *_: None)
-    assert (test["state"], test["step"]) == ("fail", "contract")
+    assert (test["state"], test["step"]) == ("fail", step)
     assert "no-such-option" in test["said"]
 
 

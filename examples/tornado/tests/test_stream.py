@@ -117,8 +117,10 @@ def test_a_change_outlives_the_way_to_hear_of_it(
         with psycopg.connect(settings.database_url, autocommit=True) as connection:
             listening = "FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND state = 'idle'"
             connection.execute(f"SELECT pg_terminate_backend(pid) {listening}".encode())
-            create(client, "meanwhile")
-            assert told(reader) == ("created", "meanwhile")
+            meanwhile = [f"meanwhile {number}" for number in range(5)]
+            for name in meanwhile:
+                create(client, name)
+            assert [told(reader) for _ in meanwhile] == [("created", name) for name in meanwhile]
             while connection.execute(f"SELECT count(*) {listening}".encode()).fetchone() != (2,):
                 time.sleep(0.02)
         create(replica, "after")

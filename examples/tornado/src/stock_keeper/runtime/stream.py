@@ -97,6 +97,7 @@ class Stream:
         self._replica = secrets.token_hex(8)
         self._numbers = count()
         self._known: dict[str, None] = {}
+        self._unheard: dict[str, str] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._hearing: asyncio.Task[None] | None = None
         self._hears = False
@@ -141,7 +142,8 @@ class Stream:
         """
         announced: dict[str, str] = {}
         last = ["COMMIT"] if transaction.get() is None else []
-        with database.writing(lambda: self._stored(announced)) as connection:
+        hears = self._hears  # of what is stored from now on; what began before may never be heard
+        with database.writing(lambda: self._stored(announced, hears)) as connection:
 
             def announce(message: Message) -> None:
                 announced[f"{self._replica}:{next(self._numbers)}"] = json.dumps(message)
@@ -152,18 +154,23 @@ class Stream:
                 statements = [*_notifications(connection, announced), *last]
                 connection.exec_driver_sql("; ".join(statements), execution_options=_AS_IT_IS)
 
-    def _stored(self, announced: Mapping[str, str]) -> None:
+    def _stored(self, announced: Mapping[str, str], hears: bool) -> None:
         if self._loop is None:
             return
         with suppress(RuntimeError):  # the loop has ended, and every reader with it
             for key, message in announced.items():
-                self._loop.call_soon_threadsafe(self._push_own, key, message)
+                self._loop.call_soon_threadsafe(self._push_own, key, message, hears)
 
-    def _push_own(self, key: str, message: str) -> None:
+    def _push_own(self, key: str, message: str, hears: bool) -> None:
         if self._loop is None or self._url is None:
             self._push(message)
-        elif self._readers:
-            self._loop.call_later(_HEARING_SECONDS * self._hears, self._push_once, key, message)
+        elif not self._readers:
+            return
+        elif hears and self._hears and key not in self._known:
+            self._unheard[key] = message
+            self._loop.call_later(_HEARING_SECONDS, self._push_once, key, message)
+        else:
+            self._push_once(key, message)
 
     def _push_once(self, key: str, message: str) -> None:
         """An own change comes twice, stored here and heard from the database; the first counts."""
@@ -171,6 +178,7 @@ class Stream:
             del self._known[key]
             return
         self._known[key] = None
+        self._unheard.pop(key, None)
         if len(self._known) > _MOST_KNOWN:
             del self._known[next(iter(self._known))]
         self._push(message)
@@ -187,6 +195,8 @@ class Stream:
             except (psycopg.Error, OSError):
                 _log.warning("stream_apart", exc_info=True)
             self._hears = False
+            for key, message in tuple(self._unheard.items()):  # before what is stored from now on
+                self._push_once(key, message)
             await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def _hear(self, url: str) -> None:
