@@ -181,3 +181,34 @@ def test_a_bad_setting_ends_the_process_with_one_line() -> None:
     assert ended.returncode == 2
     (line,) = (ended.stdout + ended.stderr).splitlines()
     assert "PORT" in json.loads(line)["event"]
+
+
+TOLD_AS_IT_STARTS = """
+import os, signal
+from stock_keeper import __main__
+from stock_keeper.runtime import server
+
+announce = server._announce
+
+async def told(app):
+    await announce(app)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+server._announce = told
+__main__.main()
+"""
+
+
+def test_a_signal_in_the_last_turns_of_the_start_is_heard(database_url: str) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    environ = os.environ | {"DATABASE_URL": database_url, "PORT": str(port), "DRAIN_SECONDS": "0"}
+    ended = subprocess.run(
+        [sys.executable, "-c", TOLD_AS_IT_STARTS],
+        env=environ,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=15,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import signal
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -60,9 +61,21 @@ class Protocol(WebSocketProtocol):
 
 
 async def _announce(app: "App") -> None:
+    """A signal that Sanic hears in the last turns of its start is lost: it is kept until then."""
+    told = asyncio.Event()
+    for number in signal.SIGTERM, signal.SIGINT:
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    app.ctx.serving = asyncio.create_task(_answer(app, asyncio.current_task(), told))
+
+
+async def _answer(app: "App", starting: "asyncio.Task[None] | None", told: asyncio.Event) -> None:
+    if starting is not None:
+        await asyncio.wait([starting])
     settings: Settings = app.ctx.settings
     app.ctx.started.set()
     logging.getLogger(__name__).info("listening on %s:%d", settings.host, settings.port)
+    await told.wait()
+    app.stop(terminate=False)
 
 
 async def _drain(app: "App") -> None:
