@@ -79,7 +79,7 @@ async def _answer(app: "App", starting: "asyncio.Task[None] | None", told: async
 
 
 async def _drain(app: "App") -> None:
-    """Sanic listens on until this ends, and a second signal ends it at once."""
+    """Sanic listens on until this ends; a second signal changes nothing."""
     draining.set()
     await asyncio.sleep(app.ctx.settings.drain_seconds)
     await app.ctx.stream.end(seconds=2)
