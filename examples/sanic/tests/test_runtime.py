@@ -188,13 +188,13 @@ import os, signal
 from stock_keeper import __main__
 from stock_keeper.runtime import server
 
-announce = server._announce
+hear_signals = server._hear_signals
 
 async def told(app):
-    await announce(app)
+    await hear_signals(app)
     os.kill(os.getpid(), signal.SIGTERM)
 
-server._announce = told
+server._hear_signals = told
 __main__.main()
 """
 

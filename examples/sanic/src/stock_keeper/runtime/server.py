@@ -23,7 +23,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; what is in flight then gets its answer."""
     app: App = import_module("..app", __package__).create_app(settings)
     app.ctx.started = asyncio.Event()
-    app.after_server_start(_announce)
+    app.after_server_start(_hear_signals)
     app.before_server_stop(_drain)
     # What was made until now stays. To look at all of it for garbage takes tens of milliseconds.
     gc.freeze()
@@ -60,7 +60,7 @@ class Protocol(WebSocketProtocol):
             self._time = began
 
 
-async def _announce(app: "App") -> None:
+async def _hear_signals(app: "App") -> None:
     """A signal that Sanic hears in the last turns of its start is lost: it is kept until then."""
     told = asyncio.Event()
     for number in signal.SIGTERM, signal.SIGINT:
