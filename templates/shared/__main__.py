@@ -8,7 +8,7 @@ import sys
 
 from . import NAME
 from .runtime.logs import configure_logs
-from .runtime.settings import BadSetting, Settings, load_settings
+from .runtime.settings import Settings, SettingsError, load_settings
 
 
 def main() -> None:
@@ -21,7 +21,7 @@ def main() -> None:
         settings = load_settings()
         if command == "serve":
             check_address(settings.host, settings.port)
-    except BadSetting as error:
+    except SettingsError as error:
         logging.getLogger(__name__).critical("%s", error)
         sys.exit(2)
     configure_logs(settings.log_level)
@@ -40,7 +40,7 @@ def check_address(host: str, port: int) -> None:
         number = getattr(error, "errno", None)
         variable = "PORT" if number in (errno.EADDRINUSE, errno.EACCES) else "HOST"
         why = getattr(error, "strerror", None) or "not an address"
-        raise BadSetting(f"{variable}: {why}") from None
+        raise SettingsError(f"{variable}: {why}") from None
 
 
 def run(command: str, settings: Settings) -> None:

@@ -1,0 +1,1 @@
+"""Items: an example of a resource."""
