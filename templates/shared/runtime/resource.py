@@ -5,14 +5,16 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated, Any, Final, Generic, TypeVar
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Generic, TypeVar, Union, get_args, get_origin
 from urllib.parse import urlencode
 from uuid import UUID
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
+from pydantic_core import to_jsonable_python
 
 from .content import Content
 from .http import Problem, invalid, read_limit, read_model, read_query
@@ -85,7 +87,7 @@ class Resource(Generic[Row, Sent]):
         self.id_parameter = f"{self.name}_id"
         self.view = view or self._default_view()
         self.patch = self._patch_model()
-        self._shown = [(name, _encoder(table, name)) for name in self.view.model_fields]
+        self._shown = [(name, _encoder(self.view, name)) for name in self.view.model_fields]
 
     # What a client sends.
 
@@ -306,7 +308,7 @@ class Resource(Generic[Row, Sent]):
             cursor += f".{_digest(request)}"
         if request.order:
             value = getattr(row, request.order.column)
-            encode = _encoder(self.table, request.order.column)
+            encode = _encoder(self.view, request.order.column)
             text = json.dumps(encode(value) if encode else value)
             cursor += "." + urlsafe_b64encode(text.encode()).decode().rstrip("=")
         return cursor
@@ -346,13 +348,21 @@ def _types(schema: Mapping[str, Any]) -> set[Any]:
     return {option.get("type") for option in options} - {"null"}
 
 
-def _encoder(table: type[Record], name: str) -> Callable[[Any], Any] | None:
-    """How a value of a column becomes JSON; None if it is what JSON has."""
-    python_type = table.__table__.c[name].type.python_type if name in table.__table__.c else None
-    encode = _ENCODERS.get(python_type)
-    if encode is None or not table.__table__.c[name].nullable:
-        return encode
-    return lambda value: None if value is None else encode(value)
+def _encoder(model: type[BaseModel], name: str) -> Callable[[Any], Any] | None:
+    """How a value of a field becomes JSON; None if it already is."""
+    annotation = model.model_fields[name].annotation
+    options = (
+        get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    )
+    kinds = set(options) - {NoneType}
+    if kinds <= _JSON_TYPES:
+        return None
+    encode = (
+        _ENCODERS.get(kinds.pop(), to_jsonable_python) if len(kinds) == 1 else to_jsonable_python
+    )
+    return (
+        (lambda value: None if value is None else encode(value)) if NoneType in options else encode
+    )
 
 
 def rfc3339(moment: datetime) -> str:
@@ -360,11 +370,8 @@ def rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-_ENCODERS: dict[Any, Callable[[Any], Any]] = {
-    UUID: str,
-    datetime: rfc3339,
-    date: date.isoformat,
-}
+_JSON_TYPES: Final = frozenset({str, int, bool, float})
+_ENCODERS: Final[dict[Any, Callable[[Any], Any]]] = {UUID: str, datetime: rfc3339}
 
 
 def _camel(name: str) -> str:
