@@ -14,11 +14,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from docs import first_tests, peers, s3rius, speed
-from scaffold import catalog, errors, figures, screen
-from scaffold.catalog import Catalog, Evidence, Facts, Framework
+from scaffold import errors
+from scaffold.advice.evidence import Basis, weigh
+from scaffold.catalog import catalog
+from scaffold.catalog.catalog import Catalog, Evidence, Facts, Framework
 from scaffold.errors import NotMeasured
-from scaffold.evidence import Basis, weigh
-from scaffold.view import Screen
+from scaffold.terminal import figures, text_output
+from scaffold.terminal.view import Screen
 
 HERE = Path(__file__).resolve().parent
 
@@ -161,7 +163,7 @@ def evidence_example(known: Catalog) -> Iterator[str]:
         shown = f"scaffold: {lack}"
     else:
         yield "With `--load rate`:"
-        shown = screen.advice(PAGE, known, weighed)
+        shown = text_output.advice(PAGE, known, weighed)
     yield from ("", "```text", *shown.splitlines(), "```")
 
 

@@ -17,15 +17,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scaffold import __version__, answers, catalog, schema, screen, service, settings
-from scaffold.catalog import Catalog, Question
+from scaffold import __version__, schema
+from scaffold.advice.evidence import Basis, weigh
+from scaffold.answers import answers
+from scaffold.catalog import catalog, settings
+from scaffold.catalog.catalog import Catalog, Question
 from scaffold.errors import Interrupted, UserError
-from scaffold.evidence import Basis, weigh
-from scaffold.quoting import visible
-from scaffold.view import Screen
+from scaffold.escaping import visible
+from scaffold.making import service
+from scaffold.terminal import text_output
+from scaffold.terminal.view import Screen
 
 if TYPE_CHECKING:
-    from scaffold.wizard import Wizard
+    from scaffold.terminal.wizard import Wizard
 
 UNEXPECTED = 1
 USAGE = 2
@@ -149,7 +153,7 @@ def _templates(arguments: Sequence[str], stack: ExitStack) -> Catalog:
     place = None if here else settings.source()
     if place is None:
         return catalog.load()
-    from scaffold import sources
+    from scaffold.catalog import sources
 
     source = stack.enter_context(sources.opened(place))
     return sources.catalog_of(source)
@@ -217,15 +221,15 @@ def new(
             else answers.settle(known, given, defaults, maintained, evidence)
         )
         complete = answers.complete(known, chosen)
-        command = screen.command_line(complete, None if output == HERE else str(output), steps)
+        command = text_output.command_line(complete, None if output == HERE else str(output), steps)
         by_figures = evidence is Basis.MEASURED and not asking and "framework" not in given
         weighed = weigh(known, given, maintained, evidence) if by_figures else None
         made = service.create(known, complete, output, steps, _progress, dry_run)
         if as_json:
             _print_json(schema.project(made, command, weighed))
         else:
-            print(screen.chosen(_view(), weighed) if weighed else "", end="")
-            print(screen.ending(_view(), made, complete["name"], output, command, dry_run))
+            print(text_output.chosen(_view(), weighed) if weighed else "", end="")
+            print(text_output.ending(_view(), made, complete["name"], output, command, dry_run))
     except KeyboardInterrupt:
         told = service.whole(made.path) if made and not dry_run else service.NOTHING_WRITTEN
         raise Interrupted(told) from None
@@ -250,7 +254,7 @@ def advise_(
     if as_json:
         _print_json(schema.advice(weighed))
     else:
-        print(screen.advice(_view(), known, weighed, explain))
+        print(text_output.advice(_view(), known, weighed, explain))
 
 
 def list_(
@@ -265,7 +269,7 @@ def list_(
     if as_json:
         _print_json({"frameworks": [schema.framework(known, one) for one in listed]})
     else:
-        print(screen.frameworks(_view(), known, listed))
+        print(text_output.frameworks(_view(), known, listed))
 
 
 def show(
@@ -281,7 +285,7 @@ def show(
     if as_json:
         _print_json(schema.framework_in_full(known, one, files))
     else:
-        print(screen.framework(_view(), known, one, files))
+        print(text_output.framework(_view(), known, one, files))
 
 
 def update_(
@@ -295,7 +299,9 @@ def update_(
     **flags: str | None,
 ) -> None:
     """Bring a service to the newest release of its template, and keep what you made of it."""
-    from scaffold import sources, update, upkeep
+    from scaffold.catalog import sources
+    from scaffold.terminal import report
+    from scaffold.updating import update
 
     given = {key: value for key, value in flags.items() if value is not None}
     found = update.find(folder)
@@ -314,7 +320,7 @@ def update_(
     if as_json:
         _print_json(schema.updated(done))
     else:
-        print(upkeep.updated(_view(), done))
+        print(report.updated(_view(), done))
     if done.conflicts:
         raise typer.Exit(CONFLICTS)
 
@@ -327,14 +333,14 @@ def check_(
     debug: Debug = False,
 ) -> None:
     """See which services are behind their template, and with which files they have drifted."""
-    from scaffold import upkeep
-    from scaffold.check import check
+    from scaffold.terminal import report
+    from scaffold.updating.check import check
 
     found = list(check(folders, settings.source(), not versions, jobs))
     if as_json:
         _print_json(schema.checked(found))
     else:
-        print(upkeep.checked(_view(), found))
+        print(report.checked(_view(), found))
     if any(one.problem for one in found):
         raise typer.Exit(REFUSED)
     if any(one.behind or one.drift for one in found):
@@ -354,7 +360,8 @@ def matrix_(
     debug: Debug = False,
 ) -> None:
     """List the services that prove the templates, as a workflow's matrix takes them with --json."""
-    from scaffold import matrix, sources
+    from scaffold import matrix
+    from scaffold.catalog import sources
 
     known: Catalog = context.obj
     with sources.opened(settings.source()) as source:
@@ -370,8 +377,8 @@ def matrix_(
 
 
 def _wizard(known: Catalog, output: Path) -> "Wizard":
-    from scaffold import prompts
-    from scaffold.wizard import Wizard
+    from scaffold.terminal import prompts
+    from scaffold.terminal.wizard import Wizard
 
     view = _view()
     plain = os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from scaffold.errors import BadAnswersFile
-from scaffold.quoting import shown, visible
+from scaffold.escaping import shown, visible
 
 LARGEST = 64 * 1024  # bytes
 DEEPEST = 8

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from scaffold.catalog import Catalog, Refusal, fields_of
+from scaffold.catalog.catalog import Catalog, Refusal, fields_of
 from scaffold.errors import BadAnswers
 
 if TYPE_CHECKING:
-    from scaffold.sources import Source
+    from scaffold.catalog.sources import Source
 
 FRAMEWORK = "framework"
 PYTHON = "python"

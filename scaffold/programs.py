@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from scaffold.quoting import visible
+from scaffold.escaping import visible
 
 SECONDS = 120
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")

@@ -3,16 +3,16 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from scaffold import answers, naming
-from scaffold.advice import Advice, Ranked
-from scaffold.catalog import Catalog, Framework, Question
-from scaffold.evidence import Basis, Comparison, Weighed, order
-from scaffold.measured import Figures
-from scaffold.service import Made
+from scaffold.advice.evidence import Basis, Comparison, Weighed, order
+from scaffold.advice.ranking import Advice, Ranked
+from scaffold.answers import answers, naming
+from scaffold.catalog.catalog import Catalog, Framework, Question
+from scaffold.catalog.measured import Figures
+from scaffold.making.service import Made
 
 if TYPE_CHECKING:
-    from scaffold.check import Checked
-    from scaffold.update import Updated
+    from scaffold.updating.check import Checked
+    from scaffold.updating.update import Updated
 
 
 def questions(catalog: Catalog) -> dict[str, Any]:

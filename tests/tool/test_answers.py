@@ -12,8 +12,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaffold import answers, documents, schema
-from scaffold.catalog import Catalog
+from scaffold import documents, schema
+from scaffold.answers import answers
+from scaffold.catalog.catalog import Catalog
 from scaffold.errors import (
     BadAnswers,
     BadAnswersFile,

@@ -16,12 +16,14 @@ from typing import Any
 
 import pytest
 
-from scaffold import catalog, measured, schema, screen
-from scaffold.advice import Advice, advise
-from scaffold.catalog import Catalog
+from scaffold import schema
+from scaffold.advice.evidence import Basis, Weighed, order, weigh
+from scaffold.advice.ranking import Advice, advise
+from scaffold.catalog import catalog, measured
+from scaffold.catalog.catalog import Catalog
 from scaffold.errors import NotMeasured, SourceRefuses
-from scaffold.evidence import Basis, Weighed, order, weigh
-from scaffold.view import Screen
+from scaffold.terminal import text_output
+from scaffold.terminal.view import Screen
 from tests.tool.conftest import REPOSITORY, Checkout, make_checkout
 from tests.tool.invented import READ_US, known_with, write
 from tests.tool.invented import measured as invented
@@ -55,7 +57,7 @@ def told(figured: Catalog, answers: Mapping[str, str], **how: Any) -> str:
     """What `scaffold advise` prints."""
     columns, explain = how.pop("columns", 80), how.pop("explain", False)
     weighed = weigh(figured, answers, **how)
-    return screen.advice(view(columns), figured, weighed, explain) + "\n"
+    return text_output.advice(view(columns), figured, weighed, explain) + "\n"
 
 
 def view(columns: int = 80, drawing: bool = True) -> Screen:
@@ -422,12 +424,12 @@ def test_a_framework_that_is_named_needs_no_evidence(checkout: Checkout, tmp_pat
 
 def test_nothing_is_shown_of_what_was_not_measured(known: Catalog, tmp_path: Path) -> None:
     some = known_with(known, tmp_path, invented(without("flask", READ_US)))
-    listed = screen.frameworks(view(), some, some.frameworks)
+    listed = text_output.frameworks(view(), some, some.frameworks)
     assert listed.startswith("flask\n")
     assert "Measured" not in listed.partition("\ndjango")[0]
     assert listed.count("Measured 2026-11-22") == 8
-    assert "easured" not in screen.frameworks(view(), some, [some.framework("flask")])
-    assert "easured" not in screen.framework(view(), some, some.framework("flask"), [])
+    assert "easured" not in text_output.frameworks(view(), some, [some.framework("flask")])
+    assert "easured" not in text_output.framework(view(), some, some.framework("flask"), [])
     assert "\n  Flask                +1        -\n" in told(some, FAST)
     assert "Ranked by the measurement" not in told(some, FAST)
     with pytest.raises(NotMeasured, match=r"has none on SQLite for Flask\. Without it"):
@@ -437,8 +439,8 @@ def test_nothing_is_shown_of_what_was_not_measured(known: Catalog, tmp_path: Pat
 def test_without_the_file_all_is_as_if_nobody_measured(known: Catalog) -> None:
     plain = replace(known, measurement=None)
     shown = (
-        screen.frameworks(view(), plain, plain.frameworks),
-        screen.framework(view(), plain, plain.framework("flask"), []),
+        text_output.frameworks(view(), plain, plain.frameworks),
+        text_output.framework(view(), plain, plain.framework("flask"), []),
         *(told(plain, answers, explain=e) for answers in ({}, FAST, TIED) for e in (True, False)),
     )
     assert [text for text in shown if "easure" in text] == []
@@ -504,7 +506,7 @@ def test_the_guidance_says_only_what_can_be_compared(known: Catalog) -> None:
 
 
 def test_the_list_has_the_figures_with_their_date(figured: Catalog) -> None:
-    text = words(screen.frameworks(view(), figured, figured.frameworks))
+    text = words(text_output.frameworks(view(), figured, figured.frameworks))
     assert (
         "Measured 2026-11-22, one item: SQLite 10,000/s (100 µs of CPU, 89 % of bare), "
         "PostgreSQL 5,000/s (200 µs of CPU, 89 % of bare); 61 MB of memory, up in 0.8 s" in text
@@ -515,7 +517,7 @@ def test_the_list_has_the_figures_with_their_date(figured: Catalog) -> None:
 
 def test_show_has_every_figure_and_how_it_came_about(figured: Catalog) -> None:
     wide, narrow = (
-        screen.framework(view(columns), figured, figured.framework("tornado"), [])
+        text_output.framework(view(columns), figured, figured.framework("tornado"), [])
         for columns in (80, 40)
     )
     assert "What was measured on 2026-11-22\n  SQLite      requests/s  CPU µs  p50 ms" in wide
@@ -526,24 +528,24 @@ def test_show_has_every_figure_and_how_it_came_about(figured: Catalog) -> None:
 
 def test_figures_are_ascii_where_nothing_else_can_be_shown(figured: Catalog) -> None:
     plain = view(drawing=False)
-    listed = screen.frameworks(plain, figured, figured.frameworks)
-    shown = screen.framework(plain, figured, figured.framework("tornado"), [])
+    listed = text_output.frameworks(plain, figured, figured.frameworks)
+    shown = text_output.framework(plain, figured, figured.framework("tornado"), [])
     assert (listed + shown).isascii()
     assert "(100 us of CPU" in words(listed)
 
 
 @pytest.mark.parametrize("columns", range(40, 100))
 def test_a_figure_stands_on_one_line_with_its_unit(figured: Catalog, columns: int) -> None:
-    shown = screen.frameworks(view(columns), figured, figured.frameworks)
+    shown = text_output.frameworks(view(columns), figured, figured.frameworks)
     shown += told(figured, {}, columns=columns)
     assert not re.findall(r"\d\n *(?:%|s|ms|µs|MB)(?!\w)|place\n", shown)
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])
 def test_figures_fit_the_terminal(figured: Catalog, columns: int) -> None:
-    tornado = screen.framework(view(columns), figured, figured.framework("tornado"), [])
+    tornado = text_output.framework(view(columns), figured, figured.framework("tornado"), [])
     shown = (
-        screen.frameworks(view(columns), figured, figured.frameworks),
+        text_output.frameworks(view(columns), figured, figured.frameworks),
         tornado.partition("What was measured")[2].partition("Lines of the contract")[0],
         told(figured, FAST, columns=columns),
         told(figured, {}, columns=columns),
@@ -567,7 +569,7 @@ def test_figures_are_json_with_when_and_on_what(tool: Checkout, tmp_path: Path) 
 
 def test_where_there_is_little_room_only_what_is_recommended_is_told(figured: Catalog) -> None:
     def shown(answers: Mapping[str, str]) -> str:
-        return words(screen.recommendation(view(), figured, weigh(figured, answers)))
+        return words(text_output.recommendation(view(), figured, weigh(figured, answers)))
 
     fast = shown(FAST)
     assert "Falcon 100 (place 1), Sanic 160 (place 4)." in fast

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from scaffold import staging
 from scaffold.errors import TargetRefuses
+from scaffold.making import staging
 from tests.tool.conftest import Checkout
 
 FAULTS = Path(__file__).parent / "faults.py"

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from scaffold import answers, catalog, matrix
-from scaffold.advice import advise
-from scaffold.catalog import Catalog, Refusal
+from scaffold import matrix
+from scaffold.advice.ranking import advise
+from scaffold.answers import answers
+from scaffold.catalog import catalog
+from scaffold.catalog.catalog import Catalog, Refusal
 from scaffold.errors import BadAnswers
-from scaffold.prompts import Choice, Heading
-from scaffold.view import Screen
-from scaffold.wizard import Wizard
+from scaffold.terminal.prompts import Choice, Heading
+from scaffold.terminal.view import Screen
+from scaffold.terminal.wizard import Wizard
 from tests.tool.conftest import REPOSITORY, Checkout
 
 # As if the last release had all the frameworks that there are now.

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaffold import answers, naming
-from scaffold.catalog import Catalog
+from scaffold.answers import answers, naming
+from scaffold.catalog.catalog import Catalog
 from scaffold.errors import BadName
-from scaffold.quoting import shown
+from scaffold.escaping import shown
 
 SPELLING = "a name has lower-case letters, digits and single dashes, and starts with a letter"
 MODULE = "a module of Python's standard library has that name"

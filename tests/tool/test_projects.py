@@ -23,8 +23,9 @@ from covertable import criteria, sorters
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scaffold import cli, naming
-from scaffold.catalog import Catalog
+from scaffold import cli
+from scaffold.answers import naming
+from scaffold.catalog.catalog import Catalog
 from tests.tool.conftest import REPOSITORY
 
 YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast

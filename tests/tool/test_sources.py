@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scaffold import settings
+from scaffold.catalog import settings
+from scaffold.catalog.settings import Place
 from scaffold.errors import SourceRefuses
-from scaffold.settings import Place
 from tests.tool import invented
 from tests.tool.conftest import Ran
 from tests.tool.lineage import (

@@ -17,8 +17,8 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output.vt100 import Vt100_Output
 
-from scaffold.prompts import Choice, Heading, Menus
-from scaffold.view import Screen
+from scaffold.terminal.prompts import Choice, Heading, Menus
+from scaffold.terminal.view import Screen
 from tests.tool.conftest import Checkout
 from tests.tool.terminal import CTRL_C, CTRL_D, DOWN, ENTER, Terminal
 

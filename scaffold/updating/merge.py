@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from scaffold.catalog.history import NOBODY
+from scaffold.catalog.record import ANSWERS_FILE
 from scaffold.errors import DirtyTree, NoRepository, TargetRefuses
-from scaffold.history import NOBODY
+from scaffold.making.staging import no_interruption
 from scaffold.programs import PLAIN_GIT, ProgramFailed, found, git, git_line, git_paths, run
-from scaffold.record import ANSWERS_FILE
-from scaffold.staging import no_interruption
 
 MERGING = [
     word

@@ -4,12 +4,12 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from scaffold import figures
-from scaffold.advice import Advice, Ranked, Reason, ahead
-from scaffold.catalog import Catalog, Facts, Framework
-from scaffold.evidence import Basis, Weighed
-from scaffold.service import STEPS, Made
-from scaffold.view import Screen, percent
+from scaffold.advice.evidence import Basis, Weighed
+from scaffold.advice.ranking import Advice, Ranked, Reason, ahead
+from scaffold.catalog.catalog import Catalog, Facts, Framework
+from scaffold.making.service import STEPS, Made
+from scaffold.terminal import figures
+from scaffold.terminal.view import Screen, percent
 
 REASONS = 3
 KEPT = {"active": "active", "slow": "slow but kept", "stale": "hardly maintained"}

@@ -4,15 +4,15 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from scaffold import finish, staging
-from scaffold.catalog import Catalog, Framework
+from scaffold.catalog.catalog import Catalog, Framework
 from scaffold.errors import Interrupted, TargetRefuses
-from scaffold.quoting import place
+from scaffold.escaping import place
+from scaffold.making import post_generate, staging
 
 # What follows once the files stand: its name, what is being done, how it is done.
 STEPS: Mapping[str, tuple[str, Callable[[Path], str | None]]] = {
-    "lock": ("Locking its dependencies", finish.lock),
-    "git": ("Making its first commit", finish.first_commit),
+    "lock": ("Locking its dependencies", post_generate.lock),
+    "git": ("Making its first commit", post_generate.first_commit),
 }
 # What a run says that was interrupted before the service was in place.
 NOTHING_WRITTEN = "Interrupted. Nothing was written."
@@ -64,7 +64,7 @@ def _created(
     progress: Callable[[str], None],
     dry_run: bool,
 ) -> Made:
-    from scaffold import render
+    from scaffold.making import render
 
     chosen = catalog.framework(answers["framework"])
     target = output.absolute() / answers["name"]
@@ -99,7 +99,7 @@ def refusal(output: Path, name: str) -> str | None:
 
 
 def _previewed(catalog: Catalog, answers: Mapping[str, str]) -> list[str]:
-    from scaffold import render
+    from scaffold.making import render
 
     try:
         return render.preview(catalog.root, answers)

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
-from scaffold import answers, naming, screen
-from scaffold.advice import Ranked
-from scaffold.catalog import Catalog, Option, Question
+from scaffold.advice.evidence import Basis, Weighed, weigh
+from scaffold.advice.ranking import Ranked
+from scaffold.answers import answers, naming
+from scaffold.catalog.catalog import Catalog, Option, Question
 from scaffold.errors import BadAnswers, NoTemplate
-from scaffold.evidence import Basis, Weighed, weigh
-from scaffold.prompts import Asker, Choice, Heading
-from scaffold.quoting import shown
-from scaffold.view import Screen
+from scaffold.escaping import shown
+from scaffold.terminal import text_output
+from scaffold.terminal.prompts import Asker, Choice, Heading
+from scaffold.terminal.view import Screen
 
 OVERRIDE = "Enter follows the advice, a number overrides it."
 WHICH = Heading("Which framework is it?", OVERRIDE)
@@ -81,7 +83,7 @@ class Wizard:
 
     def _framework(self, weighed: Weighed, given: Mapping[str, str]) -> str:
         advice = weighed.advice
-        self.say("\n" + screen.recommendation(self.view, self.catalog, weighed) + "\n")
+        self.say("\n" + text_output.recommendation(self.view, self.catalog, weighed) + "\n")
         offered = [r for r in advice.ranking if not advice.split or r.framework in advice.split]
         usable = [r for r in offered if not self._closed(r, given)]
         if not usable:
@@ -95,11 +97,12 @@ class Wizard:
 
     def _ranked_choices(self, offered: Sequence[Ranked], given: Mapping[str, str]) -> list[Choice]:
         widest = max(len(ranked.framework.name) for ranked in offered)
+        scaled = partial(text_output.scaled, self.view, widest=widest)
         return [
             Choice(
                 ranked.framework.id,
-                f"{screen.scaled(self.view, ranked, widest)}  {screen.remark(ranked)}".rstrip(),
-                about=screen.about(self.catalog, ranked.framework),
+                f"{scaled(ranked)}  {text_output.remark(ranked)}".rstrip(),
+                about=text_output.about(self.catalog, ranked.framework),
                 answer=ranked.framework.name,
                 closed=self._closed(ranked, given),
             )

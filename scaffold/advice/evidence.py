@@ -9,10 +9,10 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from scaffold.advice import Advice, advise
-from scaffold.catalog import Catalog, Evidence, Framework
+from scaffold.advice.ranking import Advice, advise
+from scaffold.catalog.catalog import Catalog, Evidence, Framework
+from scaffold.catalog.measured import FILE, SOURCE, Measure, Standing
 from scaffold.errors import NotMeasured
-from scaffold.measured import FILE, SOURCE, Measure, Standing
 
 
 class Basis(StrEnum):

@@ -10,17 +10,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scaffold import documents, measured
-from scaffold.measured import Measurement, Rule, Served, Standing
-from scaffold.record import OWN, Origin
+from scaffold import documents
+from scaffold.catalog import measured
+from scaffold.catalog.measured import Measurement, Rule, Served, Standing
+from scaffold.catalog.record import OWN, Origin
 
-HERE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def source_root() -> Path:
     """The folder of copier.yml and templates/: inside the package, or the checkout around it."""
-    packaged = HERE / "source"
-    return packaged if packaged.is_dir() else HERE.parent
+    packaged = PACKAGE / "source"
+    return packaged if packaged.is_dir() else PACKAGE.parent
 
 
 class Option(NamedTuple):

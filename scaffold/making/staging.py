@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 from scaffold.errors import TargetRefuses
-from scaffold.quoting import place
+from scaffold.escaping import place
 
 MARK = ".scaffold-"
 LOCK = "lock"

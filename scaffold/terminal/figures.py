@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from scaffold.advice import Advice
-from scaffold.catalog import Catalog, Framework
-from scaffold.evidence import Basis, Comparison, Weighed, number
-from scaffold.measured import Figures, Measurement, Served, Standing
-from scaffold.view import Screen, percent
+from scaffold.advice.evidence import Basis, Comparison, Weighed, number
+from scaffold.advice.ranking import Advice
+from scaffold.catalog.catalog import Catalog, Framework
+from scaffold.catalog.measured import Figures, Measurement, Served, Standing
+from scaffold.terminal.view import Screen, percent
 
 HEADLINE = "read"  # the request that says most in one figure
 REQUESTS = {"livez": "liveness", "read": "one item", "list": "50 items", "create": "a new item"}

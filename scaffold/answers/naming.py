@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Set
 
 from scaffold.errors import BadName
-from scaffold.quoting import shown
+from scaffold.escaping import shown
 
 LONGEST = 40
 PATTERN = "^[a-z][a-z0-9]*(-[a-z0-9]+)*$"

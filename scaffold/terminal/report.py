@@ -4,9 +4,9 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from scaffold.check import Checked
-from scaffold.update import Updated
-from scaffold.view import Screen
+from scaffold.terminal.view import Screen
+from scaffold.updating.check import Checked
+from scaffold.updating.update import Updated
 
 HEADINGS = ("SERVICE", "FRAMEWORK", "VERSION", "NEWEST", "STATE")
 SIGNS = {"added": "+", "changed": "~", "removed": "-"}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from scaffold import documents
 from scaffold.errors import SourceRefuses
-from scaffold.quoting import shown, visible
+from scaffold.escaping import shown, visible
 
 FILE = "measured.json"
 LARGEST = 1e12  # beyond it no figure of these is one

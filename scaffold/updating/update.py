@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaffold import changelog, finish, merge, record
-from scaffold.changelog import Changes
+from scaffold.catalog import record
+from scaffold.catalog.record import ANSWERS_FILE, Origin, Record
+from scaffold.catalog.sources import Source
 from scaffold.errors import FixedAnswer, Interrupted
-from scaffold.merge import Conflict, Repository
-from scaffold.record import ANSWERS_FILE, Origin, Record
-from scaffold.service import NOTHING_WRITTEN
-from scaffold.sources import Source
+from scaffold.making import post_generate
+from scaffold.making.service import NOTHING_WRITTEN
+from scaffold.updating import changelog, merge
+from scaffold.updating.changelog import Changes
+from scaffold.updating.merge import Conflict, Repository
 
 LOCK = "uv.lock"
 PROJECT = "pyproject.toml"
@@ -159,7 +161,7 @@ def _renderings(
     service: Service, source: Source, target: Origin, answers: Mapping[str, str]
 ) -> Iterator[tuple[Path, Path]]:
     """The service as it was made, and as it would be made now."""
-    from scaffold import render
+    from scaffold.making import render
 
     was = service.made.origin
     with tempfile.TemporaryDirectory(prefix="scaffold-") as name:
@@ -178,5 +180,5 @@ def _lock(service: Service, done: merge.Merged, progress: Callable[[str], None])
     if PROJECT in {conflict.file for conflict in done.conflicts}:
         return [f"{LOCK} is as it was, as {PROJECT} has conflicts; run `uv lock` after them."]
     progress("Locking its dependencies ...")
-    warning = finish.lock(service.folder)
+    warning = post_generate.lock(service.folder)
     return [warning] if warning else []

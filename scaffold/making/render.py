@@ -11,10 +11,10 @@ import copier
 import plumbum
 from jinja2.sandbox import SandboxedEnvironment
 
-from scaffold import record
+from scaffold.catalog import record
+from scaffold.catalog.record import OWN, Origin
 from scaffold.errors import BadAnswers, SourceRefuses
-from scaffold.record import OWN, Origin
-from scaffold.staging import staged
+from scaffold.making.staging import staged
 
 # The options of an environment that a compiled template depends on.
 DECIDING_HOW_TO_COMPILE = (

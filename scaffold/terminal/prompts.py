@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
 
-from scaffold.view import Screen
+from scaffold.terminal.view import Screen
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from scaffold import documents, naming
-from scaffold.advice import Advice, Ranked
-from scaffold.catalog import Catalog, Framework, Question
+from scaffold import documents
+from scaffold.advice.evidence import Basis, weigh
+from scaffold.advice.ranking import Advice, Ranked
+from scaffold.answers import naming
+from scaffold.catalog.catalog import Catalog, Framework, Question
 from scaffold.errors import (
     BadAnswers,
     BadAnswersFile,
@@ -17,8 +19,7 @@ from scaffold.errors import (
     NoTemplate,
     SplitWorkload,
 )
-from scaffold.evidence import Basis, weigh
-from scaffold.quoting import place, shown
+from scaffold.escaping import place, shown
 
 LONGEST_TEXT = 200
 MOST_PROBLEMS = 20  # told at once

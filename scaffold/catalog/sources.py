@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from scaffold import catalog, documents, history, programs, versions
-from scaffold.catalog import Catalog, Question, source_root
+from scaffold import documents, programs
+from scaffold.catalog import catalog, history, versions
+from scaffold.catalog.catalog import Catalog, Question, source_root
+from scaffold.catalog.history import CHANGELOG, HistoryIncomplete
+from scaffold.catalog.record import OWN, OWN_ADDRESS, Origin
+from scaffold.catalog.settings import Place, place
 from scaffold.errors import SourceRefuses, UnknownRelease
-from scaffold.history import CHANGELOG, HistoryIncomplete
 from scaffold.programs import ProgramFailed, git, git_line
-from scaffold.record import OWN, OWN_ADDRESS, Origin
-from scaffold.settings import Place, place
 
 BUNDLE = "releases.bundle"
 QUESTIONS = "copier.yml"
