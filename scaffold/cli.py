@@ -1,6 +1,7 @@
-"""The command line: typer only here, and the only place that prints and decides the exit code.
+"""Define the commands; nothing else imports typer, prints or decides the exit code.
 
-Rooms that are heavy (copier, questionary) or one command's alone are entered inside the commands.
+What is slow to import (copier, questionary) or used by one command only is imported inside the
+commands.
 """
 
 import inspect
@@ -18,15 +19,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scaffold import __version__, schema
-from scaffold.advice.evidence import Basis, weigh
+from scaffold.advice.evidence import RankBy, recommend
 from scaffold.answers import answers
 from scaffold.catalog import catalog, settings
 from scaffold.catalog.catalog import Catalog, Question
 from scaffold.errors import Interrupted, UserError
-from scaffold.escaping import visible
+from scaffold.escaping import escape
 from scaffold.making import service
 from scaffold.terminal import text_output
-from scaffold.terminal.view import Screen
+from scaffold.terminal.view import Terminal
 
 if TYPE_CHECKING:
     from scaffold.terminal.wizard import Wizard
@@ -46,7 +47,7 @@ Maintained = Annotated[
     bool, typer.Option("--maintained", help="Leave out frameworks that are hardly maintained.")
 ]
 By = Annotated[
-    Basis,
+    RankBy,
     typer.Option("--evidence", help="Rank by the article's word, or by what was measured."),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Every reason, for all of them.")]
@@ -200,7 +201,7 @@ def new(
     answers_file: AnswersFile = None,
     defaults: Defaults = False,
     maintained: Maintained = False,
-    evidence: By = Basis.ARTICLE,
+    evidence: By = RankBy.ARTICLE,
     dry_run: DryRun = False,
     no_lock: NoLock = False,
     no_git: NoGit = False,
@@ -213,32 +214,32 @@ def new(
     steps = tuple(step for step, left_out in (("lock", no_lock), ("git", no_git)) if not left_out)
     made = None
     try:
-        given = answers.gathered(known, answers_file, {"name": name, **flags})
+        given = answers.collect(known, answers_file, {"name": name, **flags})
         asking = _on_terminal() and not (as_json or defaults)
         chosen = (
             _wizard(known, output).everything(given, maintained, evidence)
             if asking
-            else answers.settle(known, given, defaults, maintained, evidence)
+            else answers.resolve(known, given, defaults, maintained, evidence)
         )
         complete = answers.complete(known, chosen)
         command = text_output.command_line(complete, None if output == HERE else str(output), steps)
-        by_figures = evidence is Basis.MEASURED and not asking and "framework" not in given
-        weighed = weigh(known, given, maintained, evidence) if by_figures else None
+        by_figures = evidence is RankBy.MEASURED and not asking and "framework" not in given
+        recommendation = recommend(known, given, maintained, evidence) if by_figures else None
         made = service.create(known, complete, output, steps, _progress, dry_run)
         if as_json:
-            _print_json(schema.project(made, command, weighed))
+            _print_json(schema.project(made, command, recommendation))
         else:
-            print(text_output.chosen(_view(), weighed) if weighed else "", end="")
+            print(text_output.chosen(_view(), recommendation) if recommendation else "", end="")
             print(text_output.ending(_view(), made, complete["name"], output, command, dry_run))
     except KeyboardInterrupt:
-        told = service.whole(made.path) if made and not dry_run else service.NOTHING_WRITTEN
-        raise Interrupted(told) from None
+        message = service.whole(made.path) if made and not dry_run else service.NOTHING_WRITTEN
+        raise Interrupted(message) from None
 
 
 def advise_(
     context: typer.Context,
     maintained: Maintained = False,
-    evidence: By = Basis.ARTICLE,
+    evidence: By = RankBy.ARTICLE,
     explain: Explain = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -246,15 +247,15 @@ def advise_(
 ) -> None:
     """Rank the frameworks for a workload, and say why."""
     known: Catalog = context.obj
-    given = answers.gathered(known, None, flags)
+    given = answers.collect(known, None, flags)
     asked = given.keys().isdisjoint(question.id for question in known.workload)
     if _on_terminal() and asked and not as_json:
         given |= _wizard(known, HERE).workload(given)
-    weighed = weigh(known, given, maintained, evidence)
+    recommendation = recommend(known, given, maintained, evidence)
     if as_json:
-        _print_json(schema.advice(weighed))
+        _print_json(schema.advice(recommendation))
     else:
-        print(text_output.advice(_view(), known, weighed, explain))
+        print(text_output.advice(_view(), known, recommendation, explain))
 
 
 def list_(
@@ -312,11 +313,13 @@ def update_(
         questions = sources.questions_of(source)
         answers.check(known, given)
         asking = _on_terminal() and not (as_json or defaults)
-        kept, missing = answers.renewed(questions, found.made.answers, given)
+        kept, missing = answers.carry_over(questions, found.made.answers, given)
         asked = _wizard(known, HERE).answers_to(missing, kept) if asking and missing else None
         complete = kept | (asked or answers.defaults_of(missing))
         answers.refuse_together(known, complete)
-        done = update.bring(found, source, complete, _progress, dry_run=dry_run, lock=not no_lock)
+        done = update.apply_update(
+            found, source, complete, _progress, dry_run=dry_run, lock=not no_lock
+        )
     if as_json:
         _print_json(schema.updated(done))
     else:
@@ -382,19 +385,19 @@ def _wizard(known: Catalog, output: Path) -> "Wizard":
 
     view = _view()
     plain = os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")
-    asker = prompts.Lines(print, view) if plain else prompts.Menus(print, view)
-    return Wizard(known, asker, print, view, partial(service.refusal, output))
+    prompter = prompts.LinePrompter(print, view) if plain else prompts.MenuPrompter(print, view)
+    return Wizard(known, prompter, print, view, partial(service.refusal, output))
 
 
 def _on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _view() -> Screen:
+def _view() -> Terminal:
     """What stdout can show."""
     terminal = sys.stdout.isatty()
     plain = "NO_COLOR" in os.environ or os.environ.get("TERM", "dumb") in ("", "dumb")
-    return Screen(
+    return Terminal(
         width=shutil.get_terminal_size().columns,
         colour=terminal and not plain,
         drawing=sys.stdout.encoding.lower().startswith("utf"),
@@ -418,16 +421,16 @@ def _failed(error: BaseException, arguments: Sequence[str]) -> int:
     before_dashes = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     if "--debug" in before_dashes:
         traceback.print_exception(error)
-    code, kind, message = _explained(error)
+    code, kind, message = _describe_error(error)
     with suppress(BrokenPipeError):
         if "--json" in before_dashes:
             _print_json(schema.error(code, kind, message))
         else:
-            print(_told(message), file=sys.stderr)
+            print(_format_message(message), file=sys.stderr)
     return code
 
 
-def _told(message: str) -> str:
+def _format_message(message: str) -> str:
     """The message, wrapped where a person reads it on a terminal."""
     if not sys.stderr.isatty():
         return f"scaffold: {message}"
@@ -436,7 +439,7 @@ def _told(message: str) -> str:
     return "\n".join([*lines, *(line for other in others for line in _view().wrapped(other, "  "))])
 
 
-def _explained(error: BaseException) -> tuple[int, str, str]:
+def _describe_error(error: BaseException) -> tuple[int, str, str]:
     """The exit code, the slug and the sentence for an error."""
     if isinstance(error, UserError):
         return error.code, error.kind, str(error)
@@ -444,5 +447,5 @@ def _explained(error: BaseException) -> tuple[int, str, str]:
         return Interrupted.code, Interrupted.kind, "Interrupted."
     if isinstance(error, typer.TyperException):
         return USAGE, "usage", error.format_message()
-    about = visible(f"{type(error).__name__}: {error}".rstrip(": "))
+    about = escape(f"{type(error).__name__}: {error}".rstrip(": "))
     return UNEXPECTED, "unexpected", f"This should not happen ({about}). Run it again with --debug."

@@ -4,12 +4,12 @@ import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from scaffold.advice.evidence import Basis, Weighed
+from scaffold.advice.evidence import RankBy, Recommendation
 from scaffold.advice.ranking import Advice, Ranked, Reason, ahead
 from scaffold.catalog.catalog import Catalog, Facts, Framework
 from scaffold.making.service import STEPS, Made
 from scaffold.terminal import figures
-from scaffold.terminal.view import Screen, percent
+from scaffold.terminal.view import Terminal, percent
 
 REASONS = 3
 KEPT = {"active": "active", "slow": "slow but kept", "stale": "hardly maintained"}
@@ -19,58 +19,74 @@ UNKEPT = KEPT["stale"]
 # ---- advice
 
 
-def advice(screen: Screen, catalog: Catalog, weighed: Weighed, explain: bool = False) -> str:
+def advice(
+    terminal: Terminal, catalog: Catalog, recommendation: Recommendation, explain: bool = False
+) -> str:
     """The choice and its reasons, then all of them on a scale; or, to explain, every reason.
 
     What was measured stands below. A ranking that goes by it comes with the one that does not.
     """
-    advised = weighed.advice
-    rest = _explanations(screen, catalog, weighed) if explain else _scale(screen, catalog, advised)
-    parts = [[choice(screen, catalog, advised)], [*rest]]
-    if weighed.basis is Basis.MEASURED:
-        parts.insert(0, [screen.style(f"By the measurement of {weighed.date}", "strong")])
-        parts += _by_article(screen, catalog, weighed) if weighed.asked else []
-    parts.append(figures.beside(screen, catalog, weighed))
+    advised = recommendation.advice
+    rest = (
+        _explanations(terminal, catalog, recommendation)
+        if explain
+        else _scale(terminal, catalog, advised)
+    )
+    parts = [[choice(terminal, catalog, advised)], [*rest]]
+    if recommendation.rank_by is RankBy.MEASURED:
+        parts.insert(0, [terminal.style(f"By the measurement of {recommendation.date}", "strong")])
+        parts += _by_article(terminal, catalog, recommendation) if recommendation.asked else []
+    parts.append(figures.beside(terminal, catalog, recommendation))
     return "\n\n".join("\n".join(part).rstrip("\n") for part in parts if part)
 
 
-def _by_article(screen: Screen, catalog: Catalog, weighed: Weighed) -> Iterator[list[str]]:
-    yield [screen.style("By the article alone", "strong")]
-    yield _headline(screen, catalog, weighed.article)
-    yield [*_scale(screen, catalog, weighed.article)]
+def _by_article(
+    terminal: Terminal, catalog: Catalog, recommendation: Recommendation
+) -> Iterator[list[str]]:
+    yield [terminal.style("By the article alone", "strong")]
+    yield _headline(terminal, catalog, recommendation.article)
+    yield [*_scale(terminal, catalog, recommendation.article)]
 
 
-def recommendation(screen: Screen, catalog: Catalog, weighed: Weighed) -> str:
+def recommendation(terminal: Terminal, catalog: Catalog, recommendation: Recommendation) -> str:
     """The choice alone, with what was measured of it."""
-    beside = figures.shortly(screen, catalog, weighed)
-    return "\n".join([choice(screen, catalog, weighed.advice), *(["", *beside] if beside else [])])
+    beside = figures.shortly(terminal, catalog, recommendation)
+    return "\n".join(
+        [choice(terminal, catalog, recommendation.advice), *(["", *beside] if beside else [])]
+    )
 
 
-def chosen(screen: Screen, weighed: Weighed) -> str:
+def chosen(terminal: Terminal, recommendation: Recommendation) -> str:
     """What `new` says where it went by the measurement: both results."""
-    by_figures, by_word = figures.result(weighed.advice), figures.result(weighed.article)
-    text = f"By the measurement of {weighed.date}: {by_figures}. By the article alone: {by_word}."
-    return "\n".join([*screen.wrapped(text), "", ""])
+    by_figures, by_word = (
+        figures.result(recommendation.advice),
+        figures.result(recommendation.article),
+    )
+    when = recommendation.date
+    text = f"By the measurement of {when}: {by_figures}. By the article alone: {by_word}."
+    return "\n".join([*terminal.wrapped(text), "", ""])
 
 
-def choice(screen: Screen, catalog: Catalog, advised: Advice) -> str:
+def choice(terminal: Terminal, catalog: Catalog, advised: Advice) -> str:
     """The first with three reasons and the runner-up beside it, or why these are two services."""
     body = _two_services if advised.split else _first_two
-    return "\n".join([*_headline(screen, catalog, advised), "", *body(screen, catalog, advised)])
+    return "\n".join(
+        [*_headline(terminal, catalog, advised), "", *body(terminal, catalog, advised)]
+    )
 
 
-def _headline(screen: Screen, catalog: Catalog, advised: Advice) -> list[str]:
+def _headline(terminal: Terminal, catalog: Catalog, advised: Advice) -> list[str]:
     if advised.split:
         names = " and ".join(framework.name for framework in advised.split)
         return [
-            screen.style(line, "strong")
-            for line in screen.wrapped(f"These are two services: {names}")
+            terminal.style(line, "strong")
+            for line in terminal.wrapped(f"These are two services: {names}")
         ]
     best = advised.ranking[0]
     name = best.framework.name
     said = f"{name} fits best ({percent(best.fit)}){_alone(catalog, advised)}"
-    first, *others = screen.wrapped(said)
-    return [first.replace(name, screen.style(name, "strong"), 1), *others]
+    first, *others = terminal.wrapped(said)
+    return [first.replace(name, terminal.style(name, "strong"), 1), *others]
 
 
 def _alone(catalog: Catalog, advised: Advice) -> str:
@@ -81,69 +97,71 @@ def _alone(catalog: Catalog, advised: Advice) -> str:
     return f": it alone is made for {' and '.join(catalog.criteria[m] for m in advised.musts)}"
 
 
-def _two_services(screen: Screen, catalog: Catalog, advised: Advice) -> Iterator[str]:
+def _two_services(terminal: Terminal, catalog: Catalog, advised: Advice) -> Iterator[str]:
     wanted = " and ".join(catalog.criteria[must] for must in advised.musts)
-    yield from screen.wrapped(f"No framework here is made for {wanted} at once. Make one of each:")
+    yield from terminal.wrapped(
+        f"No framework here is made for {wanted} at once. Make one of each:"
+    )
     for framework in advised.split:
         why = next(
             framework.evidence[m].why for m in advised.musts if _meets(catalog, framework, m)
         )
-        yield from screen.wrapped(f"{framework.name}: {why}", "    ", "  - ")
+        yield from terminal.wrapped(f"{framework.name}: {why}", "    ", "  - ")
 
 
 def _meets(catalog: Catalog, framework: Framework, must: str) -> bool:
     return framework.strength(must) >= catalog.must_strength
 
 
-def _first_two(screen: Screen, catalog: Catalog, advised: Advice) -> Iterator[str]:
+def _first_two(terminal: Terminal, catalog: Catalog, advised: Advice) -> Iterator[str]:
     best = advised.ranking[0]
-    yield from _reasons(screen, catalog, best.reasons)
-    yield from _cautions(screen, best)
+    yield from _reasons(terminal, catalog, best.reasons)
+    yield from _cautions(terminal, best)
     if len(advised.ranking) == 1:
         return
     second = advised.ranking[1]
     yield ""
     close = ", and it is close" if advised.close else ""
-    name = screen.style(second.framework.name, "strong")
+    name = terminal.style(second.framework.name, "strong")
     yield f"Runner-up: {name} ({percent(second.fit)}){close}"
-    yield from _compared(screen, catalog, advised, second.framework, best.framework)
-    yield from _cautions(screen, second)
+    yield from _compared(terminal, catalog, advised, second.framework, best.framework)
+    yield from _cautions(terminal, second)
 
 
-def _reasons(screen: Screen, catalog: Catalog, reasons: Sequence[Reason]) -> Iterator[str]:
+def _reasons(terminal: Terminal, catalog: Catalog, reasons: Sequence[Reason]) -> Iterator[str]:
     for reason in [r for r in reasons if r.points > 0][:REASONS]:
-        yield from screen.wrapped(
+        yield from terminal.wrapped(
             f"{catalog.criteria[reason.criterion]}: {reason.why}", "    ", "  + "
         )
 
 
 def _compared(
-    screen: Screen, catalog: Catalog, advised: Advice, one: Framework, other: Framework
+    terminal: Terminal, catalog: Catalog, advised: Advice, one: Framework, other: Framework
 ) -> Iterator[str]:
     for word, a, b in (("ahead on", one, other), ("behind on", other, one)):
         criteria = [catalog.criteria[d.criterion] for d in ahead(catalog, advised, a, b)]
-        yield from screen.wrapped(f"{word} {', '.join(criteria) or 'nothing'}", "    ", "  ")
+        yield from terminal.wrapped(f"{word} {', '.join(criteria) or 'nothing'}", "    ", "  ")
 
 
-def _cautions(screen: Screen, ranked: Ranked) -> Iterator[str]:
+def _cautions(terminal: Terminal, ranked: Ranked) -> Iterator[str]:
     for caution in ranked.cautions:
-        for line in screen.wrapped(caution, "    ", "  ! "):
-            yield screen.style(line, "warn")
+        for line in terminal.wrapped(caution, "    ", "  ! "):
+            yield terminal.style(line, "warn")
 
 
-def _scale(screen: Screen, catalog: Catalog, advised: Advice) -> Iterator[str]:
+def _scale(terminal: Terminal, catalog: Catalog, advised: Advice) -> Iterator[str]:
     widest = max(len(ranked.framework.name) for ranked in advised.ranking)
     unmet: tuple[str, ...] = ()
     for ranked in advised.ranking:
         if ranked.unmet != unmet:
             unmet = ranked.unmet
             lacking = " or ".join(catalog.criteria[must] for must in unmet)
-            yield from screen.wrapped(f"Not made for {lacking}:")
-        line = f"  {scaled(screen, ranked, widest)}"
+            yield from terminal.wrapped(f"Not made for {lacking}:")
+        line = f"  {scaled(terminal, ranked, widest)}"
         kept = "" if ranked.framework.facts.maintained else f"  {UNKEPT}"
-        room = "" if len(line + kept) < screen.width else "\n  "
-        shown = screen.style(line, "quiet") if unmet else line
-        yield f"{shown}{room}{screen.style(kept, 'warn')}" if kept else shown
+        room = "" if len(line + kept) < terminal.width else "\n  "
+        shown = terminal.style(line, "quiet") if unmet else line
+        yield f"{shown}{room}{terminal.style(kept, 'warn')}" if kept else shown
 
 
 def remark(ranked: Ranked) -> str:
@@ -160,40 +178,42 @@ def about(catalog: Catalog, one: Framework) -> str:
     return " ".join(filter(None, (kept, figures.brief(catalog, one))))
 
 
-def scaled(screen: Screen, ranked: Ranked, widest: int) -> str:
+def scaled(terminal: Terminal, ranked: Ranked, widest: int) -> str:
     """One framework and its fit, on a scale of `widest` and 17 columns."""
-    return f"{ranked.framework.name:{widest}} {screen.bar(ranked.fit)} {percent(ranked.fit):>5}"
+    return f"{ranked.framework.name:{widest}} {terminal.bar(ranked.fit)} {percent(ranked.fit):>5}"
 
 
-def _explanations(screen: Screen, catalog: Catalog, weighed: Weighed) -> Iterator[str]:
-    for ranked in weighed.advice.ranking:
-        name = screen.style(ranked.framework.name, "strong")
+def _explanations(
+    terminal: Terminal, catalog: Catalog, recommendation: Recommendation
+) -> Iterator[str]:
+    for ranked in recommendation.advice.ranking:
+        name = terminal.style(ranked.framework.name, "strong")
         yield f"{name} {ranked.score} points ({percent(ranked.fit)})"
         for r in ranked.reasons:
             text = f"{catalog.criteria[r.criterion]}: {r.why} ({catalog.sources[r.source]})"
-            yield from screen.wrapped(text, "       ", f"  {r.points:+3}  ")
-            beside = figures.remark(weighed, ranked.framework.id, r.criterion)
-            yield from screen.wrapped(beside, "         ", "       ")
-        yield from _cautions(screen, ranked)
+            yield from terminal.wrapped(text, "       ", f"  {r.points:+3}  ")
+            beside = figures.remark(recommendation, ranked.framework.id, r.criterion)
+            yield from terminal.wrapped(beside, "         ", "       ")
+        yield from _cautions(terminal, ranked)
         yield ""
 
 
 # ---- list and show
 
 
-def frameworks(screen: Screen, catalog: Catalog, listed: Sequence[Framework]) -> str:
+def frameworks(terminal: Terminal, catalog: Catalog, listed: Sequence[Framework]) -> str:
     """One block for each framework: what it is, the facts and figures beside the guidance."""
-    lines = [line for framework in listed for line in _listed(screen, catalog, framework)]
-    return "\n".join([*lines, *figures.legend(screen, catalog, listed)])
+    lines = [line for framework in listed for line in _listed(terminal, catalog, framework)]
+    return "\n".join([*lines, *figures.legend(terminal, catalog, listed)])
 
 
-def _listed(screen: Screen, catalog: Catalog, framework: Framework) -> Iterator[str]:
-    state = "" if framework.has_template else screen.style(" (no template yet)", "quiet")
-    yield f"{screen.style(framework.id, 'strong')}{state}"
-    yield from screen.wrapped(framework.summary, "  ")
-    for line in screen.wrapped(_release(framework.facts), "  "):
-        yield screen.style(line, "quiet" if framework.facts.maintained else "warn")
-    yield from screen.wrapped(figures.line(screen, catalog, framework) or "", "  ")
+def _listed(terminal: Terminal, catalog: Catalog, framework: Framework) -> Iterator[str]:
+    state = "" if framework.has_template else terminal.style(" (no template yet)", "quiet")
+    yield f"{terminal.style(framework.id, 'strong')}{state}"
+    yield from terminal.wrapped(framework.summary, "  ")
+    for line in terminal.wrapped(_release(framework.facts), "  "):
+        yield terminal.style(line, "quiet" if framework.facts.maintained else "warn")
+    yield from terminal.wrapped(figures.line(terminal, catalog, framework) or "", "  ")
 
 
 def _release(facts: Facts) -> str:
@@ -204,102 +224,104 @@ def _release(facts: Facts) -> str:
     )
 
 
-def framework(screen: Screen, catalog: Catalog, one: Framework, files: Sequence[str]) -> str:
+def framework(terminal: Terminal, catalog: Catalog, one: Framework, files: Sequence[str]) -> str:
     """Everything that is known of one framework, and the files that its template makes."""
     parts = [
-        _about(screen, one),
-        _evidence(screen, catalog, one),
-        figures.sheet(screen, catalog, one),
-        _limits(screen, one),
-        _files(screen, one, files),
+        _about(terminal, one),
+        _evidence(terminal, catalog, one),
+        figures.sheet(terminal, catalog, one),
+        _limits(terminal, one),
+        _files(terminal, one, files),
     ]
     return "\n".join(line for part in parts for line in part).rstrip()
 
 
-def _about(screen: Screen, one: Framework) -> Iterator[str]:
-    yield screen.style(one.name, "strong")
-    yield from screen.wrapped(f"{one.summary}.")
-    yield from screen.wrapped(_release(one.facts))
+def _about(terminal: Terminal, one: Framework) -> Iterator[str]:
+    yield terminal.style(one.name, "strong")
+    yield from terminal.wrapped(f"{one.summary}.")
+    yield from terminal.wrapped(_release(one.facts))
     if one.facts.note:
-        yield from screen.wrapped(f"Note: {one.facts.note}.")
+        yield from terminal.wrapped(f"Note: {one.facts.note}.")
     if one.facts.caution:
-        for line in screen.wrapped(f"Caution: {one.facts.caution}."):
-            yield screen.style(line, "warn")
+        for line in terminal.wrapped(f"Caution: {one.facts.caution}."):
+            yield terminal.style(line, "warn")
     if instead := one.facts.alternative:
-        yield from screen.wrapped(f"Maintained instead: {instead.name}, {instead.why}.")
+        yield from terminal.wrapped(f"Maintained instead: {instead.name}, {instead.why}.")
     yield ""
 
 
-def _evidence(screen: Screen, catalog: Catalog, one: Framework) -> Iterator[str]:
-    yield screen.style("What the guidance says of it", "strong")
+def _evidence(terminal: Terminal, catalog: Catalog, one: Framework) -> Iterator[str]:
+    yield terminal.style("What the guidance says of it", "strong")
     for e in sorted(one.evidence.values(), key=lambda e: -e.strength):
         text = f"{catalog.criteria[e.criterion]}: {e.why} ({catalog.sources[e.source]})"
-        yield from screen.wrapped(text, "      ", f"  {e.strength:+}  ")
+        yield from terminal.wrapped(text, "      ", f"  {e.strength:+}  ")
     yield ""
 
 
-def _limits(screen: Screen, one: Framework) -> Iterator[str]:
+def _limits(terminal: Terminal, one: Framework) -> Iterator[str]:
     if not one.limits:
         return
-    yield screen.style("Lines of the contract that it does not hold", "strong")
+    yield terminal.style("Lines of the contract that it does not hold", "strong")
     for limit in one.limits:
-        yield from screen.wrapped(f"{limit.line} {limit.what} ({limit.evidence})", "    ", "  - ")
+        yield from terminal.wrapped(f"{limit.line} {limit.what} ({limit.evidence})", "    ", "  - ")
     yield ""
 
 
-def _files(screen: Screen, one: Framework, files: Sequence[str]) -> Iterator[str]:
+def _files(terminal: Terminal, one: Framework, files: Sequence[str]) -> Iterator[str]:
     if not one.has_template:
         yield "It has no template yet."
         return
-    yield screen.style(f"The {len(files)} files it makes", "strong")
-    yield from tree(screen, files)
+    yield terminal.style(f"The {len(files)} files it makes", "strong")
+    yield from tree(terminal, files)
 
 
 # ---- new
 
 
-def ending(screen: Screen, made: Made, name: str, output: Path, command: str, dry_run: bool) -> str:
+def ending(
+    terminal: Terminal, made: Made, name: str, output: Path, command: str, dry_run: bool
+) -> str:
     """The end of `new`: the tree, the warnings, what to do next, and how to repeat the run."""
     following = [f"cd {shlex.quote(str(output / name))}", "uv run pytest", f"uv run {name}"]
     parts = {
-        "Warnings": [line for w in made.warnings for line in screen.wrapped(w, "    ", "  ")],
+        "Warnings": [line for w in made.warnings for line in terminal.wrapped(w, "    ", "  ")],
         "Next": [] if dry_run else [f"  {line}" for line in following],
         "The same again, without questions": [f"  {command}"],
     }
-    lines = [screen.style(f"{name}/", "strong"), *tree(screen, made.files)]
+    lines = [terminal.style(f"{name}/", "strong"), *tree(terminal, made.files)]
     for heading, body in parts.items():
-        lines += ["", screen.style(heading, "strong"), *body] if body else []
+        lines += ["", terminal.style(heading, "strong"), *body] if body else []
     return "\n".join([*lines, *(["", "Nothing was written."] if dry_run else [])])
 
 
-def tree(screen: Screen, files: Sequence[str], deepest: int = 2) -> list[str]:
+def tree(terminal: Terminal, files: Sequence[str], deepest: int = 2) -> list[str]:
     """The files as a tree; a folder with one entry joins it, and `deepest` levels are opened."""
-    return list(_branches(screen, [file.split("/") for file in files], "", deepest))
+    return list(_branches(terminal, [file.split("/") for file in files], "", deepest))
 
 
 def _branches(
-    screen: Screen, paths: Iterable[Sequence[str]], margin: str, levels: int
+    terminal: Terminal, paths: Iterable[Sequence[str]], margin: str, levels: int
 ) -> Iterator[str]:
     groups: dict[str, list[Sequence[str]]] = {}
     for path in paths:
         groups.setdefault(path[0], []).append(path[1:])
     ordered = sorted(groups.items(), key=lambda item: (not item[1][0], item[0]))
     for number, (name, inner) in enumerate(ordered, 1):
-        knee, line = _joint(screen, last=number == len(ordered))
+        knee, line = _joint(terminal, last=number == len(ordered))
         while inner[0] and len({path[0] for path in inner}) == 1 and len(inner[0]) > 1:
             name, inner = f"{name}/{inner[0][0]}", [path[1:] for path in inner]
         if not inner[0]:
             yield f"{margin}{knee}{name}"
         elif levels == 1:
             count = f"({len(inner)} file{'s' if len(inner) > 1 else ''})"
-            yield f"{margin}{knee}{name}/ {screen.style(count, 'quiet')}"
+            yield f"{margin}{knee}{name}/ {terminal.style(count, 'quiet')}"
         else:
             yield f"{margin}{knee}{name}/"
-            yield from _branches(screen, inner, margin + line, levels - 1)
+            yield from _branches(terminal, inner, margin + line, levels - 1)
 
 
-def _joint(screen: Screen, last: bool) -> tuple[str, str]:
-    if screen.drawing:
+def _joint(terminal: Terminal, last: bool) -> tuple[str, str]:
+    if terminal.drawing:
         return ("└── ", "    ") if last else ("├── ", "│   ")
     return ("`-- ", "    ") if last else ("|-- ", "|   ")
 

@@ -83,7 +83,7 @@ def refuse_fixed(made: Record, given: Mapping[str, str]) -> None:
             raise FixedAnswer(why.format(old=old, new=new))
 
 
-def bring(
+def apply_update(
     service: Service,
     source: Source,
     answers: Mapping[str, str],
@@ -94,15 +94,15 @@ def bring(
 ) -> Updated:
     """Brings `service` to the newest release of `source`, with `answers` from now on.
 
-    With `dry_run` the same is done to a copy. Raises TargetRefuses and what it is above of,
-    SourceRefuses, or BadAnswers.
+    With `dry_run` the same is done to a copy. Raises TargetError and what it is above of,
+    SourceError, or BadAnswers.
     """
     before = service.made.origin
     # A draft that is later than the newest release is not brought back to it.
     after = source.newest if source.is_behind(before.revision) else before.revision
     target = before._replace(revision=after)
     done, diff, warnings = merge.Merged((), ()), "" if dry_run else None, []
-    with _told_where_interrupted(service, dry_run):
+    with _reporting_interruption(service, dry_run):
         if target != before or dict(answers) != dict(service.made.answers):
             progress("Rendering both releases ...")
             with _renderings(service, source, target, answers) as renderings:
@@ -125,8 +125,8 @@ def bring(
 
 
 @contextmanager
-def _told_where_interrupted(service: Service, dry_run: bool) -> Iterator[None]:
-    """An update is made whole or not at all; which of the two is told."""
+def _reporting_interruption(service: Service, dry_run: bool) -> Iterator[None]:
+    """Say after an interruption whether the update was made: it is whole or not there at all."""
     try:
         yield
     except KeyboardInterrupt:

@@ -33,10 +33,19 @@ REPOSITORY = Path(__file__).parents[2]
 # What Python reads at its start, and a fork can no longer heed.
 READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "TZ")
 CAPABILITY_VERSION = 0x20080522  # the third, of linux/capability.h
-IMPORTED = (
-    "__main__ cli matrix catalog.sources making.post_generate making.render making.service "
-    "terminal.prompts terminal.report terminal.wizard updating.update"
-).split().split()
+IMPORTED = [
+    "__main__",
+    "cli",
+    "matrix",
+    "catalog.sources",
+    "making.post_generate",
+    "making.render",
+    "making.service",
+    "terminal.prompts",
+    "terminal.report",
+    "terminal.wizard",
+    "updating.update",
+]
 
 
 @dataclass
