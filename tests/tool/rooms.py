@@ -153,6 +153,8 @@ def purpose(room: str) -> str:
 
 def drawing() -> Iterator[str]:
     """The rooms in their layers, then a table of what each is for and imports."""
+    yield "The layers, with the entry point at the top:"
+    yield ""
     yield "```text"
     for layer in sorted(set(LAYERS.values()), reverse=True):
         rooms = (_title(room) for room, number in LAYERS.items() if number == layer)

@@ -137,7 +137,7 @@ def checkout_of_three(lineage: Lineage, monkeypatch: pytest.MonkeyPatch) -> None
     """The nightly run in a checkout of small templates with two releases behind it."""
     root = lineage.repository
     monkeypatch.setattr(cells_, "REPOSITORY", root)
-    monkeypatch.setattr(catalog, "HERE", root / "scaffold")
+    monkeypatch.setattr(catalog, "PACKAGE", root / "scaffold")
     # The small templates have nothing to lock.
     monkeypatch.setattr(post_generate, "lock", lambda folder: (folder / "uv.lock").write_text(""))
     for variable, value in SOMEBODY.items():

@@ -274,7 +274,7 @@ def test_a_signal_in_the_midst_of_a_drawing_does_not_tear_it(stop: signal.Signal
             menus.choose(Heading("How big?", "Think of next year."), sizes, "small")
     finally:
         signal.signal(stop, before)
-    screen = pyte.Terminal(80, 40)
+    screen = pyte.Screen(80, 40)
     pyte.Stream(screen).feed(drawn.getvalue())
     assert "Large" in drawn.getvalue()
     assert not "".join(screen.display).strip()  # what was asked is gone, and nothing cut remains
