@@ -58,10 +58,8 @@ def recommendation(terminal: Terminal, catalog: Catalog, recommendation: Recomme
 
 def chosen(terminal: Terminal, recommendation: Recommendation) -> str:
     """What `new` says where it went by the measurement: both results."""
-    by_figures, by_word = (
-        figures.result(recommendation.advice),
-        figures.result(recommendation.article),
-    )
+    by_figures = figures.result(recommendation.advice)
+    by_word = figures.result(recommendation.article)
     when = recommendation.date
     text = f"By the measurement of {when}: {by_figures}. By the article alone: {by_word}."
     return "\n".join([*terminal.wrapped(text), "", ""])

@@ -126,7 +126,7 @@ def apply_update(
 
 @contextmanager
 def _reporting_interruption(service: Service, dry_run: bool) -> Iterator[None]:
-    """Say after an interruption whether the update was made: it is whole or not there at all."""
+    """After an interruption, say whether the update was applied; it never is in part."""
     try:
         yield
     except KeyboardInterrupt:
