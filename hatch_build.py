@@ -41,7 +41,7 @@ class Releases(BuildHookInterface):  # type: ignore[type-arg]
     def _made(self, root: Path) -> Path:
         sys.path.insert(0, str(root))
         try:
-            from scaffold import history
+            from scaffold.catalog import history
         finally:
             sys.path.remove(str(root))
         folder = tempfile.mkdtemp(prefix="scaffold-")

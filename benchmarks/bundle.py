@@ -18,7 +18,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from scaffold import history  # noqa: E402
+from scaffold.catalog import history  # noqa: E402
 
 
 def changes(most: int) -> list[history.Release]:

@@ -24,7 +24,9 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY))
 
-from scaffold import answers, catalog, render  # noqa: E402
+from scaffold.answers import answers  # noqa: E402
+from scaffold.catalog import catalog  # noqa: E402
+from scaffold.making import render  # noqa: E402
 
 BEHIND_OR_DRIFTED = 5
 

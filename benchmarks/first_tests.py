@@ -34,7 +34,7 @@ sys.path.insert(0, str(REPOSITORY))
 from benchmarks.serving import machine  # noqa: E402
 from docs import first_tests as page  # noqa: E402
 from docs import tables  # noqa: E402
-from scaffold import catalog  # noqa: E402
+from scaffold.catalog import catalog  # noqa: E402
 
 NAME = "my-svc"
 PATIENCE = 600.0  # seconds

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from docs.speed import NOT_YET, Goal, load_of
-from scaffold import catalog
+from scaffold.catalog import catalog
 
 HERE = Path(__file__).resolve().parent
 RECORD = HERE / "data" / "first_tests.json"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from scaffold import catalog
+from scaffold.catalog import catalog
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE / "data" / "contract.json"

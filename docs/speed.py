@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from scaffold import catalog
+from scaffold.catalog import catalog
 
 HERE = Path(__file__).resolve().parent
 MEASURED = HERE.parent / "measured.json"

@@ -14,11 +14,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from docs import first_tests, peers, s3rius, speed
-from scaffold import catalog, errors, figures, screen
-from scaffold.catalog import Catalog, Evidence, Facts, Framework
+from scaffold import errors
+from scaffold.advice.evidence import RankBy, recommend
+from scaffold.catalog import catalog
+from scaffold.catalog.catalog import Catalog, Evidence, Facts, Framework
 from scaffold.errors import NotMeasured
-from scaffold.evidence import Basis, weigh
-from scaffold.view import Screen
+from scaffold.terminal import figures, text_output
+from scaffold.terminal.view import Terminal
+from tests.tool import rooms
 
 HERE = Path(__file__).resolve().parent
 
@@ -27,7 +30,7 @@ MARKED = re.compile(
     r".*?(?P<end><!-- end -->)",
     re.DOTALL,
 )
-PAGE = Screen(width=90, colour=False, drawing=True)
+PAGE = Terminal(width=90, colour=False, drawing=True)
 KEPT = {"active": "active", "slow": "slow, but kept", "stale": "**hardly kept**"}
 GUIDANCE_SOURCES = {"section", "table", "conclusion", "inferred"}  # the article's, not ours
 
@@ -155,13 +158,13 @@ def fields_table(known: Catalog) -> Iterator[str]:
 def evidence_example(known: Catalog) -> Iterator[str]:
     """What the advice by the measurement comes to, as the command prints it."""
     try:
-        weighed = weigh(known, {"load": "rate"}, basis=Basis.MEASURED)
+        recommendation = recommend(known, {"load": "rate"}, rank_by=RankBy.MEASURED)
     except NotMeasured as lack:
         yield f"Where figures are missing it says which, with exit code {lack.code}:"
         shown = f"scaffold: {lack}"
     else:
         yield "With `--load rate`:"
-        shown = screen.advice(PAGE, known, weighed)
+        shown = text_output.advice(PAGE, known, recommendation)
     yield from ("", "```text", *shown.splitlines(), "```")
 
 
@@ -212,6 +215,7 @@ ABOUT_ALL: dict[str, Callable[[Catalog], Iterator[str]]] = {
     "peers": lambda _: peers.part(),
     "first tests": lambda _: first_tests.part(),
     "fastapi template": lambda _: s3rius.part(),
+    "rooms": lambda _: rooms.drawing(),
 }
 ABOUT_ONE: dict[str, Callable[[Catalog, Framework], Iterator[str]]] = {
     "facts": facts_of,
@@ -236,7 +240,8 @@ def current(text: str, known: Catalog) -> str:
 
 
 def pages() -> list[Path]:
-    return [HERE.parent / "README.md", *sorted(HERE.glob("*.md")), *HERE.glob("frameworks/*.md")]
+    top = [HERE.parent / name for name in ("README.md", "CONTRIBUTING.md")]
+    return [*top, *sorted(HERE.glob("*.md")), *HERE.glob("frameworks/*.md")]
 
 
 def main() -> None:

@@ -13,7 +13,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from scaffold import answers, catalog, render  # noqa: E402
+from scaffold.answers import answers  # noqa: E402
+from scaffold.catalog import catalog  # noqa: E402
+from scaffold.making import render  # noqa: E402
 
 FIXED = {
     "name": "stock-keeper",

@@ -21,7 +21,8 @@ from pathlib import Path
 from rich.console import Console
 
 from nightly import breaking, proving, report, results
-from scaffold import catalog, matrix
+from scaffold import matrix
+from scaffold.catalog import catalog
 from scaffold.errors import UserError
 from tests.services import REPOSITORY
 

@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nightly.results import FAIL, PASS, Step
-from scaffold import catalog, finish, render, sources
+from scaffold.catalog import catalog, sources
+from scaffold.catalog.record import Origin
+from scaffold.catalog.sources import Source
+from scaffold.making import post_generate, render
 from scaffold.matrix import FRAMEWORK, ORIGIN, PYTHON, UPDATED, Cell
-from scaffold.record import Origin
-from scaffold.sources import Source
 from tests.services import NAME, REPOSITORY
 
 SECONDS = 900
@@ -97,7 +98,7 @@ def released(source: Source, revision: str, given: Mapping[str, str], target: Pa
     asked = {q.id: given.get(q.id, q.default or "") for q in catalog.fields_of(root)}
     answers = asked | {"name": NAME}
     render.make(root, answers, target, Origin(source.address, revision))
-    for step in (finish.lock, finish.first_commit):
+    for step in (post_generate.lock, post_generate.first_commit):
         if warning := step(target):
             raise CannotBeMade(warning)
 

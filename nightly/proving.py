@@ -20,8 +20,9 @@ from nightly import results, sessions
 from nightly.cells import Made, make, versions
 from nightly.progress import Running, Shown
 from nightly.results import Result
-from scaffold import __version__, matrix, sources
-from scaffold.catalog import Catalog
+from scaffold import __version__, matrix
+from scaffold.catalog import sources
+from scaffold.catalog.catalog import Catalog
 from scaffold.matrix import Cell
 from tests.services import REPOSITORY
 

@@ -1,4 +1,4 @@
-"""Where a run begins and ends: signals first, so that an early Ctrl-C shows no traceback."""
+"""Start and end a run: signals are handled first, so that an early Ctrl-C shows no traceback."""
 
 import _thread
 import gc

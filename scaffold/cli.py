@@ -1,6 +1,7 @@
-"""The command line: typer only here, and the only place that prints and decides the exit code.
+"""Define the commands; nothing else imports typer, prints or decides the exit code.
 
-Rooms that are heavy (copier, questionary) or one command's alone are entered inside the commands.
+What is slow to import (copier, questionary) or used by one command only is imported inside the
+commands.
 """
 
 import inspect
@@ -17,15 +18,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scaffold import __version__, answers, catalog, schema, screen, service, settings
-from scaffold.catalog import Catalog, Question
+from scaffold import __version__, schema
+from scaffold.advice.evidence import RankBy, recommend
+from scaffold.answers import answers
+from scaffold.catalog import catalog, settings
+from scaffold.catalog.catalog import Catalog, Question
 from scaffold.errors import Interrupted, UserError
-from scaffold.evidence import Basis, weigh
-from scaffold.quoting import visible
-from scaffold.view import Screen
+from scaffold.escaping import escape
+from scaffold.making import service
+from scaffold.terminal import text_output
+from scaffold.terminal.view import Terminal
 
 if TYPE_CHECKING:
-    from scaffold.wizard import Wizard
+    from scaffold.terminal.wizard import Wizard
 
 UNEXPECTED = 1
 USAGE = 2
@@ -42,7 +47,7 @@ Maintained = Annotated[
     bool, typer.Option("--maintained", help="Leave out frameworks that are hardly maintained.")
 ]
 By = Annotated[
-    Basis,
+    RankBy,
     typer.Option("--evidence", help="Rank by the article's word, or by what was measured."),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Every reason, for all of them.")]
@@ -149,7 +154,7 @@ def _templates(arguments: Sequence[str], stack: ExitStack) -> Catalog:
     place = None if here else settings.source()
     if place is None:
         return catalog.load()
-    from scaffold import sources
+    from scaffold.catalog import sources
 
     source = stack.enter_context(sources.opened(place))
     return sources.catalog_of(source)
@@ -196,7 +201,7 @@ def new(
     answers_file: AnswersFile = None,
     defaults: Defaults = False,
     maintained: Maintained = False,
-    evidence: By = Basis.ARTICLE,
+    evidence: By = RankBy.ARTICLE,
     dry_run: DryRun = False,
     no_lock: NoLock = False,
     no_git: NoGit = False,
@@ -209,32 +214,32 @@ def new(
     steps = tuple(step for step, left_out in (("lock", no_lock), ("git", no_git)) if not left_out)
     made = None
     try:
-        given = answers.gathered(known, answers_file, {"name": name, **flags})
+        given = answers.collect(known, answers_file, {"name": name, **flags})
         asking = _on_terminal() and not (as_json or defaults)
         chosen = (
             _wizard(known, output).everything(given, maintained, evidence)
             if asking
-            else answers.settle(known, given, defaults, maintained, evidence)
+            else answers.resolve(known, given, defaults, maintained, evidence)
         )
         complete = answers.complete(known, chosen)
-        command = screen.command_line(complete, None if output == HERE else str(output), steps)
-        by_figures = evidence is Basis.MEASURED and not asking and "framework" not in given
-        weighed = weigh(known, given, maintained, evidence) if by_figures else None
+        command = text_output.command_line(complete, None if output == HERE else str(output), steps)
+        by_figures = evidence is RankBy.MEASURED and not asking and "framework" not in given
+        recommendation = recommend(known, given, maintained, evidence) if by_figures else None
         made = service.create(known, complete, output, steps, _progress, dry_run)
         if as_json:
-            _print_json(schema.project(made, command, weighed))
+            _print_json(schema.project(made, command, recommendation))
         else:
-            print(screen.chosen(_view(), weighed) if weighed else "", end="")
-            print(screen.ending(_view(), made, complete["name"], output, command, dry_run))
+            print(text_output.chosen(_view(), recommendation) if recommendation else "", end="")
+            print(text_output.ending(_view(), made, complete["name"], output, command, dry_run))
     except KeyboardInterrupt:
-        told = service.whole(made.path) if made and not dry_run else service.NOTHING_WRITTEN
-        raise Interrupted(told) from None
+        message = service.whole(made.path) if made and not dry_run else service.NOTHING_WRITTEN
+        raise Interrupted(message) from None
 
 
 def advise_(
     context: typer.Context,
     maintained: Maintained = False,
-    evidence: By = Basis.ARTICLE,
+    evidence: By = RankBy.ARTICLE,
     explain: Explain = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -242,15 +247,15 @@ def advise_(
 ) -> None:
     """Rank the frameworks for a workload, and say why."""
     known: Catalog = context.obj
-    given = answers.gathered(known, None, flags)
+    given = answers.collect(known, None, flags)
     asked = given.keys().isdisjoint(question.id for question in known.workload)
     if _on_terminal() and asked and not as_json:
         given |= _wizard(known, HERE).workload(given)
-    weighed = weigh(known, given, maintained, evidence)
+    recommendation = recommend(known, given, maintained, evidence)
     if as_json:
-        _print_json(schema.advice(weighed))
+        _print_json(schema.advice(recommendation))
     else:
-        print(screen.advice(_view(), known, weighed, explain))
+        print(text_output.advice(_view(), known, recommendation, explain))
 
 
 def list_(
@@ -265,7 +270,7 @@ def list_(
     if as_json:
         _print_json({"frameworks": [schema.framework(known, one) for one in listed]})
     else:
-        print(screen.frameworks(_view(), known, listed))
+        print(text_output.frameworks(_view(), known, listed))
 
 
 def show(
@@ -281,7 +286,7 @@ def show(
     if as_json:
         _print_json(schema.framework_in_full(known, one, files))
     else:
-        print(screen.framework(_view(), known, one, files))
+        print(text_output.framework(_view(), known, one, files))
 
 
 def update_(
@@ -295,7 +300,9 @@ def update_(
     **flags: str | None,
 ) -> None:
     """Bring a service to the newest release of its template, and keep what you made of it."""
-    from scaffold import sources, update, upkeep
+    from scaffold.catalog import sources
+    from scaffold.terminal import report
+    from scaffold.updating import update
 
     given = {key: value for key, value in flags.items() if value is not None}
     found = update.find(folder)
@@ -306,15 +313,17 @@ def update_(
         questions = sources.questions_of(source)
         answers.check(known, given)
         asking = _on_terminal() and not (as_json or defaults)
-        kept, missing = answers.renewed(questions, found.made.answers, given)
+        kept, missing = answers.carry_over(questions, found.made.answers, given)
         asked = _wizard(known, HERE).answers_to(missing, kept) if asking and missing else None
         complete = kept | (asked or answers.defaults_of(missing))
         answers.refuse_together(known, complete)
-        done = update.bring(found, source, complete, _progress, dry_run=dry_run, lock=not no_lock)
+        done = update.apply_update(
+            found, source, complete, _progress, dry_run=dry_run, lock=not no_lock
+        )
     if as_json:
         _print_json(schema.updated(done))
     else:
-        print(upkeep.updated(_view(), done))
+        print(report.updated(_view(), done))
     if done.conflicts:
         raise typer.Exit(CONFLICTS)
 
@@ -327,14 +336,14 @@ def check_(
     debug: Debug = False,
 ) -> None:
     """See which services are behind their template, and with which files they have drifted."""
-    from scaffold import upkeep
-    from scaffold.check import check
+    from scaffold.terminal import report
+    from scaffold.updating.check import check
 
     found = list(check(folders, settings.source(), not versions, jobs))
     if as_json:
         _print_json(schema.checked(found))
     else:
-        print(upkeep.checked(_view(), found))
+        print(report.checked(_view(), found))
     if any(one.problem for one in found):
         raise typer.Exit(REFUSED)
     if any(one.behind or one.drift for one in found):
@@ -354,7 +363,8 @@ def matrix_(
     debug: Debug = False,
 ) -> None:
     """List the services that prove the templates, as a workflow's matrix takes them with --json."""
-    from scaffold import matrix, sources
+    from scaffold import matrix
+    from scaffold.catalog import sources
 
     known: Catalog = context.obj
     with sources.opened(settings.source()) as source:
@@ -370,24 +380,24 @@ def matrix_(
 
 
 def _wizard(known: Catalog, output: Path) -> "Wizard":
-    from scaffold import prompts
-    from scaffold.wizard import Wizard
+    from scaffold.terminal import prompts
+    from scaffold.terminal.wizard import Wizard
 
     view = _view()
     plain = os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")
-    asker = prompts.Lines(print, view) if plain else prompts.Menus(print, view)
-    return Wizard(known, asker, print, view, partial(service.refusal, output))
+    prompter = prompts.LinePrompter(print, view) if plain else prompts.MenuPrompter(print, view)
+    return Wizard(known, prompter, print, view, partial(service.refusal, output))
 
 
 def _on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _view() -> Screen:
+def _view() -> Terminal:
     """What stdout can show."""
     terminal = sys.stdout.isatty()
     plain = "NO_COLOR" in os.environ or os.environ.get("TERM", "dumb") in ("", "dumb")
-    return Screen(
+    return Terminal(
         width=shutil.get_terminal_size().columns,
         colour=terminal and not plain,
         drawing=sys.stdout.encoding.lower().startswith("utf"),
@@ -411,16 +421,16 @@ def _failed(error: BaseException, arguments: Sequence[str]) -> int:
     before_dashes = list(arguments[: arguments.index("--")] if "--" in arguments else arguments)
     if "--debug" in before_dashes:
         traceback.print_exception(error)
-    code, kind, message = _explained(error)
+    code, kind, message = _describe_error(error)
     with suppress(BrokenPipeError):
         if "--json" in before_dashes:
             _print_json(schema.error(code, kind, message))
         else:
-            print(_told(message), file=sys.stderr)
+            print(_format_message(message), file=sys.stderr)
     return code
 
 
-def _told(message: str) -> str:
+def _format_message(message: str) -> str:
     """The message, wrapped where a person reads it on a terminal."""
     if not sys.stderr.isatty():
         return f"scaffold: {message}"
@@ -429,7 +439,7 @@ def _told(message: str) -> str:
     return "\n".join([*lines, *(line for other in others for line in _view().wrapped(other, "  "))])
 
 
-def _explained(error: BaseException) -> tuple[int, str, str]:
+def _describe_error(error: BaseException) -> tuple[int, str, str]:
     """The exit code, the slug and the sentence for an error."""
     if isinstance(error, UserError):
         return error.code, error.kind, str(error)
@@ -437,5 +447,5 @@ def _explained(error: BaseException) -> tuple[int, str, str]:
         return Interrupted.code, Interrupted.kind, "Interrupted."
     if isinstance(error, typer.TyperException):
         return USAGE, "usage", error.format_message()
-    about = visible(f"{type(error).__name__}: {error}".rstrip(": "))
+    about = escape(f"{type(error).__name__}: {error}".rstrip(": "))
     return UNEXPECTED, "unexpected", f"This should not happen ({about}). Run it again with --debug."

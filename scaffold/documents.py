@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from scaffold.errors import BadAnswersFile
-from scaffold.quoting import shown, visible
+from scaffold.escaping import escape, quote
 
 LARGEST = 64 * 1024  # bytes
 DEEPEST = 8
@@ -88,7 +88,7 @@ def _place_of(error: yaml.YAMLError) -> str:
         return f"the character U+{error.character:04X} cannot stand in it"
     problem = getattr(error, "problem", None) or "it cannot be read"
     mark = getattr(error, "problem_mark", None)
-    return visible(f"{problem}, line {mark.line + 1}" if mark else problem)
+    return escape(f"{problem}, line {mark.line + 1}" if mark else problem)
 
 
 def _flat(root: yaml.MappingNode) -> tuple[dict[str, str], list[str]]:
@@ -99,9 +99,9 @@ def _flat(root: yaml.MappingNode) -> tuple[dict[str, str], list[str]]:
         if not isinstance(key, yaml.ScalarNode):
             problems.append(f"line {key.start_mark.line + 1}: the name of a question is one word.")
         elif key.value in answered:
-            problems.append(f"{shown(key.value)} is answered twice.")
+            problems.append(f"{quote(key.value)} is answered twice.")
         elif why := _no_text(value):
-            problems.append(f"{shown(key.value)} {why}.")
+            problems.append(f"{quote(key.value)} {why}.")
         else:
             answers[key.value] = _text_of(value)
         answered.add(str(key.value))

@@ -10,12 +10,12 @@
     │   ├── NothingMaintained 2  nothing-maintained  no maintained framework meets a must
     │   ├── NotMeasured       2  not-measured        figures are asked for that are not there
     │   └── FixedAnswer       2  fixed-answer        an answer that an update cannot change
-    ├── TargetRefuses         3  target-refuses      the service cannot go where it should
+    ├── TargetError           3  target-refuses      the service cannot go where it should
     │   ├── NotAService       3  not-a-service       the folder has no service of this tool
     │   ├── NoRepository      3  no-repository       an update needs git, and a commit to go from
     │   ├── DirtyTree         3  dirty-tree          something is not committed
     │   └── UnknownRelease    3  unknown-release     what it was made from is not known here
-    ├── SourceRefuses         3  source-refuses      the templates cannot be read from their source
+    ├── SourceError           3  source-refuses      the templates cannot be read from their source
     └── Interrupted         130  interrupted         a signal ended it
 
 `code` is the exit code, `kind` the slug that `--json` shows.
@@ -66,28 +66,28 @@ class FixedAnswer(BadAnswers):
     kind = "fixed-answer"
 
 
-class TargetRefuses(UserError):
+class TargetError(UserError):
     code = 3
     kind = "target-refuses"
 
 
-class NotAService(TargetRefuses):
+class NotAService(TargetError):
     kind = "not-a-service"
 
 
-class NoRepository(TargetRefuses):
+class NoRepository(TargetError):
     kind = "no-repository"
 
 
-class DirtyTree(TargetRefuses):
+class DirtyTree(TargetError):
     kind = "dirty-tree"
 
 
-class UnknownRelease(TargetRefuses):
+class UnknownRelease(TargetError):
     kind = "unknown-release"
 
 
-class SourceRefuses(UserError):
+class SourceError(UserError):
     code = 3
     kind = "source-refuses"
 

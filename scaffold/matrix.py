@@ -1,4 +1,4 @@
-"""Which services prove the templates: every pair of answers, Pythons and origins at least once.
+"""Choose the services that test the templates: each pair of answers, Pythons and origins once.
 
 covertable, which finds a small set of them, only here.
 """
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from scaffold.catalog import Catalog, Refusal, fields_of
+from scaffold.catalog.catalog import Catalog, Refusal, fields_of
 from scaffold.errors import BadAnswers
 
 if TYPE_CHECKING:
-    from scaffold.sources import Source
+    from scaffold.catalog.sources import Source
 
 FRAMEWORK = "framework"
 PYTHON = "python"
@@ -41,7 +41,7 @@ class Cell:
 def before(source: "Source") -> tuple[str, ...]:
     """The frameworks of the last release before this one; none where this is the first.
 
-    Raises UnknownRelease or SourceRefuses.
+    Raises UnknownRelease or SourceError.
     """
     if not source.past:
         return ()

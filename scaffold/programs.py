@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from scaffold.quoting import visible
+from scaffold.escaping import escape
 
 SECONDS = 120
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -46,7 +46,7 @@ class Ended(NamedTuple):
         """The line that says most: uv and git put their reason first."""
         plain = COLOURS.sub("", self.err.decode("utf-8", "replace"))
         lines = plain.strip().splitlines()
-        return visible(lines[0].strip()) if lines else "it gave no reason"
+        return escape(lines[0].strip()) if lines else "it gave no reason"
 
 
 def found(program: str) -> bool:

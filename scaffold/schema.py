@@ -1,18 +1,18 @@
-"""The questions as JSON Schema, and the answers of the tool as plain values for `--json`."""
+"""Turn the questions into JSON Schema, and results into plain values for `--json`."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from scaffold import answers, naming
-from scaffold.advice import Advice, Ranked
-from scaffold.catalog import Catalog, Framework, Question
-from scaffold.evidence import Basis, Comparison, Weighed, order
-from scaffold.measured import Figures
-from scaffold.service import Made
+from scaffold.advice.evidence import Comparison, RankBy, Recommendation, order
+from scaffold.advice.ranking import Advice, Ranked
+from scaffold.answers import answers, naming
+from scaffold.catalog.catalog import Catalog, Framework, Question
+from scaffold.catalog.measured import Figures
+from scaffold.making.service import Made
 
 if TYPE_CHECKING:
-    from scaffold.check import Checked
-    from scaffold.update import Updated
+    from scaffold.updating.check import Checked
+    from scaffold.updating.update import Updated
 
 
 def questions(catalog: Catalog) -> dict[str, Any]:
@@ -34,28 +34,28 @@ def _property(catalog: Catalog, question: Question) -> dict[str, Any]:
     if question.default is not None:
         shape["default"] = question.default
     if question.id == "name":
-        return shape | {"pattern": naming.PATTERN, "maxLength": naming.LONGEST}
+        return shape | {"pattern": naming.PATTERN, "maxLength": naming.MAX_LENGTH}
     if question.id == "framework":
         return shape | {"oneOf": [_const(f, catalog.framework(f).name) for f in question.choices]}
     if question.options:
         return shape | {"oneOf": [_const(o.id, o.label) for o in question.options]}
-    return shape | {"maxLength": answers.LONGEST_TEXT}
+    return shape | {"maxLength": answers.MAX_TEXT_LENGTH}
 
 
 def _const(value: str, title: str) -> dict[str, str]:
     return {"const": value, "title": title}
 
 
-def advice(weighed: Weighed) -> dict[str, Any]:
+def advice(recommendation: Recommendation) -> dict[str, Any]:
     """The ranking that was asked for, and under keys of its own what the other evidence says."""
-    by_figures = weighed.basis is Basis.MEASURED
+    by_figures = recommendation.rank_by is RankBy.MEASURED
     return {
-        **_result(weighed.advice),
-        "answers": dict(weighed.advice.answers),
-        "evidence": weighed.basis.value,
-        "article": _result(weighed.article) if by_figures else None,
-        "measured": _beside(weighed),
-        "ties": [[framework.id for framework in tie] for tie in weighed.advice.ties],
+        **_result(recommendation.advice),
+        "answers": dict(recommendation.advice.answers),
+        "evidence": recommendation.rank_by.value,
+        "article": _result(recommendation.article) if by_figures else None,
+        "measured": _beside(recommendation),
+        "ties": [[framework.id for framework in tie] for tie in recommendation.advice.ties],
     }
 
 
@@ -67,15 +67,15 @@ def _result(advised: Advice) -> dict[str, Any]:
     }
 
 
-def _beside(weighed: Weighed) -> dict[str, Any] | None:
+def _beside(recommendation: Recommendation) -> dict[str, Any] | None:
     """What was measured, beside the article's strengths, and the order that it would make."""
-    if not weighed.date:
+    if not recommendation.date:
         return None
     return {
-        "date": weighed.date.isoformat(),
-        "database": weighed.database,
-        "order": order(weighed.measured) if weighed.measured else None,
-        "strengths": [_comparison(one) for one in weighed.comparisons],
+        "date": recommendation.date.isoformat(),
+        "database": recommendation.database,
+        "order": order(recommendation.measured) if recommendation.measured else None,
+        "strengths": [_comparison(one) for one in recommendation.comparisons],
     }
 
 
@@ -154,9 +154,11 @@ def error(code: int, kind: str, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "kind": kind, "message": message}}
 
 
-def project(made: Made, command: str, weighed: Weighed | None = None) -> dict[str, Any]:
-    """`weighed` is what a choice by the measurement went by."""
-    chosen = {"chosen": _chosen(weighed)} if weighed else {}
+def project(
+    made: Made, command: str, recommendation: Recommendation | None = None
+) -> dict[str, Any]:
+    """`recommendation` is what a choice by the measurement went by."""
+    chosen = {"chosen": _chosen(recommendation)} if recommendation else {}
     return chosen | {
         "path": str(made.path),
         "package": naming.package_of(made.path.name),
@@ -168,11 +170,11 @@ def project(made: Made, command: str, weighed: Weighed | None = None) -> dict[st
     }
 
 
-def _chosen(weighed: Weighed) -> dict[str, Any]:
+def _chosen(recommendation: Recommendation) -> dict[str, Any]:
     return {
-        "evidence": weighed.basis.value,
-        "measured": order(weighed.measured)[0] if weighed.measured else None,
-        "article": order(weighed.article)[0],
+        "evidence": recommendation.rank_by.value,
+        "measured": order(recommendation.measured)[0] if recommendation.measured else None,
+        "article": order(recommendation.article)[0],
     }
 
 

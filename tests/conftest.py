@@ -69,7 +69,7 @@ def compiled_once() -> Iterator[None]:
     """
     from jinja2.sandbox import SandboxedEnvironment
 
-    from scaffold import render
+    from scaffold.making import render
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SandboxedEnvironment, "compile", SandboxedEnvironment.compile)

@@ -26,7 +26,7 @@ from benchmarks.serving import figures, machine
 from benchmarks.serving.bench import STARTS, Bench, bench, beside_bare, tell
 from benchmarks.serving.load import CONNECTIONS, Refused
 from docs import speed, tables
-from scaffold import catalog
+from scaffold.catalog import catalog
 from tests.services import REPOSITORY, frameworks, uv_environment
 
 

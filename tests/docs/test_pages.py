@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from docs import grid, tables
-from scaffold import catalog
+from scaffold.catalog import catalog
 from tests.contract.lines import TITLES
 from tests.docs.pages import Block, blocks, name_of, pages
 from tests.servers import missing

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from pytest_copie.plugin import Copie
 
-from scaffold import render as scaffold_render
+from scaffold.making import render as scaffold_render
 from tests.services import NAME, PACKAGE, REPOSITORY, TEMPLATES, frameworks, render
 
 BUDGET = {"modules": 16, "lines": 1200, "owner_lines": 350, "function_lines": 30, "files": 45}

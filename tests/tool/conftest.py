@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from scaffold import catalog
+from scaffold.catalog import catalog
 from tests.tool import warm
 
 if TYPE_CHECKING:

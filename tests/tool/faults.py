@@ -25,7 +25,7 @@ from types import FrameType
 from typing import Any
 
 import scaffold.__main__ as entry
-from scaffold import render
+from scaffold.making import render
 
 folder, kind = Path(sys.argv[1]), sys.argv[2]
 first, step = int(sys.argv[3]), int(sys.argv[4])

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scaffold.catalog import Catalog
-from scaffold.measured import FILE, read
+from scaffold.catalog.catalog import Catalog
+from scaffold.catalog.measured import FILE, read
 
 # Microseconds of CPU for one item on SQLite; on PostgreSQL twice as many.
 READ_US: Mapping[str, float] = {

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from scaffold import catalog, cli, history
+from scaffold import cli
+from scaffold.catalog import catalog, history
 from tests.tool.conftest import Checkout, Ran, make_checkout, write
 
 FIRST, SECOND, THIRD = "0.1.0", "0.2.0", "0.3.0"
@@ -239,7 +240,7 @@ def run_inside(
         contextlib.redirect_stderr(err),
     ):
         patch.chdir(folder)
-        patch.setattr(catalog, "HERE", tool.root / "scaffold")
+        patch.setattr(catalog, "PACKAGE", tool.root / "scaffold")
         patch.delenv("SCAFFOLD_SOURCE", raising=False)
         patch.setenv("XDG_CONFIG_HOME", str(tool.root / "no-settings"))
         for name, value in environment.items():

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from scaffold.advice import advise, ahead
-from scaffold.catalog import Catalog
+from scaffold.advice.ranking import advise, ahead
+from scaffold.catalog.catalog import Catalog
 from scaffold.errors import NothingMaintained
 
 CASES = tomllib.loads((Path(__file__).parent / "data/guidance_cases.toml").read_text())["case"]

@@ -12,8 +12,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaffold import answers, documents, schema
-from scaffold.catalog import Catalog
+from scaffold import documents, schema
+from scaffold.answers import answers
+from scaffold.catalog.catalog import Catalog
 from scaffold.errors import (
     BadAnswers,
     BadAnswersFile,
@@ -113,7 +114,7 @@ def test_a_framework_without_a_template_is_refused_with_those_that_have_one(
 def read(known: Catalog, folder: Path, content: bytes | str) -> dict[str, str]:
     path = folder / "answers.yml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return answers.gathered(known, path, {})
+    return answers.collect(known, path, {})
 
 
 def test_plain_values_are_text_as_they_are_written(known: Catalog, tmp_path: Path) -> None:
@@ -173,9 +174,9 @@ def test_a_byte_order_mark_does_no_harm(known: Catalog, tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_is_told(known: Catalog, tmp_path: Path) -> None:
     with pytest.raises(BadAnswersFile, match="cannot be read: No such file or directory"):
-        answers.gathered(known, tmp_path / "none.yml", {})
+        answers.collect(known, tmp_path / "none.yml", {})
     with pytest.raises(BadAnswersFile, match="cannot be read: Is a directory"):
-        answers.gathered(known, tmp_path, {})
+        answers.collect(known, tmp_path, {})
 
 
 def test_every_line_that_is_wrong_is_named_at_once(known: Catalog, tmp_path: Path) -> None:
@@ -204,7 +205,7 @@ def test_what_is_wrong_in_the_file_and_in_the_flags_is_named_together(
     path = tmp_path / "answers.yml"
     path.write_text("databse: sqlite\nname: class\nauthor: [x]\nci: circle\nframework: flaks\n")
     with pytest.raises(BadAnswers) as told:
-        answers.gathered(known, path, {"framework": "flask", "size": "tiny", "team": None})
+        answers.collect(known, path, {"framework": "flask", "size": "tiny", "team": None})
     assert type(told.value) is BadAnswers
     assert str(told.value).splitlines() == [
         f'{path}: "author" has to be text, not a list or a mapping.',
@@ -218,7 +219,7 @@ def test_what_is_wrong_in_the_file_and_in_the_flags_is_named_together(
 def test_a_flag_counts_more_than_the_file(known: Catalog, tmp_path: Path) -> None:
     path = tmp_path / "answers.yml"
     path.write_text("name: class\nci: none\n")
-    assert answers.gathered(known, path, {"name": "my-svc", "author": None}) == {
+    assert answers.collect(known, path, {"name": "my-svc", "author": None}) == {
         "name": "my-svc",
         "ci": "none",
     }
@@ -243,7 +244,7 @@ def test_no_mistake_reaches_the_terminal_as_more_than_text(known: Catalog, tmp_p
         read(known, tmp_path, "name: \x1b[31m")
     assert str(raw.value).isprintable()
     with pytest.raises(BadAnswersFile) as missing:
-        answers.gathered(known, tmp_path / "a\n\x1b[31mb", {})
+        answers.collect(known, tmp_path / "a\n\x1b[31mb", {})
     assert str(missing.value) == (
         f'"{tmp_path}/a\\n\\x1b[31mb" cannot be read: No such file or directory.'
     )
@@ -289,14 +290,14 @@ def test_no_bytes_bring_the_reader_down(content: bytes) -> None:
 
 def test_what_is_missing_is_named_with_the_command_that_would_work(known: Catalog) -> None:
     with pytest.raises(MissingAnswers) as told:
-        answers.settle(known, {}, defaults=False, maintained=False)
+        answers.resolve(known, {}, defaults=False, maintained=False)
     assert str(told.value) == (
         "Nobody can be asked here, and this is missing: name and framework (--framework or a "
         "workload flag such as --talk chooses the framework). Try: scaffold new my-svc --defaults"
     )
     given = {"framework": "flask", "author": "The team"}
     with pytest.raises(MissingAnswers) as told:
-        answers.settle(known, given, defaults=False, maintained=False)
+        answers.resolve(known, given, defaults=False, maintained=False)
     assert str(told.value) == (
         "Nobody can be asked here, and this is missing: name. "
         "Try: scaffold new my-svc --framework flask --author 'The team'"
@@ -305,18 +306,18 @@ def test_what_is_missing_is_named_with_the_command_that_would_work(known: Catalo
 
 def test_a_workload_chooses_its_framework(small: Catalog) -> None:
     given = {"name": "my-svc", "talk": "live"}
-    assert answers.settle(small, given, defaults=False, maintained=False) == {
+    assert answers.resolve(small, given, defaults=False, maintained=False) == {
         **given,
         "framework": "tornado",
     }
-    by_default = answers.settle(small, {"name": "my-svc"}, defaults=True, maintained=False)
+    by_default = answers.resolve(small, {"name": "my-svc"}, defaults=True, maintained=False)
     assert by_default["framework"] == "flask"
 
 
 def test_two_services_are_not_made_as_one(small: Catalog) -> None:
     given = {"name": "my-svc", "talk": "live", "data": "yes"}
     with pytest.raises(SplitWorkload) as told:
-        answers.settle(small, given, defaults=False, maintained=False)
+        answers.resolve(small, given, defaults=False, maintained=False)
     assert str(told.value) == (
         "These are two services, Django with DRF and Tornado. "
         "Choose the one to make: --framework django or --framework tornado."
@@ -325,14 +326,14 @@ def test_two_services_are_not_made_as_one(small: Catalog) -> None:
 
 def test_the_best_that_has_a_template_is_offered_never_taken_in_silence(small: Catalog) -> None:
     with pytest.raises(NoTemplate) as told:
-        answers.settle(small, {"name": "my-svc", "load": "rate"}, defaults=False, maintained=False)
+        answers.resolve(small, {"name": "my-svc", "load": "rate"}, defaults=False, maintained=False)
     assert str(told.value) == (
         "Falcon has no template yet. The best that has one is Flask. "
         "To make that: scaffold new my-svc --framework flask"
     )
     rpc = {"name": "my-svc", "talk": "messages", "size": "unsure"}
     with pytest.raises(NoTemplate) as told:
-        answers.settle(small, rpc, defaults=False, maintained=False)
+        answers.resolve(small, rpc, defaults=False, maintained=False)
     assert str(told.value) == (
         "Nameko has no template yet. The best that has one is Tornado, though it is not made for "
         "RPC and events between services. To make that: scaffold new my-svc --framework tornado"
@@ -341,8 +342,8 @@ def test_the_best_that_has_a_template_is_offered_never_taken_in_silence(small: C
 
 def test_maintained_holds_for_the_choice_too(small: Catalog) -> None:
     given = {"name": "my-svc", "contract": "resources", "team": "flask"}
-    free = answers.settle(small, given, defaults=False, maintained=False)
-    kept = answers.settle(small, given, defaults=False, maintained=True)
+    free = answers.resolve(small, given, defaults=False, maintained=False)
+    kept = answers.resolve(small, given, defaults=False, maintained=True)
     assert (free["framework"], kept["framework"]) == ("flask_restful", "flask")
 
 
@@ -350,7 +351,7 @@ def test_an_answer_that_a_release_no_longer_takes_is_told_with_the_flag_for_anot
     known: Catalog,
 ) -> None:
     with pytest.raises(BadAnswers) as told:
-        answers.renewed(known.fields, {"ci": "jenkins", "database": "mysql"}, {})
+        answers.carry_over(known.fields, {"ci": "jenkins", "database": "mysql"}, {})
     assert str(told.value).splitlines() == [
         'Since the service was made: "mysql" is no answer to database: it is one of sqlite, '
         "postgresql. Say which with --database.",

@@ -1,115 +1,117 @@
-"""The floors of the package: who imports whom, which library lives where, how long things are."""
+"""The rooms of the package: who imports whom, which library is used where, how long things are."""
 
 from __future__ import annotations
 
 import ast
 import statistics
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.tool.conftest import REPOSITORY
+from tests.services import REPOSITORY
+from tests.tool import rooms
 
-PACKAGE = REPOSITORY / "scaffold"
-# A module imports only from floors below its own.
-FLOORS = (
-    ("errors", "quoting", "__init__"),
-    ("documents", "naming", "staging", "programs", "versions", "view"),
-    ("record", "settings", "history", "finish", "changelog", "measured"),
-    ("catalog", "render", "merge"),
-    ("advice", "service", "sources"),
-    ("evidence", "update", "check", "matrix"),
-    ("answers", "figures"),
-    ("screen", "prompts", "schema", "upkeep"),
-    ("wizard",),
-    ("cli",),
-    ("__main__",),
-)
-# Each library is known to one module, its room.
-ROOMS = {
-    "copier": "render",
-    "jinja2": "render",
-    "plumbum": "render",
-    "questionary": "prompts",
-    "prompt_toolkit": "prompts",
+# Each library is imported by one module only, so that replacing it changes one file.
+LIBRARIES = {
+    "copier": "making.render",
+    "jinja2": "making.render",
+    "plumbum": "making.render",
+    "questionary": "terminal.prompts",
+    "prompt_toolkit": "terminal.prompts",
     "covertable": "matrix",
     "typer": "cli",
-    "packaging": "versions",
-    "platformdirs": "settings",
+    "packaging": "catalog.versions",
+    "platformdirs": "catalog.settings",
     "yaml": "documents",
     "tomllib": "documents",
     "subprocess": "programs",
 }
+MAX_MODULES = 12
 MEDIAN_LINES = 10
-MOST_LINES = 40
+MAX_LINES = 40
 
-MODULES = sorted(PACKAGE.glob("*.py"))
-
-
-def floor(module: str) -> int:
-    return next(number for number, names in enumerate(FLOORS) if module in names)
+MODULES = rooms.modules()
+ROOMS = sorted({rooms.room_of(module) for module in MODULES})
+PACKAGES = [room for room in ROOMS if (rooms.PACKAGE / room).is_dir()]
 
 
-def imports(path: Path) -> Iterator[str]:
-    """Every module that is imported anywhere in the file, also inside a function."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute in this package"
-            module = node.module or ""
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_its_own_room_and_the_layers_below(module: str) -> None:
+    own = rooms.room_of(module)
+    assert own in rooms.LAYERS, "give a new room a layer in tests/tool/rooms.py"
+    others = {rooms.room_of(imported) for imported in rooms.own_imports(module)} - {own}
+    assert {room for room in others if rooms.LAYERS[room] >= rooms.LAYERS[own]} == set()
 
 
-def own_modules(path: Path) -> set[str]:
-    names = {name.split(".")[1] for name in imports(path) if name.startswith("scaffold.")}
-    return {name if (PACKAGE / f"{name}.py").exists() else "__init__" for name in names}
+def test_the_layers_name_no_room_that_is_gone() -> None:
+    assert set(rooms.LAYERS) - set(ROOMS) == set()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_a_module_imports_only_from_the_floors_below_it(path: Path) -> None:
-    assert {name for name in own_modules(path) if floor(name) >= floor(path.stem)} == set()
+def test_neither_rooms_nor_modules_import_each_other_in_a_circle() -> None:
+    assert rooms.circle(rooms.room_graph()) == []
+    assert rooms.circle(rooms.module_graph()) == []
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_each_library_lives_in_one_room(path: Path) -> None:
-    roots = {name.split(".")[0] for name in imports(path)}
-    assert {root for root in roots if ROOMS.get(root, path.stem) != path.stem} == set()
-    unknown = roots - set(ROOMS) - set(sys.stdlib_module_names) - {"scaffold"}
-    assert unknown == set(), "give a new library a room in this test"
+@pytest.mark.parametrize("module", MODULES)
+def test_each_library_is_imported_by_one_module(module: str) -> None:
+    roots = {name.split(".")[0] for name in rooms.imports(module)}
+    assert {root for root in roots if LIBRARIES.get(root, module) != module} == set()
+    unknown = roots - set(LIBRARIES) - set(sys.stdlib_module_names) - {"scaffold"}
+    assert unknown == set(), "say in LIBRARIES which module imports a new library"
 
 
-def test_only_the_command_line_prints_or_exits() -> None:
-    for path in MODULES:
-        if path.stem in {"cli", "__main__"}:
-            continue
-        called = {
-            ast.unparse(node.func)
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.Call)
-        }
-        assert called & {"print", "sys.exit", "exit", "os._exit"} == set(), path.stem
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_is_small_enough_to_see_at_once(room: str) -> None:
+    assert len(rooms.modules_of(room)) <= MAX_MODULES
 
 
-def test_no_module_of_the_tool_knows_a_framework_by_name() -> None:
+@pytest.mark.parametrize("room", PACKAGES)
+def test_a_package_lists_the_names_that_other_rooms_use(room: str) -> None:
+    assert rooms.listed(room) == rooms.used_elsewhere(room)
+
+
+@pytest.mark.parametrize("room", PACKAGES)
+def test_a_package_imports_nothing_before_it_is_asked_for_a_module(room: str) -> None:
+    """Else `scaffold --help` would import copier, which takes longer than all the rest."""
+    assert list(rooms.imports(room)) == []
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"cli", "__main__"}))
+def test_only_the_command_line_prints_or_exits(module: str) -> None:
+    called = {
+        ast.unparse(node.func)
+        for node in ast.walk(rooms.tree_of(module))
+        if isinstance(node, ast.Call)
+    }
+    assert called & {"print", "sys.exit", "exit", "os._exit"} == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_of_the_tool_knows_a_framework_by_name(module: str) -> None:
     ids = {path.parent.name for path in REPOSITORY.glob("templates/*/framework.toml")}
-    for path in MODULES:
-        texts = {
-            node.value
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        }
-        assert texts & ids == set(), path.stem
+    texts = {
+        node.value
+        for node in ast.walk(rooms.tree_of(module))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert texts & ids == set()
 
 
 def test_functions_are_short() -> None:
     lengths = {
-        f"{path.stem}.{node.name}": (node.end_lineno or 0) - node.lineno + 1
-        for path in MODULES
-        for node in ast.walk(ast.parse(path.read_text()))
+        f"{module}.{node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for module in MODULES
+        for node in ast.walk(rooms.tree_of(module))
         if isinstance(node, ast.FunctionDef)
     }
-    assert {name: lines for name, lines in lengths.items() if lines > MOST_LINES} == {}
+    assert {name: lines for name, lines in lengths.items() if lines > MAX_LINES} == {}
     assert statistics.median(lengths.values()) <= MEDIAN_LINES
+
+
+# ---- the checks themselves
+
+
+def test_a_circle_is_found() -> None:
+    round_about = {"a": ["b"], "b": ["c"], "c": ["a"], "d": []}
+    assert rooms.circle(round_about) == ["a", "b", "c"]
+    assert rooms.circle({"a": ["b", "c"], "b": ["c"], "c": []}) == []

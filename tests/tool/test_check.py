@@ -154,7 +154,9 @@ def test_rendering_many_gives_the_same_bytes_as_rendering_one(
     """What a process keeps of compiled templates never reaches another service."""
     program = (
         "import json, sys, pathlib\n"
-        "from scaffold import answers, catalog, render\n"
+        "from scaffold.answers import answers\n"
+        "from scaffold.catalog import catalog\n"
+        "from scaffold.making import render\n"
         "known, folder = catalog.load(), pathlib.Path(sys.argv[1])\n"
         "def make(kind):\n"
         "    for framework, ci in json.loads(sys.argv[2]):\n"

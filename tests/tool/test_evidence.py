@@ -16,12 +16,14 @@ from typing import Any
 
 import pytest
 
-from scaffold import catalog, measured, schema, screen
-from scaffold.advice import Advice, advise
-from scaffold.catalog import Catalog
-from scaffold.errors import NotMeasured, SourceRefuses
-from scaffold.evidence import Basis, Weighed, order, weigh
-from scaffold.view import Screen
+from scaffold import schema
+from scaffold.advice.evidence import RankBy, Recommendation, order, recommend
+from scaffold.advice.ranking import Advice, advise
+from scaffold.catalog import catalog, measured
+from scaffold.catalog.catalog import Catalog
+from scaffold.errors import NotMeasured, SourceError
+from scaffold.terminal import text_output
+from scaffold.terminal.view import Terminal as View
 from tests.tool.conftest import REPOSITORY, Checkout, make_checkout
 from tests.tool.invented import READ_US, known_with, write
 from tests.tool.invented import measured as invented
@@ -54,12 +56,12 @@ def scores(advice: Advice) -> dict[str, int]:
 def told(figured: Catalog, answers: Mapping[str, str], **how: Any) -> str:
     """What `scaffold advise` prints."""
     columns, explain = how.pop("columns", 80), how.pop("explain", False)
-    weighed = weigh(figured, answers, **how)
-    return screen.advice(view(columns), figured, weighed, explain) + "\n"
+    recommendation = recommend(figured, answers, **how)
+    return text_output.advice(view(columns), figured, recommendation, explain) + "\n"
 
 
-def view(columns: int = 80, drawing: bool = True) -> Screen:
-    return Screen(width=columns, colour=False, drawing=drawing)
+def view(columns: int = 80, drawing: bool = True) -> View:
+    return View(width=columns, colour=False, drawing=drawing)
 
 
 def words(text: str) -> str:
@@ -143,7 +145,9 @@ def test_a_tie_with_one_that_was_not_measured_goes_by_release_as_without_figures
 def test_a_tie_that_was_settled_by_figures_is_said(figured: Catalog) -> None:
     in_order = "and in this order by the measurement: Sanic, Pyramid, FastAPI, Django with DRF"
     assert in_order in words(told(figured, TIED))
-    assert ["sanic", "pyramid", "fastapi", "django"] in schema.advice(weigh(figured, TIED))["ties"]
+    assert ["sanic", "pyramid", "fastapi", "django"] in schema.advice(recommend(figured, TIED))[
+        "ties"
+    ]
 
 
 # ---- beside the article
@@ -182,10 +186,10 @@ def test_places_count_those_that_take_less(figured: Catalog) -> None:
 
 
 def test_where_both_speak_and_are_two_strengths_apart_they_disagree(figured: Catalog) -> None:
-    weighed = weigh(figured, FAST)
+    recommendation = recommend(figured, FAST)
     seen = {
         one.framework.id: (one.said and one.said.strength, one.standing and one.standing.strength)
-        for one in weighed.comparisons
+        for one in recommendation.comparisons
     }
     assert seen == {
         "falcon": (3, 3),
@@ -198,12 +202,12 @@ def test_where_both_speak_and_are_two_strengths_apart_they_disagree(figured: Cat
         "tornado": (2, 0),
         "django": (1, 0),
     }
-    assert {one.framework.id for one in weighed.comparisons if one.disagrees} == {
+    assert {one.framework.id for one in recommendation.comparisons if one.disagrees} == {
         "flask",
         "tornado",
     }
-    assert all(one.asked for one in weighed.comparisons)
-    assert [one.framework.id for one in weighed.comparisons] == order(weighed.article)
+    assert all(one.asked for one in recommendation.comparisons)
+    assert [one.framework.id for one in recommendation.comparisons] == order(recommendation.article)
 
 
 def test_the_advice_shows_figures_beside_the_word_and_says_where_they_disagree(
@@ -248,7 +252,7 @@ def test_the_database_of_the_service_decides_which_figures_count(
     content["frameworks"]["django"]["databases"]["postgresql"] = fast
     figured = known_with(known, tmp_path, content)
     places = {
-        database: weigh(figured, {**FAST, "database": database}).comparisons
+        database: recommend(figured, {**FAST, "database": database}).comparisons
         for database in ("sqlite", "postgresql")
     }
     first = {
@@ -264,8 +268,8 @@ def test_the_database_of_the_service_decides_which_figures_count(
 
 def test_json_has_both_under_keys_of_their_own(known: Catalog, figured: Catalog) -> None:
     answers = {"load": "rate"}
-    shown = schema.advice(weigh(figured, answers))
-    plain = schema.advice(weigh(replace(known, measurement=None), answers))
+    shown = schema.advice(recommend(figured, answers))
+    plain = schema.advice(recommend(replace(known, measurement=None), answers))
     own = {"evidence", "article", "measured", "ties"}
     assert {key: shown[key] for key in shown.keys() - own - {"ranking"}} == {
         key: plain[key] for key in plain.keys() - own - {"ranking"}
@@ -293,7 +297,7 @@ def test_a_second_measured_criterion_is_a_line_of_data(known: Catalog, tmp_path:
     start = measured.Measure("easy", "livez", "p99_ms", "waiting for liveness")
     both = known.measuring._replace(measures={"easy": start, **known.measuring.measures})
     figured = replace(known_with(known, tmp_path), measuring=both)
-    only_speed = weigh(figured, FAST)
+    only_speed = recommend(figured, FAST)
     assert [one.criterion for one in only_speed.comparisons] == ["speed"] * 9 + ["easy"] * 9
     assert {one.criterion for one in only_speed.asked} == {"speed"}
     text = told(figured, {**FAST, "team": "new"})
@@ -312,16 +316,18 @@ def test_a_second_measured_criterion_is_a_line_of_data(known: Catalog, tmp_path:
 # ---- ranked by it
 
 
-def by_figures(known: Catalog, answers: Mapping[str, str], maintained: bool = False) -> Weighed:
-    return weigh(known, answers, maintained, Basis.MEASURED)
+def by_figures(
+    known: Catalog, answers: Mapping[str, str], maintained: bool = False
+) -> Recommendation:
+    return recommend(known, answers, maintained, RankBy.MEASURED)
 
 
 def test_the_measurement_replaces_the_word_where_it_speaks_and_nowhere_else(
     figured: Catalog,
 ) -> None:
-    weighed = by_figures(figured, FAST)
-    assert weighed.measured is weighed.advice
-    for ranked in weighed.advice.ranking:
+    recommendation = by_figures(figured, FAST)
+    assert recommendation.measured is recommendation.advice
+    for ranked in recommendation.advice.ranking:
         said = figured.framework(ranked.framework.id)
         for reason in ranked.reasons:
             if reason.criterion == "speed":
@@ -330,15 +336,15 @@ def test_the_measurement_replaces_the_word_where_it_speaks_and_nowhere_else(
             else:
                 assert reason.source != "measured"
                 assert reason.why == said.evidence[reason.criterion].why
-    assert order(weighed.advice)[:3] == ["flask", "falcon", "flask_restful"]
-    assert order(weighed.article)[:2] == ["falcon", "sanic"]
-    assert order(weighed.article) == order(advise(figured, FAST))
+    assert order(recommendation.advice)[:3] == ["flask", "falcon", "flask_restful"]
+    assert order(recommendation.article)[:2] == ["falcon", "sanic"]
+    assert order(recommendation.article) == order(advise(figured, FAST))
 
 
 def test_a_must_stays_a_must(figured: Catalog) -> None:
-    weighed = by_figures(figured, {"talk": "live", "size": "unsure", "load": "rate"})
-    assert order(weighed.advice)[:2] == ["sanic", "tornado"]
-    assert all(ranked.unmet for ranked in weighed.advice.ranking[2:])
+    recommendation = by_figures(figured, {"talk": "live", "size": "unsure", "load": "rate"})
+    assert order(recommendation.advice)[:2] == ["sanic", "tornado"]
+    assert all(ranked.unmet for ranked in recommendation.advice.ranking[2:])
 
 
 def test_who_is_left_out_moves_no_strength(known: Catalog, tmp_path: Path) -> None:
@@ -373,13 +379,13 @@ def test_explained_the_word_stands_below_the_figure(figured: Catalog) -> None:
     assert (
         "place 2 of 9 (measured, no word of the article) the article: moderate speed, since it "
         "rests on other libraries (+1); they disagree"
-        in words(told(figured, FAST, basis=Basis.MEASURED, explain=True))
+        in words(told(figured, FAST, rank_by=RankBy.MEASURED, explain=True))
     )
 
 
 def test_json_has_both_results(figured: Catalog) -> None:
     answers = {"load": "rate"}
-    by_word = schema.advice(weigh(figured, answers))
+    by_word = schema.advice(recommend(figured, answers))
     by_numbers = schema.advice(by_figures(figured, answers))
     assert by_numbers["evidence"] == "measured"
     assert [one["framework"] for one in by_numbers["ranking"]] == by_numbers["measured"]["order"]
@@ -390,7 +396,7 @@ def test_json_has_both_results(figured: Catalog) -> None:
 def test_without_a_measured_criterion_in_the_answers_both_are_said_to_be_the_same(
     figured: Catalog,
 ) -> None:
-    out = told(figured, {}, basis=Basis.MEASURED)
+    out = told(figured, {}, rank_by=RankBy.MEASURED)
     assert "No answer asks for what was measured: both rankings are the same." in out
     assert out.count("fits best") == 1
 
@@ -422,12 +428,12 @@ def test_a_framework_that_is_named_needs_no_evidence(checkout: Checkout, tmp_pat
 
 def test_nothing_is_shown_of_what_was_not_measured(known: Catalog, tmp_path: Path) -> None:
     some = known_with(known, tmp_path, invented(without("flask", READ_US)))
-    listed = screen.frameworks(view(), some, some.frameworks)
+    listed = text_output.frameworks(view(), some, some.frameworks)
     assert listed.startswith("flask\n")
     assert "Measured" not in listed.partition("\ndjango")[0]
     assert listed.count("Measured 2026-11-22") == 8
-    assert "easured" not in screen.frameworks(view(), some, [some.framework("flask")])
-    assert "easured" not in screen.framework(view(), some, some.framework("flask"), [])
+    assert "easured" not in text_output.frameworks(view(), some, [some.framework("flask")])
+    assert "easured" not in text_output.framework(view(), some, some.framework("flask"), [])
     assert "\n  Flask                +1        -\n" in told(some, FAST)
     assert "Ranked by the measurement" not in told(some, FAST)
     with pytest.raises(NotMeasured, match=r"has none on SQLite for Flask\. Without it"):
@@ -437,8 +443,8 @@ def test_nothing_is_shown_of_what_was_not_measured(known: Catalog, tmp_path: Pat
 def test_without_the_file_all_is_as_if_nobody_measured(known: Catalog) -> None:
     plain = replace(known, measurement=None)
     shown = (
-        screen.frameworks(view(), plain, plain.frameworks),
-        screen.framework(view(), plain, plain.framework("flask"), []),
+        text_output.frameworks(view(), plain, plain.frameworks),
+        text_output.framework(view(), plain, plain.framework("flask"), []),
         *(told(plain, answers, explain=e) for answers in ({}, FAST, TIED) for e in (True, False)),
     )
     assert [text for text in shown if "easure" in text] == []
@@ -453,7 +459,7 @@ def test_a_database_that_was_not_measured_is_named(known: Catalog, tmp_path: Pat
         del one["databases"]["postgresql"]
     figured = known_with(known, tmp_path, content)
     answers = {**FAST, "database": "postgresql"}
-    assert weigh(figured, answers).comparisons == ()
+    assert recommend(figured, answers).comparisons == ()
     with pytest.raises(NotMeasured, match=r"of 2026-11-22 has none on PostgreSQL\. Without it"):
         by_figures(figured, answers)
     assert by_figures(figured, FAST).measured
@@ -462,12 +468,12 @@ def test_a_database_that_was_not_measured_is_named(known: Catalog, tmp_path: Pat
 def test_one_figure_alone_is_compared_with_nothing(known: Catalog, tmp_path: Path) -> None:
     figured = known_with(known, tmp_path, invented({"flask": 100}))
     assert figured.standings("speed", "sqlite") == {}
-    assert weigh(figured, FAST).comparisons == ()
+    assert recommend(figured, FAST).comparisons == ()
 
 
 def test_guidance_that_names_no_criterion_gets_figures_in_no_ranking(figured: Catalog) -> None:
     silent = replace(figured, measuring=None)
-    assert weigh(silent, FAST).comparisons == ()
+    assert recommend(silent, FAST).comparisons == ()
     assert order(advise(silent, TIED)) == order(advise(replace(figured, measurement=None), TIED))
     with pytest.raises(NotMeasured, match="names no criterion"):
         by_figures(silent, FAST)
@@ -504,7 +510,7 @@ def test_the_guidance_says_only_what_can_be_compared(known: Catalog) -> None:
 
 
 def test_the_list_has_the_figures_with_their_date(figured: Catalog) -> None:
-    text = words(screen.frameworks(view(), figured, figured.frameworks))
+    text = words(text_output.frameworks(view(), figured, figured.frameworks))
     assert (
         "Measured 2026-11-22, one item: SQLite 10,000/s (100 µs of CPU, 89 % of bare), "
         "PostgreSQL 5,000/s (200 µs of CPU, 89 % of bare); 61 MB of memory, up in 0.8 s" in text
@@ -515,7 +521,7 @@ def test_the_list_has_the_figures_with_their_date(figured: Catalog) -> None:
 
 def test_show_has_every_figure_and_how_it_came_about(figured: Catalog) -> None:
     wide, narrow = (
-        screen.framework(view(columns), figured, figured.framework("tornado"), [])
+        text_output.framework(view(columns), figured, figured.framework("tornado"), [])
         for columns in (80, 40)
     )
     assert "What was measured on 2026-11-22\n  SQLite      requests/s  CPU µs  p50 ms" in wide
@@ -526,24 +532,24 @@ def test_show_has_every_figure_and_how_it_came_about(figured: Catalog) -> None:
 
 def test_figures_are_ascii_where_nothing_else_can_be_shown(figured: Catalog) -> None:
     plain = view(drawing=False)
-    listed = screen.frameworks(plain, figured, figured.frameworks)
-    shown = screen.framework(plain, figured, figured.framework("tornado"), [])
+    listed = text_output.frameworks(plain, figured, figured.frameworks)
+    shown = text_output.framework(plain, figured, figured.framework("tornado"), [])
     assert (listed + shown).isascii()
     assert "(100 us of CPU" in words(listed)
 
 
 @pytest.mark.parametrize("columns", range(40, 100))
 def test_a_figure_stands_on_one_line_with_its_unit(figured: Catalog, columns: int) -> None:
-    shown = screen.frameworks(view(columns), figured, figured.frameworks)
+    shown = text_output.frameworks(view(columns), figured, figured.frameworks)
     shown += told(figured, {}, columns=columns)
     assert not re.findall(r"\d\n *(?:%|s|ms|µs|MB)(?!\w)|place\n", shown)
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])
 def test_figures_fit_the_terminal(figured: Catalog, columns: int) -> None:
-    tornado = screen.framework(view(columns), figured, figured.framework("tornado"), [])
+    tornado = text_output.framework(view(columns), figured, figured.framework("tornado"), [])
     shown = (
-        screen.frameworks(view(columns), figured, figured.frameworks),
+        text_output.frameworks(view(columns), figured, figured.frameworks),
         tornado.partition("What was measured")[2].partition("Lines of the contract")[0],
         told(figured, FAST, columns=columns),
         told(figured, {}, columns=columns),
@@ -567,7 +573,7 @@ def test_figures_are_json_with_when_and_on_what(tool: Checkout, tmp_path: Path) 
 
 def test_where_there_is_little_room_only_what_is_recommended_is_told(figured: Catalog) -> None:
     def shown(answers: Mapping[str, str]) -> str:
-        return words(screen.recommendation(view(), figured, weigh(figured, answers)))
+        return words(text_output.recommendation(view(), figured, recommend(figured, answers)))
 
     fast = shown(FAST)
     assert "Falcon 100 (place 1), Sanic 160 (place 4)." in fast
@@ -649,7 +655,7 @@ def test_what_breaks_a_rule_is_named_by_its_key(
 ) -> None:
     content = changed(way, value)
     write(tmp_path, content)
-    with pytest.raises(SourceRefuses) as told:
+    with pytest.raises(SourceError) as told:
         measured.read(tmp_path / measured.FILE)
     assert str(told.value).startswith("measured.json: ")
     assert words in str(told.value)
@@ -679,7 +685,7 @@ def test_whatever_is_missing_is_named(tmp_path: Path) -> None:
         if may_be_absent(way):
             assert measured.read(tmp_path / measured.FILE), way
             continue
-        with pytest.raises(SourceRefuses) as told:
+        with pytest.raises(SourceError) as told:
             measured.read(tmp_path / measured.FILE)
         assert str(told.value) == f"measured.json: {'.'.join(way)} is missing."
 
@@ -699,13 +705,13 @@ def may_be_absent(way: tuple[str, ...]) -> bool:
 )
 def test_what_is_no_such_file_is_refused(tmp_path: Path, content: str) -> None:
     write(tmp_path, content)
-    with pytest.raises(SourceRefuses, match=r"^measured.json"):
+    with pytest.raises(SourceError, match=r"^measured.json"):
         measured.read(tmp_path / measured.FILE)
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
     (tmp_path / measured.FILE).write_bytes(b'{"date": "\xff"}')
-    with pytest.raises(SourceRefuses, match=r"^measured.json cannot be read"):
+    with pytest.raises(SourceError, match=r"^measured.json cannot be read"):
         measured.read(tmp_path / measured.FILE)
 
 
@@ -713,7 +719,7 @@ def test_keys_of_a_later_format_are_passed_over(known: Catalog, tmp_path: Path) 
     content = invented() | {"growth": {"items": [100, 1000]}}
     content["frameworks"]["quart"] = content["frameworks"]["flask"] | {"later": True}
     figured = known_with(known, tmp_path, content)
-    assert weigh(figured, FAST) == weigh(known_with(known, tmp_path), FAST)
+    assert recommend(figured, FAST) == recommend(known_with(known, tmp_path), FAST)
 
 
 def test_a_file_that_cannot_be_used_is_told_in_one_sentence(tool: Checkout, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scaffold.catalog import Catalog
+from scaffold.catalog.catalog import Catalog
 from tests.tool.conftest import REPOSITORY
 
 EXAMPLES = REPOSITORY / "examples"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from scaffold import staging
-from scaffold.errors import TargetRefuses
+from scaffold.errors import TargetError
+from scaffold.making import staging
 from tests.tool.conftest import Checkout
 
 FAULTS = Path(__file__).parent / "faults.py"
@@ -165,7 +165,7 @@ def test_what_another_run_made_meanwhile_stays(tmp_path: Path) -> None:
             target.mkdir()
             (target / "theirs").touch()
 
-    with pytest.raises(TargetRefuses, match="was made by another run meanwhile"):
+    with pytest.raises(TargetError, match="was made by another run meanwhile"):
         lose()
     assert [path.name for path in target.iterdir()] == ["theirs"]
     assert list(tmp_path.iterdir()) == [target]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from scaffold import history
-from scaffold.changelog import between
-from scaffold.versions import newest
+from scaffold.catalog import history
+from scaffold.catalog.versions import newest
+from scaffold.updating.changelog import between
 from tests.tool.conftest import REPOSITORY
 from tests.tool.lineage import commit, git, set_version
 

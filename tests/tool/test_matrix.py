@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from scaffold import answers, catalog, matrix
-from scaffold.advice import advise
-from scaffold.catalog import Catalog, Refusal
+from scaffold import matrix
+from scaffold.advice.ranking import advise
+from scaffold.answers import answers
+from scaffold.catalog import catalog
+from scaffold.catalog.catalog import Catalog, Refusal
 from scaffold.errors import BadAnswers
-from scaffold.prompts import Choice, Heading
-from scaffold.view import Screen
-from scaffold.wizard import Wizard
+from scaffold.terminal.prompts import Choice, Heading
+from scaffold.terminal.view import Terminal
+from scaffold.terminal.wizard import Wizard
 from tests.tool.conftest import REPOSITORY, Checkout
 
 # As if the last release had all the frameworks that there are now.
@@ -164,7 +166,7 @@ class Recorded:
 
     def choose(self, heading: Heading, choices: list[Choice], default: str) -> str:
         self.offered[heading.ask] = choices
-        assert not next(choice.closed for choice in choices if choice.id == default)
+        assert not next(choice.disabled for choice in choices if choice.id == default)
         return default
 
     def write(self, _heading: Heading, typed: str = "") -> str:
@@ -173,17 +175,19 @@ class Recorded:
 
 def asked(catalog: Catalog, given: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """The answers of a wizard, and what it closed: reasons by choice."""
-    asker = Recorded()
-    view = Screen(width=80, colour=False, drawing=True)
-    wizard = Wizard(catalog, asker, lambda _: None, view, lambda _: None)
+    prompter = Recorded()
+    view = Terminal(width=80, colour=False, drawing=True)
+    wizard = Wizard(catalog, prompter, lambda _: None, view, lambda _: None)
     result = wizard.everything({"name": "my-svc"} | given, maintained=False)
-    closed = {c.id: c.closed for choices in asker.offered.values() for c in choices if c.closed}
-    return result, closed
+    disabled = {
+        c.id: c.disabled for choices in prompter.offered.values() for c in choices if c.disabled
+    }
+    return result, disabled
 
 
 def test_the_wizard_closes_it_and_says_why(refusing: Catalog) -> None:
-    result, closed = asked(refusing, {"framework": "django"})
-    assert (result["database"], closed) == ("postgresql", {"sqlite": WHY})
+    result, disabled = asked(refusing, {"framework": "django"})
+    assert (result["database"], disabled) == ("postgresql", {"sqlite": WHY})
 
 
 def test_the_wizard_closes_a_framework_that_does_not_go_with_what_is_given(
@@ -191,6 +195,6 @@ def test_the_wizard_closes_a_framework_that_does_not_go_with_what_is_given(
 ) -> None:
     best = advise(refusing, {}, maintained=False).ranking[0].framework.id
     refused = replace(refusing, refused=(Refusal({"framework": best, "database": "sqlite"}, WHY),))
-    result, closed = asked(refused, {"database": "sqlite"})
-    assert closed == {best: WHY}
+    result, disabled = asked(refused, {"database": "sqlite"})
+    assert disabled == {best: WHY}
     assert result["framework"] != best

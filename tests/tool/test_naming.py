@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaffold import answers, naming
-from scaffold.catalog import Catalog
+from scaffold.answers import answers, naming
+from scaffold.catalog.catalog import Catalog
 from scaffold.errors import BadName
-from scaffold.quoting import shown
+from scaffold.escaping import quote
 
 SPELLING = "a name has lower-case letters, digits and single dashes, and starts with a letter"
 MODULE = "a module of Python's standard library has that name"
@@ -82,7 +82,7 @@ def test_a_bad_name_is_told_its_rule_and_the_nearest_that_works(
 ) -> None:
     with pytest.raises(BadName) as told:
         naming.check_name(name)
-    expected = f"{shown(name)} cannot be the name: {why}. {better} would work."
+    expected = f"{quote(name)} cannot be the name: {why}. {better} would work."
     assert str(told.value) == expected
     assert "\n" not in str(told.value)
 
@@ -112,9 +112,11 @@ def test_a_name_that_only_another_python_knows_is_refused_here_too() -> None:
 def test_the_framework_and_all_that_it_brings_are_refused_for_that_framework(
     known: Catalog,
 ) -> None:
-    flask, tornado = (answers.taken_names(known, f) for f in ("flask", "tornado"))
+    flask, tornado = (answers.reserved_names(known, f) for f in ("flask", "tornado"))
     assert naming.rule_broken("werkzeug", flask) == TAKEN
-    assert naming.rule_broken("flask-restful", answers.taken_names(known, "flask_restful")) == TAKEN
+    assert (
+        naming.rule_broken("flask-restful", answers.reserved_names(known, "flask_restful")) == TAKEN
+    )
     assert naming.rule_broken("tornado", tornado) == TAKEN
     assert naming.rule_broken("tornado", flask) is None
 
@@ -124,12 +126,12 @@ def test_the_framework_and_all_that_it_brings_are_refused_for_that_framework(
 )
 def test_what_every_service_depends_on_is_refused_for_all(known: Catalog, name: str) -> None:
     for framework in known.frameworks:
-        assert naming.rule_broken(name, framework.taken) == TAKEN
+        assert naming.rule_broken(name, framework.reserved) == TAKEN
 
 
 @given(st.text(max_size=60))
 def test_whatever_is_typed_the_suggestion_works(typed: str) -> None:
-    better = naming.nearest(typed)
+    better = naming.suggest(typed)
     assert naming.rule_broken(better) is None
     if naming.rule_broken(typed) is None:
         assert better == typed
@@ -146,11 +148,11 @@ def test_an_accepted_name_makes_an_importable_package(name: str) -> None:
 
 @given(st.text(max_size=200))
 def test_a_value_is_shown_on_one_line_without_control_characters(value: str) -> None:
-    assert shown(value).isprintable()
-    assert len(shown(value)) <= 60 * len("\\U0001f49a") + 5
+    assert quote(value).isprintable()
+    assert len(quote(value)) <= 60 * len("\\U0001f49a") + 5
 
 
 def test_the_tool_and_plain_copier_agree_on_spelling(known: Catalog) -> None:
     validator = (known.root / "copier.yml").read_text()
     assert naming.PATTERN in validator
-    assert re.search(rf"length > {naming.LONGEST}\b", validator)
+    assert re.search(rf"length > {naming.MAX_LENGTH}\b", validator)

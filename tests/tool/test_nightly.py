@@ -22,8 +22,10 @@ from nightly import cells as cells_
 from nightly import floors, proving, recorder, report, results, sessions
 from nightly.cells import Made
 from nightly.results import TITLES, About, Bite, Check, Result, Run, Step
-from scaffold import catalog, finish, matrix, sources
-from scaffold.catalog import Catalog
+from scaffold import matrix
+from scaffold.catalog import catalog, sources
+from scaffold.catalog.catalog import Catalog
+from scaffold.making import post_generate
 from tests.tool.conftest import REPOSITORY, WITH_TEMPLATE
 from tests.tool.lineage import NEWEST_GUIDE, SOMEBODY, Lineage
 
@@ -135,9 +137,9 @@ def checkout_of_three(lineage: Lineage, monkeypatch: pytest.MonkeyPatch) -> None
     """The nightly run in a checkout of small templates with two releases behind it."""
     root = lineage.repository
     monkeypatch.setattr(cells_, "REPOSITORY", root)
-    monkeypatch.setattr(catalog, "HERE", root / "scaffold")
+    monkeypatch.setattr(catalog, "PACKAGE", root / "scaffold")
     # The small templates have nothing to lock.
-    monkeypatch.setattr(finish, "lock", lambda folder: (folder / "uv.lock").write_text(""))
+    monkeypatch.setattr(post_generate, "lock", lambda folder: (folder / "uv.lock").write_text(""))
     for variable, value in SOMEBODY.items():
         monkeypatch.setenv(variable, value)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from scaffold import __version__, history
+from scaffold import __version__
+from scaffold.catalog import history
 from tests.tool.conftest import REPOSITORY
 from tests.tool.invented import measured
 

@@ -23,8 +23,9 @@ from covertable import criteria, sorters
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scaffold import cli, naming
-from scaffold.catalog import Catalog
+from scaffold import cli
+from scaffold.answers import naming
+from scaffold.catalog.catalog import Catalog
 from tests.tool.conftest import REPOSITORY
 
 YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
@@ -210,7 +211,7 @@ def test_no_service_is_named_like_a_command_that_its_image_runs(
     steps = [words for word, words in dockerfile(text) if word in {"RUN", "HEALTHCHECK"}]
     commands = {next(w for w in words if not w.startswith("--")) for words in steps}
     assert commands == {"uv", "install", "python"}
-    taken = known.framework("flask").taken
+    taken = known.framework("flask").reserved
     assert [name for name in commands if not naming.rule_broken(name, taken)] == []
 
 
@@ -376,7 +377,7 @@ def test_a_project_passes_its_own_tests_and_knows_every_name_in_use(
     assert synced.returncode == 0, synced.stderr
     ran = uv("run", "--no-sync", "pytest", "-q", cwd=project)
     assert ran.returncode == 0, ran.stdout[-3000:]
-    taken = known.framework(answers["framework"]).taken
+    taken = known.framework(answers["framework"]).reserved
     used = names_in_use(project / ".venv") - {answers["name"]}
     free = {name for name in used if not naming.rule_broken(name, taken)}
     assert free == set(), "a service could have these names, and would break what it depends on"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scaffold import settings
-from scaffold.errors import SourceRefuses
-from scaffold.settings import Place
+from scaffold.catalog import settings
+from scaffold.catalog.settings import Place
+from scaffold.errors import SourceError
 from tests.tool import invented
 from tests.tool.conftest import Ran
 from tests.tool.lineage import (
@@ -309,7 +309,7 @@ def test_what_copier_records_of_an_address_is_understood(recorded: str, url: str
     ],
 )
 def test_what_would_run_or_leak_something_is_refused(text: str, why: str) -> None:
-    with pytest.raises(SourceRefuses, match=why) as refused:
+    with pytest.raises(SourceError, match=why) as refused:
         settings.source({settings.VARIABLE: text})
     assert "secret" not in str(refused.value)
 

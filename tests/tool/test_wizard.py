@@ -17,8 +17,8 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output.vt100 import Vt100_Output
 
-from scaffold.prompts import Choice, Heading, Menus
-from scaffold.view import Screen
+from scaffold.terminal.prompts import Choice, Heading, MenuPrompter
+from scaffold.terminal.view import Terminal as View
 from tests.tool.conftest import Checkout
 from tests.tool.terminal import CTRL_C, CTRL_D, DOWN, ENTER, Terminal
 
@@ -262,7 +262,7 @@ def test_a_signal_in_the_midst_of_a_drawing_does_not_tear_it(stop: signal.Signal
 
     drawn = Tearing()
     output = Vt100_Output(drawn, lambda: Size(rows=40, columns=80), enable_cpr=False)
-    menus = Menus(lambda _line: None, Screen(width=80, colour=False, drawing=True))
+    menus = MenuPrompter(lambda _line: None, View(width=80, colour=False, drawing=True))
     sizes = [Choice("small", "Small", "Fits a table."), Choice("large", "Large", "Does not.")]
     before = signal.signal(stop, give_up)
     try:

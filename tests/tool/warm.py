@@ -33,7 +33,19 @@ REPOSITORY = Path(__file__).parents[2]
 # What Python reads at its start, and a fork can no longer heed.
 READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "TZ")
 CAPABILITY_VERSION = 0x20080522  # the third, of linux/capability.h
-IMPORTED = "__main__ cli finish matrix prompts render service sources update upkeep wizard".split()
+IMPORTED = [
+    "__main__",
+    "cli",
+    "matrix",
+    "catalog.sources",
+    "making.post_generate",
+    "making.render",
+    "making.service",
+    "terminal.prompts",
+    "terminal.report",
+    "terminal.wizard",
+    "updating.update",
+]
 
 
 @dataclass
@@ -201,11 +213,11 @@ def _run(root: Path, program: str | None, arguments: list[str]) -> NoReturn:
     import plumbum
 
     from scaffold import __main__ as entry
-    from scaffold import catalog
+    from scaffold.catalog import catalog
 
     plumbum.local.env.clear()  # a copy of the environment, made when it was imported
     plumbum.local.env.update(os.environ)
-    catalog.HERE = root / "scaffold"
+    catalog.PACKAGE = root / "scaffold"
     sys.argv = [program or "scaffold", *arguments]
     if program:
         runpy.run_path(program, run_name="__main__")

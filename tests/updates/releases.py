@@ -15,7 +15,7 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaffold import history
+from scaffold.catalog import history
 from tests.contract.test_process import without_network
 from tests.services import REPOSITORY
 from tests.tool.lineage import SOMEBODY, commit, git, set_version

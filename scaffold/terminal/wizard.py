@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
-from scaffold import answers, naming, screen
-from scaffold.advice import Ranked
-from scaffold.catalog import Catalog, Option, Question
+from scaffold.advice.evidence import RankBy, Recommendation, recommend
+from scaffold.advice.ranking import Ranked
+from scaffold.answers import answers, naming
+from scaffold.catalog.catalog import Catalog, Option, Question
 from scaffold.errors import BadAnswers, NoTemplate
-from scaffold.evidence import Basis, Weighed, weigh
-from scaffold.prompts import Asker, Choice, Heading
-from scaffold.quoting import shown
-from scaffold.view import Screen
+from scaffold.escaping import quote
+from scaffold.terminal import text_output
+from scaffold.terminal.prompts import Choice, Heading, Prompter
+from scaffold.terminal.view import Terminal
 
 OVERRIDE = "Enter follows the advice, a number overrides it."
 WHICH = Heading("Which framework is it?", OVERRIDE)
@@ -26,9 +28,9 @@ class Wizard:
     """
 
     catalog: Catalog
-    asker: Asker
+    prompter: Prompter
     say: Callable[[str], None]
-    view: Screen
+    view: Terminal
     refusal: Callable[[str], str | None]
 
     def workload(self, given: Mapping[str, str]) -> dict[str, str]:
@@ -39,16 +41,16 @@ class Wizard:
         }
 
     def everything(
-        self, given: Mapping[str, str], maintained: bool, basis: Basis = Basis.ARTICLE
+        self, given: Mapping[str, str], maintained: bool, rank_by: RankBy = RankBy.ARTICLE
     ) -> dict[str, str]:
         """Answers to the questions of copier.yml, with the workload asked where it is needed."""
-        self.say(self.view.style("\n".join(self.view.wrapped(self.asker.hint)), "quiet"))
+        self.say(self.view.style("\n".join(self.view.wrapped(self.prompter.hint)), "quiet"))
         result = dict(given)
         result["name"] = self._name(given.get("name"), given.get("framework"))
         if "framework" not in given:
             answered = {**given, **self.workload(given)}
-            weighed = weigh(self.catalog, answered, maintained, basis)
-            result["framework"] = self._framework(weighed, given)
+            recommendation = recommend(self.catalog, answered, maintained, rank_by)
+            result["framework"] = self._framework(recommendation, given)
             result["name"] = self._name(result["name"], result["framework"])
         missing = [question for question in self.catalog.fields if question.id not in result]
         return result | self._answers(missing, result)
@@ -56,7 +58,7 @@ class Wizard:
     def answers_to(self, questions: Sequence[Question], kept: Mapping[str, str]) -> dict[str, str]:
         """What the person answers to `questions`, which are new to a service with those `kept`."""
         if questions:
-            self.say(self.view.style("\n".join(self.view.wrapped(self.asker.hint)), "quiet"))
+            self.say(self.view.style("\n".join(self.view.wrapped(self.prompter.hint)), "quiet"))
         return self._answers(questions, kept)
 
     def _answers(self, questions: Sequence[Question], given: Mapping[str, str]) -> dict[str, str]:
@@ -69,21 +71,21 @@ class Wizard:
 
     def _name(self, name: str | None, framework: str | None) -> str:
         """`name`, asked for until it would work."""
-        taken = answers.taken_names(self.catalog, framework)
+        reserved = answers.reserved_names(self.catalog, framework)
         heading = _heading(self.catalog.question("name"))
         if name is None:
-            name = self.asker.write(heading)
-        while why := naming.rule_broken(name, taken) or self.refusal(name):
-            better = naming.nearest(name, taken)
-            self.say(self._warning(f"{shown(name)} would not work: {why}."))
-            name = self.asker.write(heading, better)
+            name = self.prompter.write(heading)
+        while why := naming.rule_broken(name, reserved) or self.refusal(name):
+            better = naming.suggest(name, reserved)
+            self.say(self._warning(f"{quote(name)} would not work: {why}."))
+            name = self.prompter.write(heading, better)
         return name
 
-    def _framework(self, weighed: Weighed, given: Mapping[str, str]) -> str:
-        advice = weighed.advice
-        self.say("\n" + screen.recommendation(self.view, self.catalog, weighed) + "\n")
+    def _framework(self, recommendation: Recommendation, given: Mapping[str, str]) -> str:
+        advice = recommendation.advice
+        self.say("\n" + text_output.recommendation(self.view, self.catalog, recommendation) + "\n")
         offered = [r for r in advice.ranking if not advice.split or r.framework in advice.split]
-        usable = [r for r in offered if not self._closed(r, given)]
+        usable = [r for r in offered if not self._why_disabled(r, given)]
         if not usable:
             raise self._nothing_usable(offered, given)
         best = offered[0]
@@ -91,23 +93,24 @@ class Wizard:
             self.say(self._warning(answers.instead(self.catalog, best, usable[0])))
         heading = FIRST if advice.split else WHICH
         choices = self._ranked_choices(offered, given)
-        return self.asker.choose(heading, choices, usable[0].framework.id)
+        return self.prompter.choose(heading, choices, usable[0].framework.id)
 
     def _ranked_choices(self, offered: Sequence[Ranked], given: Mapping[str, str]) -> list[Choice]:
         widest = max(len(ranked.framework.name) for ranked in offered)
+        scaled = partial(text_output.scaled, self.view, widest=widest)
         return [
             Choice(
                 ranked.framework.id,
-                f"{screen.scaled(self.view, ranked, widest)}  {screen.remark(ranked)}".rstrip(),
-                about=screen.about(self.catalog, ranked.framework),
+                f"{scaled(ranked)}  {text_output.remark(ranked)}".rstrip(),
+                about=text_output.about(self.catalog, ranked.framework),
                 answer=ranked.framework.name,
-                closed=self._closed(ranked, given),
+                disabled=self._why_disabled(ranked, given),
             )
             for ranked in offered
         ]
 
-    def _closed(self, ranked: Ranked, given: Mapping[str, str]) -> str | None:
-        """Why the framework cannot be taken with what is `given`."""
+    def _why_disabled(self, ranked: Ranked, given: Mapping[str, str]) -> str | None:
+        """Why the framework cannot be chosen with what is `given`."""
         if not ranked.framework.has_template:
             return "no template yet"
         refusal = self.catalog.refusal({**given, "framework": ranked.framework.id})
@@ -123,26 +126,26 @@ class Wizard:
         if question.options:
             return self._choose(question, place, given)
         heading = _heading(question, place)
-        text = self.asker.write(heading)
+        text = self.prompter.write(heading)
         while why := answers.text_problem(text):
             self.say(self._warning(f"That would not work: {why}."))
-            text = self.asker.write(heading)
+            text = self.prompter.write(heading)
         return text
 
     def _choose(
         self, question: Question, place: str, given: Mapping[str, str] = MappingProxyType({})
     ) -> str:
         """An answer that goes together with those that are `given`."""
-        told = question in self.catalog.workload
+        by_workload = question in self.catalog.workload
         choices = []
         for option in question.options:
             refusal = self.catalog.refusal({**given, question.id: option.id})
-            about = self._looks_for(option) if told else ""
+            about = self._looks_for(option) if by_workload else ""
             why = refusal.why if refusal else None
-            choices.append(Choice(option.id, option.label, about=about, closed=why))
-        free = [choice.id for choice in choices if not choice.closed]
+            choices.append(Choice(option.id, option.label, about=about, disabled=why))
+        free = [choice.id for choice in choices if not choice.disabled]
         default = question.default if question.default in free else free[0]
-        return self.asker.choose(_heading(question, place), choices, default)
+        return self.prompter.choose(_heading(question, place), choices, default)
 
     def _looks_for(self, option: Option) -> str:
         """What this answer makes of the advice, in the words of the criteria."""

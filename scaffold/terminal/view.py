@@ -10,7 +10,7 @@ TOGETHER = re.compile(r"(?<=\d) (?=(?:%|s|ms|µs|us|MB)(?!\w))|(?<=place) (?=\d)
 STYLES = {"strong": "1", "quiet": "2", "good": "32", "warn": "33", "bad": "31"}
 
 
-class Screen(NamedTuple):
+class Terminal(NamedTuple):
     """`width` in columns; `drawing` is False where only ASCII can be shown."""
 
     width: int

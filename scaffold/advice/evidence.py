@@ -9,13 +9,13 @@ from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
 
-from scaffold.advice import Advice, advise
-from scaffold.catalog import Catalog, Evidence, Framework
+from scaffold.advice.ranking import Advice, advise
+from scaffold.catalog.catalog import Catalog, Evidence, Framework
+from scaffold.catalog.measured import FILE, SOURCE, Measure, Standing
 from scaffold.errors import NotMeasured
-from scaffold.measured import FILE, SOURCE, Measure, Standing
 
 
-class Basis(StrEnum):
+class RankBy(StrEnum):
     """What a ranking goes by."""
 
     ARTICLE = "article"
@@ -40,14 +40,14 @@ class Comparison(NamedTuple):
         return self.measure.criterion
 
 
-class Weighed(NamedTuple):
+class Recommendation(NamedTuple):
     """The advice by the article, and by the measurement where that has figures of each.
 
     `comparisons` has each measured criterion, those first that are asked for, in the order of the
-    ranking that goes by `basis`. They are of the run at `date`, on `database`, called `where`.
+    ranking that goes by `rank_by`. They are of the run at `date`, on `database`, called `where`.
     """
 
-    basis: Basis
+    rank_by: RankBy
     article: Advice
     measured: Advice | None
     comparisons: tuple[Comparison, ...]
@@ -62,24 +62,24 @@ class Weighed(NamedTuple):
     @property
     def advice(self) -> Advice:
         """The one that was asked for."""
-        return self.measured if self.measured and self.basis is Basis.MEASURED else self.article
+        return self.measured if self.measured and self.rank_by is RankBy.MEASURED else self.article
 
     @property
     def other(self) -> Advice | None:
         """What the other kind of evidence comes to."""
-        return self.article if self.basis is Basis.MEASURED else self.measured
+        return self.article if self.rank_by is RankBy.MEASURED else self.measured
 
 
 def order(advice: Advice) -> list[str]:
     return [ranked.framework.id for ranked in advice.ranking]
 
 
-def weigh(
+def recommend(
     catalog: Catalog,
     answers: Mapping[str, str],
     maintained: bool = False,
-    basis: Basis = Basis.ARTICLE,
-) -> Weighed:
+    rank_by: RankBy = RankBy.ARTICLE,
+) -> Recommendation:
     """The advice for `answers` by both kinds of evidence.
 
     Raises NotMeasured where it is to go by the measurement and that lacks something, and
@@ -88,12 +88,12 @@ def weigh(
     database = catalog.database(answers)
     article = advise(catalog, answers, maintained)
     lack = _lack(catalog, article, database)
-    if lack and basis is Basis.MEASURED:
+    if lack and rank_by is RankBy.MEASURED:
         raise NotMeasured(lack)
     measured = None if lack else advise(by_measurement(catalog, database), answers, maintained)
-    asked = measured if measured and basis is Basis.MEASURED else article
-    return Weighed(
-        basis=basis,
+    asked = measured if measured and rank_by is RankBy.MEASURED else article
+    return Recommendation(
+        rank_by=rank_by,
         article=article,
         measured=measured,
         comparisons=tuple(_comparisons(catalog, asked, database)),
@@ -135,14 +135,14 @@ def _measures(catalog: Catalog) -> Mapping[str, Measure]:
 def _comparisons(catalog: Catalog, advice: Advice, database: str | None) -> Iterator[Comparison]:
     """For each criterion that has figures, each framework of the ranking."""
     chosen = [q.option(advice.answers[q.id]) for q in catalog.workload]
-    weighed = {key for option in chosen for key, weight in option.weights.items() if weight}
-    for key, measure in sorted(_measures(catalog).items(), key=lambda item: item[0] not in weighed):
+    asked = {key for option in chosen for key, weight in option.weights.items() if weight}
+    for key, measure in sorted(_measures(catalog).items(), key=lambda item: item[0] not in asked):
         standings = catalog.standings(key, database)
         for ranked in advice.ranking if standings else ():
             one = catalog.framework(ranked.framework.id)  # with the article's evidence
             said, standing = one.evidence.get(key), standings.get(one.id)
             apart = _apart(catalog, said, standing)
-            yield Comparison(one, measure, said, standing, apart, key in weighed)
+            yield Comparison(one, measure, said, standing, apart, key in asked)
 
 
 def _apart(catalog: Catalog, said: Evidence | None, standing: Standing | None) -> bool:

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaffold.errors import DirtyTree, NoRepository, TargetRefuses
-from scaffold.history import NOBODY
+from scaffold.catalog.history import NOBODY
+from scaffold.catalog.record import ANSWERS_FILE
+from scaffold.errors import DirtyTree, NoRepository, TargetError
+from scaffold.making.staging import no_interruption
 from scaffold.programs import PLAIN_GIT, ProgramFailed, found, git, git_line, git_paths, run
-from scaffold.record import ANSWERS_FILE
-from scaffold.staging import no_interruption
 
 MERGING = [
     word
@@ -141,7 +141,7 @@ def merge(repository: Repository, before: Path, after: Path, message: str) -> Me
 
 
 def _refuse_in_the_way(repository: Repository, new: str) -> None:
-    """Raises TargetRefuses where a file that git does not know would be overwritten."""
+    """Raises TargetError where a file that git does not know would be overwritten."""
     listed = ("ls-tree", "-r", "-z", "--name-only")
     known = set(git_paths(repository.top, *listed, "HEAD"))
     theirs = set(git_paths(repository.top, *listed, new))
@@ -159,7 +159,7 @@ def _pick(repository: Repository, commit: str) -> dict[str, frozenset[int]]:
     ended = run(repository.top, picking, NOBODY)
     unmerged = _unmerged(repository)
     if ended.code and not unmerged:
-        raise TargetRefuses(f"git could not merge the update: {ended.complaint}")
+        raise TargetError(f"git could not merge the update: {ended.complaint}")
     return unmerged
 
 

@@ -4,28 +4,28 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from scaffold.check import Checked
-from scaffold.update import Updated
-from scaffold.view import Screen
+from scaffold.terminal.view import Terminal
+from scaffold.updating.check import Checked
+from scaffold.updating.update import Updated
 
 HEADINGS = ("SERVICE", "FRAMEWORK", "VERSION", "NEWEST", "STATE")
 SIGNS = {"added": "+", "changed": "~", "removed": "-"}
 
 
-def updated(screen: Screen, done: Updated) -> str:
+def updated(terminal: Terminal, done: Updated) -> str:
     """What an update did: what changes in the service, its files, conflicts, what to do next."""
     if not done.files and done.diff is None and not done.conflicts:
         state = f"{_name(done.path)} is at {done.after}, the newest. Nothing was changed."
-        return "\n".join([*screen.wrapped(state), *_warnings(screen, done)])
+        return "\n".join([*terminal.wrapped(state), *_warnings(terminal, done)])
     parts = [
-        _changes(screen, done),
-        _files(screen, done),
-        _conflicts(screen, done),
-        _warnings(screen, done),
-        _next(screen, done),
+        _changes(terminal, done),
+        _files(terminal, done),
+        _conflicts(terminal, done),
+        _warnings(terminal, done),
+        _next(terminal, done),
     ]
     title = f"{_name(done.path)}: {done.before} to {done.after}"
-    lines = [screen.style(title, "strong"), *(line for part in parts for line in part)]
+    lines = [terminal.style(title, "strong"), *(line for part in parts for line in part)]
     if done.diff is not None:
         lines += ["", "Nothing was written. It would change this:", "", done.diff.rstrip("\n")]
     return "\n".join(lines)
@@ -35,40 +35,40 @@ def _name(path: Path) -> str:
     return path.resolve().name
 
 
-def _changes(screen: Screen, done: Updated) -> Iterator[str]:
+def _changes(terminal: Terminal, done: Updated) -> Iterator[str]:
     if done.changes:
-        yield from ("", screen.style("What changes in your service", "strong"))
+        yield from ("", terminal.style("What changes in your service", "strong"))
     for release in done.changes:
         yield f"  {release.version}"
         for item in release.items:
-            yield from screen.wrapped(item, "    ", "  - ")
+            yield from terminal.wrapped(item, "    ", "  - ")
 
 
-def _files(screen: Screen, done: Updated) -> Iterator[str]:
+def _files(terminal: Terminal, done: Updated) -> Iterator[str]:
     yield ""
-    yield screen.style(f"Files ({len(done.files)})", "strong")
+    yield terminal.style(f"Files ({len(done.files)})", "strong")
     for file, how in done.files:
         yield f"  {SIGNS[how]} {file}"
 
 
-def _conflicts(screen: Screen, done: Updated) -> Iterator[str]:
+def _conflicts(terminal: Terminal, done: Updated) -> Iterator[str]:
     if done.conflicts:
-        yield from ("", screen.style("Conflicts", "bad"))
+        yield from ("", terminal.style("Conflicts", "bad"))
     for conflict in done.conflicts:
-        yield from screen.wrapped(f"{conflict.file}: {conflict.why}", "    ", "  ! ")
+        yield from terminal.wrapped(f"{conflict.file}: {conflict.why}", "    ", "  ! ")
 
 
-def _warnings(screen: Screen, done: Updated) -> Iterator[str]:
+def _warnings(terminal: Terminal, done: Updated) -> Iterator[str]:
     if done.warnings:
-        yield from ("", screen.style("Warnings", "strong"))
+        yield from ("", terminal.style("Warnings", "strong"))
     for warning in done.warnings:
-        yield from screen.wrapped(warning, "    ", "  ")
+        yield from terminal.wrapped(warning, "    ", "  ")
 
 
-def _next(screen: Screen, done: Updated) -> Iterator[str]:
+def _next(terminal: Terminal, done: Updated) -> Iterator[str]:
     if done.diff is not None:
         return
-    yield from ("", screen.style("Next", "strong"))
+    yield from ("", terminal.style("Next", "strong"))
     if done.conflicts:
         yield "  settle each conflict, then `git add` (or `git rm`) its file"
     yield "  git diff --staged"
@@ -79,16 +79,16 @@ def _next(screen: Screen, done: Updated) -> Iterator[str]:
 # ---- check
 
 
-def checked(screen: Screen, found: Sequence[Checked]) -> str:
+def checked(terminal: Terminal, found: Sequence[Checked]) -> str:
     """A table with a line for each service, and below it the files that have drifted."""
     rows = [HEADINGS, *((str(one.path), *_cells(one)) for one in found)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    narrow = sum(widths) + 2 * len(widths) > screen.width
-    lines = [screen.style(_row(HEADINGS, widths), "strong")] if not narrow else []
+    narrow = sum(widths) + 2 * len(widths) > terminal.width
+    lines = [terminal.style(_row(HEADINGS, widths), "strong")] if not narrow else []
     for one, row in zip(found, rows[1:], strict=True):
         lines += _block(row) if narrow else [_row(row, widths)]
         lines += [f"  {how:8} {file}" for file, how in one.drift or ()]
-    return "\n".join([*lines, "", *screen.wrapped(_sum(found))])
+    return "\n".join([*lines, "", *terminal.wrapped(_sum(found))])
 
 
 def _cells(one: Checked) -> tuple[str, str, str, str]:

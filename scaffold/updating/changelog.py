@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from scaffold.versions import parsed
+from scaffold.catalog.versions import parsed
 
 SECTION = re.compile(r"^## +\[?v?([^\]\s]+)\]?.*$", re.MULTILINE)
 PART = re.compile(r"^### +(.+?) *$", re.MULTILINE)

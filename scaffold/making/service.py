@@ -4,15 +4,15 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from scaffold import finish, staging
-from scaffold.catalog import Catalog, Framework
-from scaffold.errors import Interrupted, TargetRefuses
-from scaffold.quoting import place
+from scaffold.catalog.catalog import Catalog, Framework
+from scaffold.errors import Interrupted, TargetError
+from scaffold.escaping import quote_path
+from scaffold.making import post_generate, staging
 
 # What follows once the files stand: its name, what is being done, how it is done.
 STEPS: Mapping[str, tuple[str, Callable[[Path], str | None]]] = {
-    "lock": ("Locking its dependencies", finish.lock),
-    "git": ("Making its first commit", finish.first_commit),
+    "lock": ("Locking its dependencies", post_generate.lock),
+    "git": ("Making its first commit", post_generate.first_commit),
 }
 # What a run says that was interrupted before the service was in place.
 NOTHING_WRITTEN = "Interrupted. Nothing was written."
@@ -39,7 +39,7 @@ def create(
     """Makes the service of `answers` as a folder of its name in `output`.
 
     `steps` are the names of those of STEPS that follow. `progress` is told what is going on. With
-    `dry_run` nothing is written. Raises TargetRefuses, and Interrupted where a service stands.
+    `dry_run` nothing is written. Raises TargetError, and Interrupted where a service stands.
     """
     try:
         target = output.absolute() / answers["name"]
@@ -47,7 +47,7 @@ def create(
             staging.remove_abandoned(target.parent)
         staging.refuse_taken(target)
     except OSError as error:
-        raise TargetRefuses(_cannot_write(output / answers["name"], error)) from error
+        raise TargetError(_cannot_write(output / answers["name"], error)) from error
     try:
         return _created(catalog, answers, output, steps, progress, dry_run)
     except KeyboardInterrupt:
@@ -64,7 +64,7 @@ def _created(
     progress: Callable[[str], None],
     dry_run: bool,
 ) -> Made:
-    from scaffold import render
+    from scaffold.making import render
 
     chosen = catalog.framework(answers["framework"])
     target = output.absolute() / answers["name"]
@@ -76,7 +76,7 @@ def _created(
     try:
         files = render.make(catalog.root, answers, target, catalog.origin)
     except OSError as error:
-        raise TargetRefuses(_cannot_write(output / answers["name"], error)) from error
+        raise TargetError(_cannot_write(output / answers["name"], error)) from error
     warnings += _finish(target, steps, progress)
     return Made(target, chosen.id, catalog.origin.revision, files, warnings)
 
@@ -93,19 +93,19 @@ def refusal(output: Path, name: str) -> str | None:
     """Why `output` cannot take a new folder called `name`, as the end of a sentence."""
     try:
         staging.refuse_taken(output / name)
-    except TargetRefuses as refused:
+    except TargetError as refused:
         return str(refused).rstrip(".")
     return None
 
 
 def _previewed(catalog: Catalog, answers: Mapping[str, str]) -> list[str]:
-    from scaffold import render
+    from scaffold.making import render
 
     try:
         return render.preview(catalog.root, answers)
     except OSError as error:
         why = error.strerror or error
-        raise TargetRefuses(
+        raise TargetError(
             f"The temporary folder cannot be written: {why}. TMPDIR can name another one."
         ) from error
 
@@ -126,8 +126,8 @@ def _finish(target: Path, steps: Collection[str], progress: Callable[[str], None
 def whole(target: Path, but: str = "") -> str:
     """What a run says that was interrupted when the service was in place."""
     unfinished = f", but this was not finished: {but}" if but else ""
-    return f"Interrupted. {place(target)} is whole{unfinished}."
+    return f"Interrupted. {quote_path(target)} is whole{unfinished}."
 
 
 def _cannot_write(target: Path, error: OSError) -> str:
-    return f"{place(target)} cannot be written: {error.strerror or error}."
+    return f"{quote_path(target)} cannot be written: {error.strerror or error}."

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Protocol
 
-from scaffold.view import Screen
+from scaffold.terminal.view import Terminal
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class Choice:
     """One line of a menu.
 
     `about` explains it while the cursor is on it. `answer` stands for `label` once it is taken;
-    `closed` says why it cannot be.
+    `disabled` says why it cannot be.
     """
 
     id: str
     label: str
     about: str = ""
     answer: str | None = None
-    closed: str | None = None
+    disabled: str | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Heading:
         return f"{self.ask} ({self.place})" if self.place else self.ask
 
 
-class Asker(Protocol):
+class Prompter(Protocol):
     """Both ways raise KeyboardInterrupt where the person gives up."""
 
     hint: str  # how to answer, said once
@@ -55,14 +55,14 @@ class Asker(Protocol):
         """One line of text, to begin with `typed`."""
 
 
-class Menus:
+class MenuPrompter:
     """Arrow keys and Enter, or the number of a line; what was asked shrinks to one line."""
 
     hint = (
         "Enter takes the marked answer, a number picks one at once. Ctrl-C leaves nothing behind."
     )
 
-    def __init__(self, say: Callable[[str], None], view: Screen) -> None:
+    def __init__(self, say: Callable[[str], None], view: Terminal) -> None:
         self._say = say
         self._view = view
         self._pointer = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}" if view.drawing else ">"
@@ -76,7 +76,7 @@ class Menus:
             default=default,
             qmark="?",
             pointer=self._pointer,
-            instruction=self._explained(heading) or " ",
+            instruction=self._explanation(heading) or " ",
             style=self._style(),
             erase_when_done=True,
             **self._depth(),
@@ -96,7 +96,7 @@ class Menus:
             self._message(heading),
             default=typed,
             qmark="?",
-            instruction=f"{self._explained(heading)}\n ",
+            instruction=f"{self._explanation(heading)}\n ",
             style=self._style(),
             erase_when_done=True,
             **self._depth(),
@@ -112,7 +112,7 @@ class Menus:
     def _message(self, heading: Heading) -> str:
         return "\n  ".join(textwrap.wrap(heading.asked, self._view.width - 4))
 
-    def _explained(self, heading: Heading) -> str:
+    def _explanation(self, heading: Heading) -> str:
         """What stands below the question, each line on one of its own."""
         lines = textwrap.wrap(heading.explain, self._view.width - 4)
         return "".join(f"\n  {line}" for line in lines)
@@ -120,19 +120,19 @@ class Menus:
     def _lines(self, choices: Sequence[Choice]) -> list[Any]:
         import questionary
 
-        # questionary puts a dash before what is closed: the others make room for it
-        room = "  " if any(choice.closed for choice in choices) else ""
+        # questionary puts a dash before a disabled choice; the others are indented to line up
+        room = "  " if any(choice.disabled for choice in choices) else ""
         lines = []
         for number, choice in enumerate(choices, 1):
-            text = f"{number} {choice.label}" + (f" ({choice.closed})" if choice.closed else "")
-            begin = "" if choice.closed else room
+            text = f"{number} {choice.label}" + (f" ({choice.disabled})" if choice.disabled else "")
+            begin = "" if choice.disabled else room
             wrapped = textwrap.wrap(
                 begin + text, self._view.width - 6, subsequent_indent=f"     {room}"
             )
-            closed: Any = bool(choice.closed)
+            disabled: Any = bool(choice.disabled)
             about = self._about(choice)
             title = "\n".join(wrapped)
-            lines.append(questionary.Choice(title, choice.id, disabled=closed, description=about))
+            lines.append(questionary.Choice(title, choice.id, disabled=disabled, description=about))
         return lines
 
     def _about(self, choice: Choice) -> str | None:
@@ -179,7 +179,7 @@ def _mark_the_pointed_alone(application: Any) -> None:
 def _take_by_number(application: Any, choices: Sequence[Choice]) -> None:
     """One key is enough: the number of a choice takes it at once."""
     for number, choice in enumerate(choices[:9], 1):
-        if not choice.closed:
+        if not choice.disabled:
             _bind(application, str(number), choice.id)
 
 
@@ -230,21 +230,21 @@ def _bind(application: Any, key: str, result: str) -> None:
     application.key_bindings.add(key, eager=True)(take)
 
 
-class Lines:
+class LinePrompter:
     """For a terminal that cannot move its cursor, and for screen readers: numbered lines."""
 
     hint = "Type a number and Enter; Enter alone takes the one in brackets. Ctrl-C leaves nothing."
 
-    def __init__(self, say: Callable[[str], None], view: Screen) -> None:
+    def __init__(self, say: Callable[[str], None], view: Terminal) -> None:
         self._say = say
         self._view = view
 
     def choose(self, heading: Heading, choices: Sequence[Choice], default: str) -> str:
         self._show(heading)
         for number, choice in enumerate(choices, 1):
-            note = f" ({choice.closed})" if choice.closed else ""
+            note = f" ({choice.disabled})" if choice.disabled else ""
             self._wrapped(f"{number}. {choice.label}{note}", "  ", "     ")
-        open_ids = {str(n): c.id for n, c in enumerate(choices, 1) if not c.closed}
+        open_ids = {str(n): c.id for n, c in enumerate(choices, 1) if not c.disabled}
         usual = next(number for number, taken in open_ids.items() if taken == default)
         while (typed := self._read(f"Number [{usual}]: ") or usual) not in open_ids:
             self._say(f"Type one of {', '.join(open_ids)}.")

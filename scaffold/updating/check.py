@@ -10,12 +10,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scaffold import record, sources
+from scaffold.catalog import record, sources
+from scaffold.catalog.record import ANSWERS_FILE, Origin, Record
+from scaffold.catalog.settings import Place
+from scaffold.catalog.sources import Source
 from scaffold.errors import UserError
 from scaffold.programs import ProgramFailed
-from scaffold.record import ANSWERS_FILE, Origin, Record
-from scaffold.settings import Place
-from scaffold.sources import Source
 
 MISSING, CHANGED = "missing", "changed"
 CHUNK = 4  # services that are handed to a process at once
@@ -137,7 +137,7 @@ def _prepare() -> None:
     """At the start of a process that renders many services."""
     for number in INTERRUPTIONS:  # are for the process that waits for it, and ends it
         signal.signal(number, signal.SIG_IGN)
-    from scaffold import render
+    from scaffold.making import render
 
     render.compile_once()
 
@@ -154,7 +154,7 @@ def _finished(one: Checked | _Task) -> Checked:
 
 def _drift(task: _Task) -> Iterator[tuple[str, str]]:
     """The files of the template that are not as it gave them. What the owner added is no drift."""
-    from scaffold import render
+    from scaffold.making import render
 
     with tempfile.TemporaryDirectory(prefix="scaffold-") as name:
         folder = Path(name) / "service"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scaffold import documents
-from scaffold.errors import SourceRefuses
+from scaffold.errors import SourceError
 
 VARIABLE = "SCAFFOLD_SOURCE"
 FILE = "config.toml"
@@ -35,14 +35,14 @@ class Place(NamedTuple):
 def source(environment: Mapping[str, str] = os.environ) -> Place | None:
     """The source that is set by SCAFFOLD_SOURCE or the config file; None is this tool's own.
 
-    Raises SourceRefuses where it is set to something that cannot be used.
+    Raises SourceError where it is set to something that cannot be used.
     """
     if VARIABLE in environment:
         return place(environment[VARIABLE], VARIABLE) if environment[VARIABLE] else None
     file = config_file()
     value = _read(file).get("source") if file.is_file() else None
     if value is not None and not isinstance(value, str):
-        raise SourceRefuses(f"source in {file} has to be text.")
+        raise SourceError(f"source in {file} has to be text.")
     return place(value, str(file)) if value else None
 
 
@@ -53,10 +53,10 @@ def config_file() -> Path:
 
 
 def place(text: str, named_by: str) -> Place:
-    """`ADDRESS` or `ADDRESS#REVISION`, checked. Raises SourceRefuses, saying who named it."""
+    """`ADDRESS` or `ADDRESS#REVISION`, checked. Raises SourceError, saying who named it."""
     address, _, revision = text.strip().partition("#")
     if why := _unfit(address) or _unfit_revision(revision):
-        raise SourceRefuses(f"{named_by} does not name templates that can be used: {why}.")
+        raise SourceError(f"{named_by} does not name templates that can be used: {why}.")
     return Place(address, revision or None)
 
 
@@ -85,4 +85,4 @@ def _read(file: Path) -> Mapping[str, object]:
     try:
         return documents.read_toml(file)
     except (OSError, ValueError) as error:
-        raise SourceRefuses(f"{file} cannot be read: {error}.") from error
+        raise SourceError(f"{file} cannot be read: {error}.") from error

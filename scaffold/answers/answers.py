@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from scaffold import documents, naming
-from scaffold.advice import Advice, Ranked
-from scaffold.catalog import Catalog, Framework, Question
+from scaffold import documents
+from scaffold.advice.evidence import RankBy, recommend
+from scaffold.advice.ranking import Advice, Ranked
+from scaffold.answers import naming
+from scaffold.catalog.catalog import Catalog, Framework, Question
 from scaffold.errors import (
     BadAnswers,
     BadAnswersFile,
@@ -17,11 +19,10 @@ from scaffold.errors import (
     NoTemplate,
     SplitWorkload,
 )
-from scaffold.evidence import Basis, weigh
-from scaffold.quoting import place, shown
+from scaffold.escaping import quote, quote_path
 
-LONGEST_TEXT = 200
-MOST_PROBLEMS = 20  # told at once
+MAX_TEXT_LENGTH = 200
+MAX_PROBLEMS = 20  # listed at once
 # What copier writes into an answers file beside the answers: harmless to hand back.
 COPIER_KEYS = ("_commit", "_src_path")
 # Controls, surrogates, line and paragraph separators, private use; and format characters, which
@@ -32,9 +33,7 @@ NEW_FORMATS = range(0x13430, 0x13440)
 JOINERS = {"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))}
 
 
-def gathered(
-    catalog: Catalog, file: Path | None, flags: Mapping[str, str | None]
-) -> dict[str, str]:
+def collect(catalog: Catalog, file: Path | None, flags: Mapping[str, str | None]) -> dict[str, str]:
     """The answers of a YAML or JSON file and of the flags, which count more, all of them checked.
 
     Raises BadAnswers with every problem of both at once.
@@ -55,7 +54,7 @@ def _as_typed(value: str) -> str:
 
 def _read(catalog: Catalog, path: Path) -> tuple[dict[str, str], list[BadAnswers]]:
     """The answers in a file, and what is wrong with the others. Raises BadAnswersFile."""
-    source = place(path)
+    source = quote_path(path)
     try:
         with path.open("rb") as file:
             content = file.read(documents.LARGEST + 1)
@@ -72,7 +71,7 @@ def _read(catalog: Catalog, path: Path) -> tuple[dict[str, str], list[BadAnswers
 def _unknown(key: str, questions: list[str]) -> str:
     alike = get_close_matches(key, questions, n=1)
     hint = f"did you mean {alike[0]}?" if alike else f"the questions are {', '.join(questions)}."
-    return f"{shown(key)} is no question; {hint}"
+    return f"{quote(key)} is no question; {hint}"
 
 
 def check(catalog: Catalog, given: Mapping[str, str]) -> None:
@@ -89,7 +88,7 @@ def _raise(problems: Sequence[BadAnswers]) -> None:
         return
     if len(problems) == 1:
         raise problems[0]
-    lines = [str(problem) for problem in problems[:MOST_PROBLEMS]]
+    lines = [str(problem) for problem in problems[:MAX_PROBLEMS]]
     if more := len(problems) - len(lines):
         lines.append(f"And {more} more like these.")
     kinds = {type(problem) for problem in problems}
@@ -102,26 +101,26 @@ def _problems(catalog: Catalog, given: Mapping[str, str]) -> Iterator[BadAnswers
         if value is None:
             continue
         if question.id == "name":
-            yield from _name_problems(value, taken_names(catalog, given.get("framework")))
+            yield from _name_problems(value, reserved_names(catalog, given.get("framework")))
         elif question.id == "framework":
             yield from _framework_problems(catalog, value)
         elif question.options:
             yield from _choice_problems(question, value)
         elif why := text_problem(value):
-            yield BadAnswers(f"{shown(value)} cannot be the {question.id}: {why}.")
+            yield BadAnswers(f"{quote(value)} cannot be the {question.id}: {why}.")
     if refusal := catalog.refusal(given):
         yield BadAnswers(str(refusal))
 
 
-def taken_names(catalog: Catalog, framework_id: str | None) -> frozenset[str]:
+def reserved_names(catalog: Catalog, framework_id: str | None) -> frozenset[str]:
     """The names that the environment of a service uses; every framework's common part if None."""
     chosen = [f for f in catalog.frameworks if f.id == framework_id] or catalog.frameworks
-    return frozenset.intersection(*(framework.taken for framework in chosen))
+    return frozenset.intersection(*(framework.reserved for framework in chosen))
 
 
-def _name_problems(name: str, taken: frozenset[str]) -> Iterator[BadAnswers]:
+def _name_problems(name: str, reserved: frozenset[str]) -> Iterator[BadAnswers]:
     try:
-        naming.check_name(name, taken)
+        naming.check_name(name, reserved)
     except BadName as problem:
         yield problem
 
@@ -158,14 +157,14 @@ def _no_choice(question_id: str, value: str, choices: Iterable[str]) -> str:
     choices = list(choices)
     alike = get_close_matches(value, choices, n=1)
     hint = f"; did you mean {alike[0]}?" if alike else "."
-    article = f"{shown(value)} is no answer to {question_id}"
+    article = f"{quote(value)} is no answer to {question_id}"
     return f"{article}: it is one of {', '.join(choices)}{hint}"
 
 
 def text_problem(value: str) -> str | None:
     """Why free text is refused, as the end of a sentence; None if it is fine."""
-    if len(value) > LONGEST_TEXT:
-        return f"it is longer than {LONGEST_TEXT} characters"
+    if len(value) > MAX_TEXT_LENGTH:
+        return f"it is longer than {MAX_TEXT_LENGTH} characters"
     bad = next((c for c in value if not _printable(c)), None)
     return f"it has the character U+{ord(bad):04X}, which cannot be printed" if bad else None
 
@@ -180,18 +179,18 @@ def _printable(character: str) -> bool:
     return category not in REFUSED_CATEGORIES or character in JOINERS
 
 
-def settle(
+def resolve(
     catalog: Catalog,
     given: Mapping[str, str],
     defaults: bool,
     maintained: bool,
-    basis: Basis = Basis.ARTICLE,
+    rank_by: RankBy = RankBy.ARTICLE,
 ) -> dict[str, str]:
     """`given` and a framework for it, where nobody can be asked.
 
     The framework is the given one, or the best for the given workload; the workload's own
     defaults count only when `defaults` says so. Raises MissingAnswers, SplitWorkload, NoTemplate,
-    and NotMeasured where `basis` asks for figures that are not there.
+    and NotMeasured where `rank_by` asks for figures that are not there.
     """
     decided = defaults or any(
         q.id in given for q in (catalog.question("framework"), *catalog.workload)
@@ -205,7 +204,7 @@ def settle(
         raise MissingAnswers(_what_would_work(missing, given))
     if "framework" in given:
         return dict(given)
-    advice = weigh(catalog, given, maintained, basis).advice
+    advice = recommend(catalog, given, maintained, rank_by).advice
     return {**given, "framework": _best(catalog, advice, given["name"]).id}
 
 
@@ -243,7 +242,7 @@ def instead(catalog: Catalog, best: Ranked, usable: Ranked) -> str:
     )
 
 
-def renewed(
+def carry_over(
     questions: Iterable[Question], recorded: Mapping[str, str], given: Mapping[str, str]
 ) -> tuple[dict[str, str], list[Question]]:
     """The answers of a service to the `questions` of another release, and the questions left open.

@@ -11,10 +11,10 @@ import copier
 import plumbum
 from jinja2.sandbox import SandboxedEnvironment
 
-from scaffold import record
-from scaffold.errors import BadAnswers, SourceRefuses
-from scaffold.record import OWN, Origin
-from scaffold.staging import staged
+from scaffold.catalog import record
+from scaffold.catalog.record import OWN, Origin
+from scaffold.errors import BadAnswers, SourceError
+from scaffold.making.staging import staged
 
 # The options of an environment that a compiled template depends on.
 DECIDING_HOW_TO_COMPILE = (
@@ -27,8 +27,8 @@ DECIDING_HOW_TO_COMPILE = (
 def make(root: Path, answers: Mapping[str, str], target: Path, origin: Origin = OWN) -> list[str]:
     """Makes the service of `answers` at `target`, whole or not at all; returns its files.
 
-    `root` holds copier.yml and templates/, which come from `origin`. Raises TargetRefuses,
-    SourceRefuses, or OSError from the disk.
+    `root` holds copier.yml and templates/, which come from `origin`. Raises TargetError,
+    SourceError, or OSError from the disk.
     """
     with staged(target) as folder:
         render(root, answers, folder, origin)
@@ -51,7 +51,7 @@ def files_in(folder: Path) -> list[str]:
 def render(root: Path, answers: Mapping[str, str], folder: Path, origin: Origin = OWN) -> None:
     """Writes the service of `answers` into `folder`, by the templates in `root`.
 
-    Nothing that the templates name is ever run. Raises SourceRefuses where they ask for it, and
+    Nothing that the templates name is ever run. Raises SourceError where they ask for it, and
     BadAnswers where they do not take an answer.
     """
     try:
@@ -66,14 +66,14 @@ def render(root: Path, answers: Mapping[str, str], folder: Path, origin: Origin 
                 quiet=True,
             )
     except copier.errors.UnsafeTemplateError as error:
-        raise SourceRefuses(
+        raise SourceError(
             f"The templates of {origin.address} want to run programs of their own "
             "(tasks, migrations or extensions), and that is never done."
         ) from error
     except copier.errors.CopierError as error:
-        told = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise SourceRefuses(
-            f"The templates of {origin.address} cannot be used ({told})."
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise SourceError(
+            f"The templates of {origin.address} cannot be used ({message})."
         ) from error
     except ValueError as error:
         raise BadAnswers(f"{origin.revision} does not take these answers: {error}") from error

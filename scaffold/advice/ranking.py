@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from scaffold.catalog import Catalog, Framework, Option
+from scaffold.catalog.catalog import Catalog, Framework, Option
 from scaffold.errors import NothingMaintained
 
 CLOSE = 0.05  # of fit, between the first two

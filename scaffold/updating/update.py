@@ -11,13 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaffold import changelog, finish, merge, record
-from scaffold.changelog import Changes
+from scaffold.catalog import record
+from scaffold.catalog.record import ANSWERS_FILE, Origin, Record
+from scaffold.catalog.sources import Source
 from scaffold.errors import FixedAnswer, Interrupted
-from scaffold.merge import Conflict, Repository
-from scaffold.record import ANSWERS_FILE, Origin, Record
-from scaffold.service import NOTHING_WRITTEN
-from scaffold.sources import Source
+from scaffold.making import post_generate
+from scaffold.making.service import NOTHING_WRITTEN
+from scaffold.updating import changelog, merge
+from scaffold.updating.changelog import Changes
+from scaffold.updating.merge import Conflict, Repository
 
 LOCK = "uv.lock"
 PROJECT = "pyproject.toml"
@@ -81,7 +83,7 @@ def refuse_fixed(made: Record, given: Mapping[str, str]) -> None:
             raise FixedAnswer(why.format(old=old, new=new))
 
 
-def bring(
+def apply_update(
     service: Service,
     source: Source,
     answers: Mapping[str, str],
@@ -92,15 +94,15 @@ def bring(
 ) -> Updated:
     """Brings `service` to the newest release of `source`, with `answers` from now on.
 
-    With `dry_run` the same is done to a copy. Raises TargetRefuses and what it is above of,
-    SourceRefuses, or BadAnswers.
+    With `dry_run` the same is done to a copy. Raises TargetError and what it is above of,
+    SourceError, or BadAnswers.
     """
     before = service.made.origin
     # A draft that is later than the newest release is not brought back to it.
     after = source.newest if source.is_behind(before.revision) else before.revision
     target = before._replace(revision=after)
     done, diff, warnings = merge.Merged((), ()), "" if dry_run else None, []
-    with _told_where_interrupted(service, dry_run):
+    with _reporting_interruption(service, dry_run):
         if target != before or dict(answers) != dict(service.made.answers):
             progress("Rendering both releases ...")
             with _renderings(service, source, target, answers) as renderings:
@@ -123,8 +125,8 @@ def bring(
 
 
 @contextmanager
-def _told_where_interrupted(service: Service, dry_run: bool) -> Iterator[None]:
-    """An update is made whole or not at all; which of the two is told."""
+def _reporting_interruption(service: Service, dry_run: bool) -> Iterator[None]:
+    """After an interruption, say whether the update was applied; it never is in part."""
     try:
         yield
     except KeyboardInterrupt:
@@ -159,7 +161,7 @@ def _renderings(
     service: Service, source: Source, target: Origin, answers: Mapping[str, str]
 ) -> Iterator[tuple[Path, Path]]:
     """The service as it was made, and as it would be made now."""
-    from scaffold import render
+    from scaffold.making import render
 
     was = service.made.origin
     with tempfile.TemporaryDirectory(prefix="scaffold-") as name:
@@ -178,5 +180,5 @@ def _lock(service: Service, done: merge.Merged, progress: Callable[[str], None])
     if PROJECT in {conflict.file for conflict in done.conflicts}:
         return [f"{LOCK} is as it was, as {PROJECT} has conflicts; run `uv lock` after them."]
     progress("Locking its dependencies ...")
-    warning = finish.lock(service.folder)
+    warning = post_generate.lock(service.folder)
     return [warning] if warning else []

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from scaffold import catalog, documents, history, programs, versions
-from scaffold.catalog import Catalog, Question, source_root
-from scaffold.errors import SourceRefuses, UnknownRelease
-from scaffold.history import CHANGELOG, HistoryIncomplete
+from scaffold import documents, programs
+from scaffold.catalog import catalog, history, versions
+from scaffold.catalog.catalog import Catalog, Question, source_root
+from scaffold.catalog.history import CHANGELOG, HistoryIncomplete
+from scaffold.catalog.record import OWN, OWN_ADDRESS, Origin
+from scaffold.catalog.settings import Place, place
+from scaffold.errors import SourceError, UnknownRelease
 from scaffold.programs import ProgramFailed, git, git_line
-from scaffold.record import OWN, OWN_ADDRESS, Origin
-from scaffold.settings import Place, place
 
 BUNDLE = "releases.bundle"
 QUESTIONS = "copier.yml"
@@ -45,7 +46,7 @@ class Source:
     def root(self, revision: str) -> Path:
         """The folder of copier.yml and templates/ at `revision`.
 
-        Raises UnknownRelease where there is none, SourceRefuses where it cannot be read.
+        Raises UnknownRelease where there is none, SourceError where it cannot be read.
         """
         if revision not in self._roots:
             commit = self._commit(revision)
@@ -53,7 +54,7 @@ class Source:
             try:
                 history.export(self._repository, commit, target)
             except ProgramFailed as failed:
-                raise SourceRefuses(f"{revision} cannot be read: {failed}.") from failed
+                raise SourceError(f"{revision} cannot be read: {failed}.") from failed
             self._roots[revision] = target
         return self._roots[revision]
 
@@ -179,12 +180,12 @@ class Remote(Source):
         return _cloned(self.url, self.folder / "remote.git")
 
     def root(self, revision: str) -> Path:
-        """As of every source; SourceRefuses also where the templates want to run something."""
+        """As of every source; SourceError also where the templates want to run something."""
         folder = super().root(revision)
         with _as_ours(self):
             wanted = [key for key in PROGRAMS if documents.read_yaml(folder / QUESTIONS).get(key)]
         if wanted:
-            raise SourceRefuses(
+            raise SourceError(
                 f"The templates of {self.address} want to run programs of their own "
                 f"({', '.join(wanted)}), and that is never done."
             )
@@ -227,14 +228,14 @@ def opened(place: Place | None) -> Iterator[Source]:
 
 
 def catalog_of(source: Source) -> Catalog:
-    """The catalog of the newest release. Raises SourceRefuses where it has none."""
+    """The catalog of the newest release. Raises SourceError where it has none."""
     root = source.root(source.newest)
     with _as_ours(source):
         return catalog.load(root, source.origin)
 
 
 def questions_of(source: Source) -> tuple[Question, ...]:
-    """What the newest release asks. Raises SourceRefuses where that cannot be read."""
+    """What the newest release asks. Raises SourceError where that cannot be read."""
     root = source.root(source.newest)
     with _as_ours(source):
         return catalog.fields_of(root)
@@ -246,7 +247,7 @@ def _as_ours(source: Source) -> Iterator[None]:
         yield
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         about = f"{type(error).__name__}: {error}"
-        raise SourceRefuses(
+        raise SourceError(
             f"The templates of {source.address} are not made as this tool's own ({about})."
         ) from error
 
@@ -267,10 +268,10 @@ def _workplace() -> Iterator[Path]:
 
 
 def _cloned(address: str, folder: Path) -> Path:
-    """A bare copy of the repository at `address`. Raises SourceRefuses."""
+    """A bare copy of the repository at `address`. Raises SourceError."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         git(folder.parent, "clone", "--quiet", "--bare", "--", address, str(folder))
     except ProgramFailed as failed:
-        raise SourceRefuses(f"The templates of {address} cannot be read: {failed}.") from failed
+        raise SourceError(f"The templates of {address} cannot be read: {failed}.") from failed
     return folder

@@ -10,17 +10,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scaffold import documents, measured
-from scaffold.measured import Measurement, Rule, Served, Standing
-from scaffold.record import OWN, Origin
+from scaffold import documents
+from scaffold.catalog import measured
+from scaffold.catalog.measured import Measurement, Rule, Served, Standing
+from scaffold.catalog.record import OWN, Origin
 
-HERE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def source_root() -> Path:
     """The folder of copier.yml and templates/: inside the package, or the checkout around it."""
-    packaged = HERE / "source"
-    return packaged if packaged.is_dir() else HERE.parent
+    packaged = PACKAGE / "source"
+    return packaged if packaged.is_dir() else PACKAGE.parent
 
 
 class Option(NamedTuple):
@@ -101,7 +102,7 @@ class Framework(NamedTuple):
     evidence: Mapping[str, Evidence]
     limits: tuple[Limit, ...]
     budget: Mapping[str, Any]
-    taken: frozenset[str]
+    reserved: frozenset[str]
     has_template: bool
 
     def strength(self, criterion: str) -> int:
@@ -190,10 +191,12 @@ def load(root: Path | None = None, origin: Origin = OWN) -> Catalog:
     """
     root = root or source_root()
     guidance = documents.read_toml(root / "guidance.toml")
-    taken = documents.read_toml(root / "templates" / "taken.toml")["taken"]
+    reserved = documents.read_toml(root / "templates" / "taken.toml")["taken"]
     table = root / "templates" / "refused.toml"  # templates of somebody's own may have none
     refused = documents.read_toml(table)["refused"] if table.exists() else ()
-    frameworks = [_framework(path, taken) for path in (root / "templates").glob("*/framework.toml")]
+    frameworks = [
+        _framework(path, reserved) for path in (root / "templates").glob("*/framework.toml")
+    ]
     return Catalog(
         root=root,
         origin=origin,
@@ -236,7 +239,7 @@ def _field(key: str, details: Mapping[str, Any]) -> Question:
     return Question(key, ask, explain.replace("\n", " "), details.get("default"), options)
 
 
-def _framework(path: Path, taken: Iterable[str]) -> Framework:
+def _framework(path: Path, reserved: Iterable[str]) -> Framework:
     data = documents.read_toml(path)
     return Framework(
         id=path.parent.name,
@@ -250,7 +253,7 @@ def _framework(path: Path, taken: Iterable[str]) -> Framework:
             for limit in data.get("limits", ())
         ),
         budget=data.get("budget", {}),
-        taken=frozenset((*taken, *data["names"]["taken"])),
+        reserved=frozenset((*reserved, *data["names"]["taken"])),
         has_template=(path.parent / "project").is_dir(),
     )
 

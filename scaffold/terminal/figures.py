@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from scaffold.advice import Advice
-from scaffold.catalog import Catalog, Framework
-from scaffold.evidence import Basis, Comparison, Weighed, number
-from scaffold.measured import Figures, Measurement, Served, Standing
-from scaffold.view import Screen, percent
+from scaffold.advice.evidence import Comparison, RankBy, Recommendation, number
+from scaffold.advice.ranking import Advice
+from scaffold.catalog.catalog import Catalog, Framework
+from scaffold.catalog.measured import Figures, Measurement, Served, Standing
+from scaffold.terminal.view import Terminal, percent
 
 HEADLINE = "read"  # the request that says most in one figure
 REQUESTS = {"livez": "liveness", "read": "one item", "list": "50 items", "create": "a new item"}
@@ -28,7 +28,7 @@ def brief(catalog: Catalog, one: Framework) -> str | None:
     return f"Measured {catalog.measurement.date}, one item: {', '.join(rates)}."
 
 
-def line(screen: Screen, catalog: Catalog, one: Framework) -> str | None:
+def line(terminal: Terminal, catalog: Catalog, one: Framework) -> str | None:
     """The figures for one item on each database, memory and start; None without them."""
     served = catalog.served(one)
     parts = [
@@ -39,28 +39,28 @@ def line(screen: Screen, catalog: Catalog, one: Framework) -> str | None:
     if not parts or not served or not catalog.measurement:
         return None
     text = f"Measured {catalog.measurement.date}, one item: {', '.join(parts)}; {_process(served)}"
-    return screen.drawn(text)
+    return terminal.drawn(text)
 
 
-def legend(screen: Screen, catalog: Catalog, listed: Iterable[Framework]) -> Iterator[str]:
+def legend(terminal: Terminal, catalog: Catalog, listed: Iterable[Framework]) -> Iterator[str]:
     """How the figures of a list came about, and what they mean."""
     if catalog.measurement and any(catalog.served(one) for one in listed):
         yield ""
-        yield from screen.wrapped(f"Measured on {conditions(catalog.measurement)}. {MEANING}")
+        yield from terminal.wrapped(f"Measured on {conditions(catalog.measurement)}. {MEANING}")
 
 
-def sheet(screen: Screen, catalog: Catalog, one: Framework) -> Iterator[str]:
+def sheet(terminal: Terminal, catalog: Catalog, one: Framework) -> Iterator[str]:
     """All that was measured of a framework's service, and how; nothing where nothing was."""
     served = catalog.served(one)
     if not served or not catalog.measurement:
         return
-    yield screen.style(f"What was measured on {catalog.measurement.date}", "strong")
+    yield terminal.style(f"What was measured on {catalog.measurement.date}", "strong")
     for database, requests in served.databases.items():
-        yield from _table(screen, catalog.database_name(database), requests)
-    yield from screen.wrapped(f"{_process(served)}.", "  ", "  ")
+        yield from _table(terminal, catalog.database_name(database), requests)
+    yield from terminal.wrapped(f"{_process(served)}.", "  ", "  ")
     versions = ", ".join(f"{name} {version}" for name, version in served.versions.items())
     text = f"With {versions}. Measured on {conditions(catalog.measurement)}. {MEANING}"
-    yield from screen.wrapped(text, "  ", "  ")
+    yield from terminal.wrapped(text, "  ", "  ")
     yield ""
 
 
@@ -85,13 +85,13 @@ def _process(served: Served) -> str:
     return f"{served.memory_mb:,.0f} MB of memory, up in {served.start_seconds:.1f} s"
 
 
-def _table(screen: Screen, title: str, requests: Mapping[str, Figures]) -> Iterator[str]:
+def _table(terminal: Terminal, title: str, requests: Mapping[str, Figures]) -> Iterator[str]:
     """A line for each request; a sentence for each where the columns do not fit."""
-    headings = [screen.drawn(heading) for heading in HEADINGS]
+    headings = [terminal.drawn(heading) for heading in HEADINGS]
     rows = {REQUESTS.get(request, request): _cells(one) for request, one in requests.items()}
     first = max(map(len, (title, *rows)))
     widths = [len(heading) + 2 for heading in headings]
-    if 2 + first + sum(widths) < screen.width:
+    if 2 + first + sum(widths) < terminal.width:
         for name, cells in {title: headings, **rows}.items():
             columns = (f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
             yield f"  {name:{first}}{''.join(columns)}"
@@ -99,7 +99,7 @@ def _table(screen: Screen, title: str, requests: Mapping[str, Figures]) -> Itera
     yield f"  {title}"
     for name, cells in rows.items():
         said = ", ".join(f"{head} {cell}" for cell, head in zip(cells, headings, strict=True))
-        yield from screen.wrapped(f"{name}: {said}", "      ", "    ")
+        yield from terminal.wrapped(f"{name}: {said}", "      ", "    ")
 
 
 def _cells(figures: Figures) -> list[str]:
@@ -110,33 +110,33 @@ def _cells(figures: Figures) -> list[str]:
 # ---- beside the advice
 
 
-def beside(screen: Screen, catalog: Catalog, weighed: Weighed) -> list[str]:
+def beside(terminal: Terminal, catalog: Catalog, recommendation: Recommendation) -> list[str]:
     """What the measurement says beside the article; nothing where it says nothing."""
-    tables = [*_tables(screen, catalog, weighed)]
-    values = [] if tables else _values(weighed, _recommended(weighed.advice))
-    sentences = [*values, *_other(catalog, weighed), *_ties(weighed.advice.ties)]
-    return [*tables, *_hanging(screen, sentences)]
+    tables = [*_tables(terminal, catalog, recommendation)]
+    values = [] if tables else _values(recommendation, _recommended(recommendation.advice))
+    sentences = [*values, *_other(catalog, recommendation), *_ties(recommendation.advice.ties)]
+    return [*tables, *_hanging(terminal, sentences)]
 
 
-def shortly(screen: Screen, catalog: Catalog, weighed: Weighed) -> list[str]:
+def shortly(terminal: Terminal, catalog: Catalog, recommendation: Recommendation) -> list[str]:
     """The same of those alone that are recommended, where there is little room."""
-    advised, other = weighed.advice, weighed.other
+    advised, other = recommendation.advice, recommendation.other
     ids = _recommended(advised)
     ties = [tie for tie in advised.ties if any(framework.id in ids for framework in tie)]
-    sentences = [*_values(weighed, ids), *_other(catalog, weighed), *_ties(ties)]
-    if weighed.basis is Basis.MEASURED and weighed.asked:
-        sentences.append(f"By the article alone: {result(weighed.article)}.")
+    sentences = [*_values(recommendation, ids), *_other(catalog, recommendation), *_ties(ties)]
+    if recommendation.rank_by is RankBy.MEASURED and recommendation.asked:
+        sentences.append(f"By the article alone: {result(recommendation.article)}.")
     rivals = ids + (_recommended(other)[:1] if other else [])
-    apart = [one for one in weighed.asked if one.disagrees and one.framework.id in rivals]
+    apart = [one for one in recommendation.asked if one.disagrees and one.framework.id in rivals]
     return [
-        *_hanging(screen, sentences),
-        *(line for one in apart for line in _apart(screen, one)),
+        *_hanging(terminal, sentences),
+        *(line for one in apart for line in _apart(terminal, one)),
     ]
 
 
-def _hanging(screen: Screen, sentences: Iterable[str]) -> Iterator[str]:
+def _hanging(terminal: Terminal, sentences: Iterable[str]) -> Iterator[str]:
     for sentence in sentences:
-        yield from screen.wrapped(sentence, "  ", "")
+        yield from terminal.wrapped(sentence, "  ", "")
 
 
 def _recommended(advised: Advice) -> list[str]:
@@ -145,13 +145,13 @@ def _recommended(advised: Advice) -> list[str]:
     return [framework.id for framework in first]
 
 
-def remark(weighed: Weighed, framework_id: str, criterion: str) -> str:
+def remark(recommendation: Recommendation, framework_id: str, criterion: str) -> str:
     """What the other kind of evidence says of a strength, beside the reason for it."""
-    of_it = (one for one in weighed.comparisons if one.framework.id == framework_id)
+    of_it = (one for one in recommendation.comparisons if one.framework.id == framework_id)
     found = next((one for one in of_it if one.criterion == criterion), None)
     if found is None:
         return ""
-    if weighed.basis is Basis.MEASURED:
+    if recommendation.rank_by is RankBy.MEASURED:
         said = f"the article: {_word(found)}"
     elif found.standing:
         value = f"{number(found.standing.value)} {found.measure.unit} of {found.measure.what}"
@@ -183,63 +183,70 @@ def _stands(standing: Standing) -> str:
     return f"place {standing.place} of {standing.of}{times} ({_signed(standing.strength)})"
 
 
-def _tables(screen: Screen, catalog: Catalog, weighed: Weighed) -> Iterator[str]:
+def _tables(terminal: Terminal, catalog: Catalog, recommendation: Recommendation) -> Iterator[str]:
     """For each criterion that is asked for: both strengths, the figure, and who disagrees."""
-    for measure in dict.fromkeys(one.measure for one in weighed.asked):
-        compared = [one for one in weighed.asked if one.measure == measure]
-        yield from screen.wrapped(
+    for measure in dict.fromkeys(one.measure for one in recommendation.asked):
+        compared = [one for one in recommendation.asked if one.measure == measure]
+        yield from terminal.wrapped(
             f"{catalog.criteria[measure.criterion].capitalize()}: the article's strength, and the "
-            f"one measured on {weighed.date} ({measure.unit} of {measure.what} on {weighed.where})"
+            f"one measured on {recommendation.date} "
+            f"({measure.unit} of {measure.what} on {recommendation.where})"
         )
         widest = max(len(one.framework.name) for one in compared)
         yield f"  {'':{widest}} article measured"
-        yield from (_row(screen, one, widest) for one in compared)
-        yield from (line for one in compared if one.disagrees for line in _apart(screen, one))
+        yield from (_row(terminal, one, widest) for one in compared)
+        yield from (line for one in compared if one.disagrees for line in _apart(terminal, one))
 
 
-def _row(screen: Screen, one: Comparison, widest: int) -> str:
+def _row(terminal: Terminal, one: Comparison, widest: int) -> str:
     said = _signed(one.said.strength) if one.said else "-"
     figure = number(one.standing.value) if one.standing else ""
     strength = _signed(one.standing.strength) if one.standing else "-"
     row = f"  {one.framework.name:{widest}} {said:>7} {figure:>5} {strength:>2}"
-    return screen.style(f"{row} !", "warn") if one.disagrees else row
+    return terminal.style(f"{row} !", "warn") if one.disagrees else row
 
 
-def _apart(screen: Screen, one: Comparison) -> Iterator[str]:
+def _apart(terminal: Terminal, one: Comparison) -> Iterator[str]:
     measured = _stands(one.standing) if one.standing else ""
     name = one.framework.name
     text = f"They disagree on {name}. The article: {_word(one)}. Measured: {measured}."
-    yield from (screen.style(line, "warn") for line in screen.wrapped(text, "    ", "  ! "))
+    yield from (terminal.style(line, "warn") for line in terminal.wrapped(text, "    ", "  ! "))
 
 
-def _values(weighed: Weighed, ids: Collection[str]) -> Iterator[str]:
+def _values(recommendation: Recommendation, ids: Collection[str]) -> Iterator[str]:
     """The figures of those with these `ids`, by the measure that counts most."""
-    measure = next((one.measure for one in weighed.comparisons), None)
-    of_it = [one for one in weighed.comparisons if one.measure == measure]
+    measure = next((one.measure for one in recommendation.comparisons), None)
+    of_it = [one for one in recommendation.comparisons if one.measure == measure]
     parts = [
         f"{one.framework.name} {number(one.standing.value)} (place {one.standing.place})"
         for one in of_it
         if one.standing and one.framework.id in ids
     ]
     if measure and parts:
-        asked = "" if weighed.asked else ", though no answer asks for it"
+        asked = "" if recommendation.asked else ", though no answer asks for it"
         yield (
-            f"Measured on {weighed.date}{asked}, {measure.unit} of {measure.what} on "
-            f"{weighed.where}: {', '.join(parts)}."
+            f"Measured on {recommendation.date}{asked}, {measure.unit} of {measure.what} on "
+            f"{recommendation.where}: {', '.join(parts)}."
         )
 
 
-def _other(catalog: Catalog, weighed: Weighed) -> Iterator[str]:
+def _other(catalog: Catalog, recommendation: Recommendation) -> Iterator[str]:
     """What the other kind of evidence comes to, and what this one leaves to it."""
-    names = " and ".join(dict.fromkeys(catalog.criteria[one.criterion] for one in weighed.asked))
-    if weighed.basis is Basis.MEASURED:
-        if weighed.asked:
+    names = " and ".join(
+        dict.fromkeys(catalog.criteria[one.criterion] for one in recommendation.asked)
+    )
+    if recommendation.rank_by is RankBy.MEASURED:
+        if recommendation.asked:
             yield f"By figures: {names}. All else that is asked for is the article's word."
         else:
             yield "No answer asks for what was measured: both rankings are the same."
-    elif weighed.asked and weighed.measured:
-        same = _recommended(weighed.measured) == _recommended(weighed.article)
-        said = f"the same, {result(weighed.measured)}" if same else result(weighed.measured)
+    elif recommendation.asked and recommendation.measured:
+        same = _recommended(recommendation.measured) == _recommended(recommendation.article)
+        said = (
+            f"the same, {result(recommendation.measured)}"
+            if same
+            else result(recommendation.measured)
+        )
         yield f"Ranked by the measurement: {said}; see --evidence measured."
 
 

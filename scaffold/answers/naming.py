@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Iterable, Set
 
 from scaffold.errors import BadName
-from scaffold.quoting import shown
+from scaffold.escaping import quote
 
-LONGEST = 40
+MAX_LENGTH = 40
 PATTERN = "^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 
 # A name has to be good or bad on every Python alike, so what one version has and another
@@ -48,12 +48,12 @@ def package_of(name: str) -> str:
     return name.replace("-", "_")
 
 
-def rule_broken(name: str, taken: Set[str] = frozenset()) -> str | None:
+def rule_broken(name: str, reserved: Set[str] = frozenset()) -> str | None:
     """Why a service cannot be called `name`, as the end of a sentence; None if it can be.
 
-    `taken` holds the names that its environment uses, in lower case with underscores.
+    `reserved` holds the names that its environment uses, in lower case with underscores.
     """
-    clash = (taken.__contains__, "something that the service depends on has that name")
+    clash = (reserved.__contains__, "something that the service depends on has that name")
     package = package_of(name)
     return _first_broken(_SPELLING, name) or _first_broken((*_MEANING, clash), package)
 
@@ -62,29 +62,31 @@ def _first_broken(rules: Iterable[Rule], value: str) -> str | None:
     return next((why for broken, why in rules if broken(value)), None)
 
 
-def check_name(name: str, taken: Set[str] = frozenset()) -> None:
+def check_name(name: str, reserved: Set[str] = frozenset()) -> None:
     """Raises BadName with the value, the rule and the nearest name that works."""
-    if why := rule_broken(name, taken):
+    if why := rule_broken(name, reserved):
         raise BadName(
-            f"{shown(name)} cannot be the name: {why}. {nearest(name, taken)} would work."
+            f"{quote(name)} cannot be the name: {why}. {suggest(name, reserved)} would work."
         )
 
 
-def nearest(name: str, taken: Set[str] = frozenset()) -> str:
+def suggest(name: str, reserved: Set[str] = frozenset()) -> str:
     """The name most like `name` that a service may have."""
     import unicodedata  # a large table, which few commands need
 
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = re.sub("[^a-z0-9]+", "-", plain).strip("-").lstrip("0123456789-")
     words = words.removeprefix(CLUSTER_PREFIX.replace("_", "-"))
-    base = words[:LONGEST].rstrip("-") or "my-service"
-    longer = (base[: LONGEST - len(end)].rstrip("-") + end for end in ("-service", "-svc", "-app"))
-    return next(n for n in (base, *longer, "my-service") if not rule_broken(n, taken))
+    base = words[:MAX_LENGTH].rstrip("-") or "my-service"
+    longer = (
+        base[: MAX_LENGTH - len(end)].rstrip("-") + end for end in ("-service", "-svc", "-app")
+    )
+    return next(n for n in (base, *longer, "my-service") if not rule_broken(n, reserved))
 
 
 _SPELLING: tuple[Rule, ...] = (
     (lambda name: not name, "it is empty"),
-    (lambda name: len(name) > LONGEST, f"it is longer than {LONGEST} characters"),
+    (lambda name: len(name) > MAX_LENGTH, f"it is longer than {MAX_LENGTH} characters"),
     (
         lambda name: not re.fullmatch(PATTERN, name),
         "a name has lower-case letters, digits and single dashes, and starts with a letter",

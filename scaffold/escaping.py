@@ -4,18 +4,18 @@ from os import PathLike
 from pathlib import Path
 
 
-def visible(text: str) -> str:
+def escape(text: str) -> str:
     """`text` with an escape in place of whatever cannot be printed, such as a line break."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def shown(value: str, longest: int = 60) -> str:
+def quote(value: str, longest: int = 60) -> str:
     """`value` in quotes, cut when long."""
     cut = value if len(value) <= longest else value[:longest] + "..."
-    return f'"{visible(cut)}"'
+    return f'"{escape(cut)}"'
 
 
-def place(path: str | PathLike[str]) -> str:
+def quote_path(path: str | PathLike[str]) -> str:
     """`path` as it is where that can be printed, else in quotes."""
     text = str(Path(path))
-    return text if text.isprintable() else f'"{visible(text)}"'
+    return text if text.isprintable() else f'"{escape(text)}"'

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scaffold import documents
-from scaffold.errors import SourceRefuses
-from scaffold.quoting import shown, visible
+from scaffold.errors import SourceError
+from scaffold.escaping import escape, quote
 
 FILE = "measured.json"
 LARGEST = 1e12  # beyond it no figure of these is one
@@ -183,14 +183,14 @@ def rule_of(guidance: Mapping[str, Any]) -> Rule | None:
 def read(path: Path) -> Measurement | None:
     """What stands in measured.json, if there is one.
 
-    Raises SourceRefuses, naming the key that breaks a rule. Keys of a later format are passed over.
+    Raises SourceError, naming the key that breaks a rule. Keys of a later format are passed over.
     """
     if not path.is_file():
         return None
     try:
         whole = _Part(path.name, documents.read_json(path))
     except (OSError, ValueError) as error:
-        raise SourceRefuses(f"{path.name} cannot be read: {visible(str(error))}.") from error
+        raise SourceError(f"{path.name} cannot be read: {escape(str(error))}.") from error
     machine = whole.part("machine")
     return Measurement(
         date=whole.day("date"),
@@ -242,7 +242,7 @@ class _Part(NamedTuple):
             raise self._refused("an object")
         way = f"{self.way}{'.' if ': ' in self.way else ': '}{key}"
         if key not in self.value:
-            raise SourceRefuses(f"{visible(way)} is missing.")
+            raise SourceError(f"{escape(way)} is missing.")
         return _Part(way, self.value[key])
 
     def parts(self) -> Iterator[tuple[str, "_Part"]]:
@@ -287,12 +287,12 @@ class _Part(NamedTuple):
             raise self._refused("text")
         return self.value
 
-    def _refused(self, rule: str) -> SourceRefuses:
-        return SourceRefuses(f"{visible(self.way)} has to be {rule}, and is {_seen(self.value)}.")
+    def _refused(self, rule: str) -> SourceError:
+        return SourceError(f"{escape(self.way)} has to be {rule}, and is {_seen(self.value)}.")
 
 
 def _seen(value: Any) -> str:
     """A value in a few words."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
-    return shown(str(value)) if isinstance(value, str) else visible(str(value)[:40])
+    return quote(str(value)) if isinstance(value, str) else escape(str(value)[:40])

@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from scaffold.errors import TargetRefuses
-from scaffold.quoting import place
+from scaffold.errors import TargetError
+from scaffold.escaping import quote_path
 
 MARK = ".scaffold-"
 LOCK = "lock"
@@ -30,7 +30,7 @@ NO_LOCKS_HERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # some network f
 def staged(target: Path) -> Iterator[Path]:
     """An empty folder to fill, of the target's name, that becomes `target` when the block ends.
 
-    Raises TargetRefuses where `target` has something in it already, before the block or after.
+    Raises TargetError where `target` has something in it already, before the block or after.
     """
     remove_abandoned(target.parent)
     refuse_taken(target)
@@ -42,7 +42,7 @@ def staged(target: Path) -> Iterator[Path]:
 
 
 def refuse_taken(target: Path) -> None:
-    """Raises TargetRefuses unless `target` is absent or an empty folder."""
+    """Raises TargetError unless `target` is absent or an empty folder."""
     if target.is_symlink():
         raise _refused(target, "is a symbolic link")
     if target.exists() and not target.is_dir():
@@ -51,11 +51,11 @@ def refuse_taken(target: Path) -> None:
         raise _refused(target, "is not empty")
     there = next((parent for parent in target.parents if parent.exists()), target)
     if not there.is_dir() and there != target:
-        raise TargetRefuses(f"{place(there)} is no folder; choose another --output.")
+        raise TargetError(f"{quote_path(there)} is no folder; choose another --output.")
 
 
-def _refused(target: Path, why: str) -> TargetRefuses:
-    return TargetRefuses(f"{place(target)} {why}; choose another name or --output.")
+def _refused(target: Path, why: str) -> TargetError:
+    return TargetError(f"{quote_path(target)} {why}; choose another name or --output.")
 
 
 def remove_abandoned(parent: Path) -> None:
@@ -167,7 +167,7 @@ def _move(folder: Path, target: Path) -> None:
         folder.rename(target)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-            raise TargetRefuses(f"{place(target)} was made by another run meanwhile.") from error
+            raise TargetError(f"{quote_path(target)} was made by another run meanwhile.") from error
         raise
 
 

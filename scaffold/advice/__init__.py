@@ -1,0 +1,6 @@
+"""Rank the frameworks for a workload, with reasons from the article and from benchmarks.
+
+Other rooms use:
+    evidence  Comparison RankBy Recommendation number order recommend
+    ranking   Advice Ranked Reason ahead
+"""

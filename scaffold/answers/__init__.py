@@ -1,0 +1,7 @@
+"""Check the answers to the questions, and complete them where nobody can be asked.
+
+Other rooms use:
+    answers  MAX_TEXT_LENGTH carry_over check collect complete defaults_of framework_called
+             instead refuse_together reserved_names resolve text_problem without_template
+    naming   MAX_LENGTH PATTERN package_of rule_broken suggest
+"""

@@ -1,0 +1,9 @@
+"""Ask questions on the terminal, and format results as text for a person.
+
+Other rooms use:
+    prompts      LinePrompter MenuPrompter
+    report       checked updated
+    text_output  advice chosen command_line ending framework frameworks
+    view         Terminal
+    wizard       Wizard
+"""

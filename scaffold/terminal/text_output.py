@@ -1,0 +1,334 @@
+"""Turns values into the text that a person reads, for a width, with or without colour. Pure."""
+
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from scaffold.advice.evidence import RankBy, Recommendation
+from scaffold.advice.ranking import Advice, Ranked, Reason, ahead
+from scaffold.catalog.catalog import Catalog, Facts, Framework
+from scaffold.making.service import STEPS, Made
+from scaffold.terminal import figures
+from scaffold.terminal.view import Terminal, percent
+
+REASONS = 3
+KEPT = {"active": "active", "slow": "slow but kept", "stale": "hardly maintained"}
+UNKEPT = KEPT["stale"]
+
+
+# ---- advice
+
+
+def advice(
+    terminal: Terminal, catalog: Catalog, recommendation: Recommendation, explain: bool = False
+) -> str:
+    """The choice and its reasons, then all of them on a scale; or, to explain, every reason.
+
+    What was measured stands below. A ranking that goes by it comes with the one that does not.
+    """
+    advised = recommendation.advice
+    rest = (
+        _explanations(terminal, catalog, recommendation)
+        if explain
+        else _scale(terminal, catalog, advised)
+    )
+    parts = [[choice(terminal, catalog, advised)], [*rest]]
+    if recommendation.rank_by is RankBy.MEASURED:
+        parts.insert(0, [terminal.style(f"By the measurement of {recommendation.date}", "strong")])
+        parts += _by_article(terminal, catalog, recommendation) if recommendation.asked else []
+    parts.append(figures.beside(terminal, catalog, recommendation))
+    return "\n\n".join("\n".join(part).rstrip("\n") for part in parts if part)
+
+
+def _by_article(
+    terminal: Terminal, catalog: Catalog, recommendation: Recommendation
+) -> Iterator[list[str]]:
+    yield [terminal.style("By the article alone", "strong")]
+    yield _headline(terminal, catalog, recommendation.article)
+    yield [*_scale(terminal, catalog, recommendation.article)]
+
+
+def recommendation(terminal: Terminal, catalog: Catalog, recommendation: Recommendation) -> str:
+    """The choice alone, with what was measured of it."""
+    beside = figures.shortly(terminal, catalog, recommendation)
+    return "\n".join(
+        [choice(terminal, catalog, recommendation.advice), *(["", *beside] if beside else [])]
+    )
+
+
+def chosen(terminal: Terminal, recommendation: Recommendation) -> str:
+    """What `new` says where it went by the measurement: both results."""
+    by_figures = figures.result(recommendation.advice)
+    by_word = figures.result(recommendation.article)
+    when = recommendation.date
+    text = f"By the measurement of {when}: {by_figures}. By the article alone: {by_word}."
+    return "\n".join([*terminal.wrapped(text), "", ""])
+
+
+def choice(terminal: Terminal, catalog: Catalog, advised: Advice) -> str:
+    """The first with three reasons and the runner-up beside it, or why these are two services."""
+    body = _two_services if advised.split else _first_two
+    return "\n".join(
+        [*_headline(terminal, catalog, advised), "", *body(terminal, catalog, advised)]
+    )
+
+
+def _headline(terminal: Terminal, catalog: Catalog, advised: Advice) -> list[str]:
+    if advised.split:
+        names = " and ".join(framework.name for framework in advised.split)
+        return [
+            terminal.style(line, "strong")
+            for line in terminal.wrapped(f"These are two services: {names}")
+        ]
+    best = advised.ranking[0]
+    name = best.framework.name
+    said = f"{name} fits best ({percent(best.fit)}){_alone(catalog, advised)}"
+    first, *others = terminal.wrapped(said)
+    return [first.replace(name, terminal.style(name, "strong"), 1), *others]
+
+
+def _alone(catalog: Catalog, advised: Advice) -> str:
+    """Why the first is first where the next one has the better fit, but does not meet a must."""
+    best, second = advised.ranking[0], advised.ranking[1:2]
+    if not second or not second[0].unmet or second[0].fit <= best.fit:
+        return ""
+    return f": it alone is made for {' and '.join(catalog.criteria[m] for m in advised.musts)}"
+
+
+def _two_services(terminal: Terminal, catalog: Catalog, advised: Advice) -> Iterator[str]:
+    wanted = " and ".join(catalog.criteria[must] for must in advised.musts)
+    yield from terminal.wrapped(
+        f"No framework here is made for {wanted} at once. Make one of each:"
+    )
+    for framework in advised.split:
+        why = next(
+            framework.evidence[m].why for m in advised.musts if _meets(catalog, framework, m)
+        )
+        yield from terminal.wrapped(f"{framework.name}: {why}", "    ", "  - ")
+
+
+def _meets(catalog: Catalog, framework: Framework, must: str) -> bool:
+    return framework.strength(must) >= catalog.must_strength
+
+
+def _first_two(terminal: Terminal, catalog: Catalog, advised: Advice) -> Iterator[str]:
+    best = advised.ranking[0]
+    yield from _reasons(terminal, catalog, best.reasons)
+    yield from _cautions(terminal, best)
+    if len(advised.ranking) == 1:
+        return
+    second = advised.ranking[1]
+    yield ""
+    close = ", and it is close" if advised.close else ""
+    name = terminal.style(second.framework.name, "strong")
+    yield f"Runner-up: {name} ({percent(second.fit)}){close}"
+    yield from _compared(terminal, catalog, advised, second.framework, best.framework)
+    yield from _cautions(terminal, second)
+
+
+def _reasons(terminal: Terminal, catalog: Catalog, reasons: Sequence[Reason]) -> Iterator[str]:
+    for reason in [r for r in reasons if r.points > 0][:REASONS]:
+        yield from terminal.wrapped(
+            f"{catalog.criteria[reason.criterion]}: {reason.why}", "    ", "  + "
+        )
+
+
+def _compared(
+    terminal: Terminal, catalog: Catalog, advised: Advice, one: Framework, other: Framework
+) -> Iterator[str]:
+    for word, a, b in (("ahead on", one, other), ("behind on", other, one)):
+        criteria = [catalog.criteria[d.criterion] for d in ahead(catalog, advised, a, b)]
+        yield from terminal.wrapped(f"{word} {', '.join(criteria) or 'nothing'}", "    ", "  ")
+
+
+def _cautions(terminal: Terminal, ranked: Ranked) -> Iterator[str]:
+    for caution in ranked.cautions:
+        for line in terminal.wrapped(caution, "    ", "  ! "):
+            yield terminal.style(line, "warn")
+
+
+def _scale(terminal: Terminal, catalog: Catalog, advised: Advice) -> Iterator[str]:
+    widest = max(len(ranked.framework.name) for ranked in advised.ranking)
+    unmet: tuple[str, ...] = ()
+    for ranked in advised.ranking:
+        if ranked.unmet != unmet:
+            unmet = ranked.unmet
+            lacking = " or ".join(catalog.criteria[must] for must in unmet)
+            yield from terminal.wrapped(f"Not made for {lacking}:")
+        line = f"  {scaled(terminal, ranked, widest)}"
+        kept = "" if ranked.framework.facts.maintained else f"  {UNKEPT}"
+        room = "" if len(line + kept) < terminal.width else "\n  "
+        shown = terminal.style(line, "quiet") if unmet else line
+        yield f"{shown}{room}{terminal.style(kept, 'warn')}" if kept else shown
+
+
+def remark(ranked: Ranked) -> str:
+    """What speaks against a framework whatever its fit, in a word or two."""
+    if ranked.unmet:
+        return "not made for it"
+    return "" if ranked.framework.facts.maintained else UNKEPT
+
+
+def about(catalog: Catalog, one: Framework) -> str:
+    """A framework in a few sentences: what it is, how it is kept, what was measured."""
+    facts = one.facts
+    kept = f"{one.summary}. {facts.version} of {facts.released}, {KEPT[facts.status]}."
+    return " ".join(filter(None, (kept, figures.brief(catalog, one))))
+
+
+def scaled(terminal: Terminal, ranked: Ranked, widest: int) -> str:
+    """One framework and its fit, on a scale of `widest` and 17 columns."""
+    return f"{ranked.framework.name:{widest}} {terminal.bar(ranked.fit)} {percent(ranked.fit):>5}"
+
+
+def _explanations(
+    terminal: Terminal, catalog: Catalog, recommendation: Recommendation
+) -> Iterator[str]:
+    for ranked in recommendation.advice.ranking:
+        name = terminal.style(ranked.framework.name, "strong")
+        yield f"{name} {ranked.score} points ({percent(ranked.fit)})"
+        for r in ranked.reasons:
+            text = f"{catalog.criteria[r.criterion]}: {r.why} ({catalog.sources[r.source]})"
+            yield from terminal.wrapped(text, "       ", f"  {r.points:+3}  ")
+            beside = figures.remark(recommendation, ranked.framework.id, r.criterion)
+            yield from terminal.wrapped(beside, "         ", "       ")
+        yield from _cautions(terminal, ranked)
+        yield ""
+
+
+# ---- list and show
+
+
+def frameworks(terminal: Terminal, catalog: Catalog, listed: Sequence[Framework]) -> str:
+    """One block for each framework: what it is, the facts and figures beside the guidance."""
+    lines = [line for framework in listed for line in _listed(terminal, catalog, framework)]
+    return "\n".join([*lines, *figures.legend(terminal, catalog, listed)])
+
+
+def _listed(terminal: Terminal, catalog: Catalog, framework: Framework) -> Iterator[str]:
+    state = "" if framework.has_template else terminal.style(" (no template yet)", "quiet")
+    yield f"{terminal.style(framework.id, 'strong')}{state}"
+    yield from terminal.wrapped(framework.summary, "  ")
+    for line in terminal.wrapped(_release(framework.facts), "  "):
+        yield terminal.style(line, "quiet" if framework.facts.maintained else "warn")
+    yield from terminal.wrapped(figures.line(terminal, catalog, framework) or "", "  ")
+
+
+def _release(facts: Facts) -> str:
+    pythons = f"{facts.pythons[0]} to {facts.pythons[-1]}"
+    return (
+        f"{facts.package} {facts.version} ({facts.released}), {KEPT[facts.status]}, "
+        f"Python {pythons}, server: {facts.server}"
+    )
+
+
+def framework(terminal: Terminal, catalog: Catalog, one: Framework, files: Sequence[str]) -> str:
+    """Everything that is known of one framework, and the files that its template makes."""
+    parts = [
+        _about(terminal, one),
+        _evidence(terminal, catalog, one),
+        figures.sheet(terminal, catalog, one),
+        _limits(terminal, one),
+        _files(terminal, one, files),
+    ]
+    return "\n".join(line for part in parts for line in part).rstrip()
+
+
+def _about(terminal: Terminal, one: Framework) -> Iterator[str]:
+    yield terminal.style(one.name, "strong")
+    yield from terminal.wrapped(f"{one.summary}.")
+    yield from terminal.wrapped(_release(one.facts))
+    if one.facts.note:
+        yield from terminal.wrapped(f"Note: {one.facts.note}.")
+    if one.facts.caution:
+        for line in terminal.wrapped(f"Caution: {one.facts.caution}."):
+            yield terminal.style(line, "warn")
+    if instead := one.facts.alternative:
+        yield from terminal.wrapped(f"Maintained instead: {instead.name}, {instead.why}.")
+    yield ""
+
+
+def _evidence(terminal: Terminal, catalog: Catalog, one: Framework) -> Iterator[str]:
+    yield terminal.style("What the guidance says of it", "strong")
+    for e in sorted(one.evidence.values(), key=lambda e: -e.strength):
+        text = f"{catalog.criteria[e.criterion]}: {e.why} ({catalog.sources[e.source]})"
+        yield from terminal.wrapped(text, "      ", f"  {e.strength:+}  ")
+    yield ""
+
+
+def _limits(terminal: Terminal, one: Framework) -> Iterator[str]:
+    if not one.limits:
+        return
+    yield terminal.style("Lines of the contract that it does not hold", "strong")
+    for limit in one.limits:
+        yield from terminal.wrapped(f"{limit.line} {limit.what} ({limit.evidence})", "    ", "  - ")
+    yield ""
+
+
+def _files(terminal: Terminal, one: Framework, files: Sequence[str]) -> Iterator[str]:
+    if not one.has_template:
+        yield "It has no template yet."
+        return
+    yield terminal.style(f"The {len(files)} files it makes", "strong")
+    yield from tree(terminal, files)
+
+
+# ---- new
+
+
+def ending(
+    terminal: Terminal, made: Made, name: str, output: Path, command: str, dry_run: bool
+) -> str:
+    """The end of `new`: the tree, the warnings, what to do next, and how to repeat the run."""
+    following = [f"cd {shlex.quote(str(output / name))}", "uv run pytest", f"uv run {name}"]
+    parts = {
+        "Warnings": [line for w in made.warnings for line in terminal.wrapped(w, "    ", "  ")],
+        "Next": [] if dry_run else [f"  {line}" for line in following],
+        "The same again, without questions": [f"  {command}"],
+    }
+    lines = [terminal.style(f"{name}/", "strong"), *tree(terminal, made.files)]
+    for heading, body in parts.items():
+        lines += ["", terminal.style(heading, "strong"), *body] if body else []
+    return "\n".join([*lines, *(["", "Nothing was written."] if dry_run else [])])
+
+
+def tree(terminal: Terminal, files: Sequence[str], deepest: int = 2) -> list[str]:
+    """The files as a tree; a folder with one entry joins it, and `deepest` levels are opened."""
+    return list(_branches(terminal, [file.split("/") for file in files], "", deepest))
+
+
+def _branches(
+    terminal: Terminal, paths: Iterable[Sequence[str]], margin: str, levels: int
+) -> Iterator[str]:
+    groups: dict[str, list[Sequence[str]]] = {}
+    for path in paths:
+        groups.setdefault(path[0], []).append(path[1:])
+    ordered = sorted(groups.items(), key=lambda item: (not item[1][0], item[0]))
+    for number, (name, inner) in enumerate(ordered, 1):
+        knee, line = _joint(terminal, last=number == len(ordered))
+        while inner[0] and len({path[0] for path in inner}) == 1 and len(inner[0]) > 1:
+            name, inner = f"{name}/{inner[0][0]}", [path[1:] for path in inner]
+        if not inner[0]:
+            yield f"{margin}{knee}{name}"
+        elif levels == 1:
+            count = f"({len(inner)} file{'s' if len(inner) > 1 else ''})"
+            yield f"{margin}{knee}{name}/ {terminal.style(count, 'quiet')}"
+        else:
+            yield f"{margin}{knee}{name}/"
+            yield from _branches(terminal, inner, margin + line, levels - 1)
+
+
+def _joint(terminal: Terminal, last: bool) -> tuple[str, str]:
+    if terminal.drawing:
+        return ("└── ", "    ") if last else ("├── ", "│   ")
+    return ("`-- ", "    ") if last else ("|-- ", "|   ")
+
+
+def command_line(answers: Mapping[str, str], output: str | None, steps: Collection[str]) -> str:
+    """The command that makes this service again, and asks nothing."""
+    given = {key: value for key, value in answers.items() if value and key != "name"}
+    words = [word for key, value in given.items() for word in (f"--{key}", value)]
+    place = ["--output", output] if output else []
+    left_out = [f"--no-{step}" for step in STEPS if step not in steps]
+    command = ["scaffold", "new", answers["name"], *words, *place, *left_out, "--defaults"]
+    return shlex.join(command)
