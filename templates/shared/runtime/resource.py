@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Generic, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Generic, TypeVar, Union, cast, get_args, get_origin
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -87,7 +87,11 @@ class Resource(Generic[Row, Sent]):
         self.id_parameter = f"{self.name}_id"
         self.view = view or self._default_view()
         self.patch = self._patch_model()
-        self._shown = [(name, _encoder(self.view, name)) for name in self.view.model_fields]
+        columns = list(table.__table__.columns.keys())
+        self._shown = [
+            (name, columns.index(name), _encoder(self.view, name))
+            for name in self.view.model_fields
+        ]
 
     # What a client sends.
 
@@ -151,9 +155,10 @@ class Resource(Generic[Row, Sent]):
 
     def show(self, row: Row) -> dict[str, Any]:
         """The row as JSON has it."""
+        values: tuple[Any, ...] = tuple(cast(Any, row))  # by name takes twice the time
         return {
-            name: encode(getattr(row, name)) if encode else getattr(row, name)
-            for name, encode in self._shown
+            name: encode(values[index]) if encode else values[index]
+            for name, index, encode in self._shown
         }
 
     def show_page(self, page: Page[Row]) -> dict[str, Any]:
