@@ -66,6 +66,7 @@ def test_the_document_has_every_operation_with_every_status(document: dict[str, 
         ("post", ITEMS): {"201", "400", "409", "413", "415", "422"},
         ("get", item): {"200", "304", "404"},
         ("put", item): {"200", "400", "404", "409", "412", "413", "415", "422"},
+        ("patch", item): {"200", "400", "404", "409", "412", "413", "415", "422"},
         ("delete", item): {"204", "404", "412"},
     }
     found = operations(document)
@@ -111,6 +112,7 @@ def test_the_declared_headers_are_there(document: dict[str, Any]) -> None:
         (("get", ITEMS), "200", {"link"}),
         (("get", item), "200", {"etag"}),
         (("put", item), "200", {"etag"}),
+        (("patch", item), "200", {"etag"}),
     ):
         response = resolve(document, found[key]["responses"][status])
         declared = {name.lower() for name in response.get("headers", {})}

@@ -19,7 +19,7 @@ ALLOWED = {
     "/openapi.json": READ_ONLY,
     "/docs": READ_ONLY,
     ITEMS: READ_ONLY | {"POST"},
-    "item": READ_ONLY | {"PUT", "DELETE"},
+    "item": READ_ONLY | {"PUT", "PATCH", "DELETE"},
 }
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"}
 

@@ -100,6 +100,7 @@ def test_each_request_counts_under_its_routes_template(service: Service) -> None
     service.http.post(ITEMS, content=b"{", headers=JSON)
     service.http.get(f"{ITEMS}?limit=0")
     service.http.patch(path)
+    exchange(service.address, "TRACE", path)
     service.http.delete(path)
     service.http.get("/livez")
     service.http.get("/openapi.json")
@@ -114,7 +115,8 @@ def test_each_request_counts_under_its_routes_template(service: Service) -> None
             ("POST", ITEMS, "201"): 1,
             ("POST", ITEMS, "400"): 1,
             ("GET", ITEMS, "422"): 1,
-            ("PATCH", ITEM, "405"): 1,
+            ("PATCH", ITEM, "400"): 1,
+            ("TRACE", ITEM, "405"): 1,
             ("DELETE", ITEM, "204"): 1,
             ("GET", "/livez", "200"): 1,
             ("GET", "/openapi.json", "200"): 1,

@@ -1,0 +1,146 @@
+"""E7: no request costs more than its size, and a refusal is no sign of trouble."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from tests.contract.conftest import Launch
+from tests.contract.items import ITEMS, JSON, create
+from tests.contract.wire import exchange
+from tests.services import Service
+
+pytestmark = pytest.mark.contract("E7")
+
+SIZE = 31_000
+TIMES = 20
+"""What 31 kB may cost, as a multiple of a short refusal."""
+
+
+def repeated(piece: str, size: int = SIZE) -> str:
+    return (piece * (size // len(piece) + 1))[:size]
+
+
+def many_names(size: int = SIZE) -> str:
+    """A query of short parameters, no two with one name."""
+    names: list[str] = []
+    length = 0
+    while length < size:
+        names.append(f"{len(names):x}=")
+        length += len(names[-1]) + 1
+    return "&".join(names)
+
+
+COSTLY: dict[str, tuple[str, str, list[tuple[str, str]], bytes]] = {
+    "many parameters": ("GET", f"{ITEMS}?{many_names()}", [], b""),
+    "one parameter many times": ("GET", f"{ITEMS}?{repeated('a&')}", [], b""),
+    "escapes in a query": ("GET", f"{ITEMS}?limit={repeated('%41')[: SIZE // 3 * 3]}", [], b""),
+    "a long cursor": ("GET", f"{ITEMS}?cursor={repeated('0')}", [], b""),
+    "many tags that might match": ("GET", "item", [("If-None-Match", repeated('"a",'))], b""),
+    "many tags for a write": ("DELETE", "item", [("If-Match", repeated('"a",'))], b""),
+    "tags that never end": ("GET", "item", [("If-None-Match", repeated('"'))], b""),
+    "white space and commas": ("GET", "item", [("If-None-Match", repeated(" ,"))], b""),
+    "many headers": ("GET", ITEMS, [(f"X-{n}", "y") for n in range(90)], b""),
+    "a long trace": ("GET", ITEMS, [("traceparent", repeated("00-"))], b""),
+    "a long media type": ("POST", ITEMS, [("Content-Type", repeated("a/b; "))], b"{}"),
+    "many unknown fields": (
+        "POST",
+        ITEMS,
+        list(JSON.items()),
+        ("{" + ",".join(f'"{n:x}":1' for n in range(4000)) + "}").encode(),
+    ),
+    "one key many times": (
+        "POST",
+        ITEMS,
+        list(JSON.items()),
+        ('{"a":1' + ',"a":1' * 5000 + "}").encode(),
+    ),
+    "a number of many digits": (
+        "POST",
+        ITEMS,
+        list(JSON.items()),
+        b'{"quantity": ' + b"9" * SIZE + b"}",
+    ),
+    "many levels": ("POST", ITEMS, list(JSON.items()), b"[" * SIZE),
+    "escapes in a string": (
+        "POST",
+        ITEMS,
+        list(JSON.items()),
+        b'{"name": "' + b"\\u0041" * 5000 + b'"}',
+    ),
+}
+
+
+def seconds_of(service: Service, send: Callable[[], httpx.Response]) -> float:
+    """The least CPU time that the service takes for one of several such requests."""
+
+    def spent() -> float:
+        return sum(
+            times.user + times.system
+            for times in (process.cpu_times() for process in service.living_family())
+        )
+
+    least = float("inf")
+    for _ in range(3):
+        before = spent()
+        for _ in range(20):
+            send()
+        least = min(least, (spent() - before) / 20)
+    return least
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.any_database
+@pytest.mark.parametrize("case", COSTLY)
+def test_a_large_request_costs_in_proportion_to_its_size(service: Service, case: str) -> None:
+    method, path, headers, body = COSTLY[case]
+    if path == "item":
+        path = str(create(service.http).headers["location"])
+
+    def send() -> httpx.Response:
+        return exchange(service.address, method, path, headers, body or None)
+
+    service.remember_family()
+    short = seconds_of(service, lambda: exchange(service.address, "GET", f"{ITEMS}?limit=0"))
+    assert send().status_code < 500
+    assert seconds_of(service, send) <= max(TIMES * short, 0.01)
+
+
+@pytest.mark.any_database
+@pytest.mark.parametrize("case", ["many parameters", "one parameter many times"])
+def test_a_query_of_many_parameters_leaves_others_alone(service: Service, case: str) -> None:
+    method, path, headers, _ = COSTLY[case]
+    began = time.monotonic()
+    answer = exchange(service.address, method, path, headers)
+    assert answer.status_code in {414, 422, 431}
+    assert exchange(service.address, "GET", "/livez").status_code == 200
+    assert time.monotonic() - began < 1
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_refusals_are_no_sign_of_trouble_with_the_database(launch: Launch) -> None:
+    """60 clients that send nothing but a stale tag get 412, and nothing else."""
+    service = launch()
+    made = create(service.http)
+    path, stale = str(made.headers["location"]), {"If-Match": '"0000000000000000"'}
+    seen: Counter[int] = Counter()
+    end = time.monotonic() + 5
+
+    def insist() -> None:
+        with service.new_client() as client:
+            while time.monotonic() < end:
+                seen[client.put(path, json={"name": "stale"}, headers=stale).status_code] += 1
+
+    threads = [threading.Thread(target=insist) for _ in range(60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(seen) == {412}, seen
