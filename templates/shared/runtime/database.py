@@ -112,9 +112,16 @@ class Database:
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
         """Run a transaction without a deadline, after any other migration that is in progress."""
-        with self._committing() as connection:
-            if not self._sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": _MIGRATION_LOCK})
+        if self._sqlite:
+            with self._unenforced() as connection, self._immediate(connection):
+                yield connection
+                # A table that is rebuilt is dropped first; what refers to it has to be right again.
+                wrong = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+                if wrong is not None:
+                    raise ValueError(f"a row of {wrong[0]} refers to a missing row of {wrong[2]}")
+            return
+        with self._transactions.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": _MIGRATION_LOCK})
             yield connection
 
     def migrate(self) -> None:
@@ -164,19 +171,33 @@ class Database:
 
     @contextmanager
     def _committing(self) -> Iterator[Connection]:
-        if not self._sqlite:
+        if self._sqlite:
+            with self._engine.connect() as connection, self._immediate(connection):
+                yield connection
+        else:
             with self._transactions.begin() as connection:
                 yield connection
-            return
+
+    @contextmanager
+    def _immediate(self, connection: Connection) -> Iterator[None]:
+        # A deferred transaction that reads before it writes fails immediately under contention.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
+            raise
+        connection.exec_driver_sql("COMMIT")
+
+    @contextmanager
+    def _unenforced(self) -> Iterator[Connection]:
+        """An SQLite connection on which references are not enforced."""
         with self._engine.connect() as connection:
-            # A deferred transaction that reads before it writes fails immediately under contention.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
             try:
                 yield connection
-            except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
-                raise
-            connection.exec_driver_sql("COMMIT")
+            finally:
+                connection.exec_driver_sql("PRAGMA foreign_keys = ON")
 
 
 def _sqlite_engine(url: str, seconds: float) -> Engine:
