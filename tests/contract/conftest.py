@@ -91,7 +91,12 @@ def standing_for_all(config: pytest.Config) -> set[str]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    here = f"{Path(__file__).parent}{os.sep}"
+    arrange(config, items, Path(__file__).parent)
+
+
+def arrange(config: pytest.Config, items: list[pytest.Item], folder: Path) -> None:
+    """Choose, mark and sort the tests below a folder; the others stay where they are."""
+    here = f"{folder}{os.sep}"
     own = [item for item in items if str(item.path).startswith(here)]
     others = [item for item in items if not str(item.path).startswith(here)]
     wanted = {line for line in config.getoption("line").split(",") if line}

@@ -21,7 +21,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, StatementError
 
 from . import InvalidContent, NotFound, StaleRevision
 from .constraints import Write, explained
@@ -161,6 +161,12 @@ class Store(Generic[Row, Sent]):
         except IntegrityError as error:
             write = Write(self.resource.name, self._table, values, row_id)
             raise explained(error, write, self.database) from error
+        except StatementError as error:
+            # A value that the column cannot hold; the types of the content did not exclude it.
+            if isinstance(error, DataError) or isinstance(error.orig, ValueError | OverflowError):
+                why = "A value is outside of what can be stored."
+                raise InvalidContent([((), why)]) from error
+            raise
 
     def _row(self, row: Any) -> Row:
         # A row of the table, not an instance of its class: that would cost more than the query.
