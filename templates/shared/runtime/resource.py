@@ -108,7 +108,11 @@ class Resource(Generic[Row, Sent]):
 
     def read_query(self, query: str) -> PageRequest:
         """Parse the query string of a list; a `Problem` with 422 if a parameter is not valid."""
-        values = read_query(query)
+        return self.page_request(read_query(query))
+
+    def page_request(self, values: Mapping[str, str]) -> PageRequest:
+        """Validate the parameters of a list; a `Problem` with 422 if one of them is not valid."""
+        values = dict(values)
         for name in values:
             if name not in self.parameters:
                 raise invalid(name[:100], "There is no such parameter.")
