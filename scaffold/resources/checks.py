@@ -27,7 +27,7 @@ def check(resources: Sequence[Resource], reserved: Reserved) -> None:
     if (count := len(resources)) > MAX_RESOURCES:
         raise BadAnswers(
             f"A service has at most {MAX_RESOURCES} resources, and {count} are declared. Remove "
-            f"{count - MAX_RESOURCES}, or make two services of them."
+            f"{count - MAX_RESOURCES} or split the service."
         )
     for number, resource in enumerate(resources, 1):
         _check_resource(number, resource, reserved, problems)
@@ -130,7 +130,8 @@ def _no_target(target: str, resources: Sequence[Resource]) -> str:
     names = [resource.name for resource in resources]
     plurals = {resource.plural: resource.name for resource in resources}
     if target in plurals:
-        return f"{quote(target)} is a plural; refer to one of them. Try {quote(plurals[target])}."
+        singular = quote(plurals[target])
+        return f"{quote(target)} is a plural, and a reference names the singular. Try {singular}."
     hint = suggest(target, names, f"Declare it, or refer to {listed(names)}.")
     return f"No resource is called {quote(target)}. {hint}"
 
@@ -159,7 +160,7 @@ def _impossible(field: Field, circle: Sequence[str]) -> str:
     if len(circle) == 2:
         needs = f"the first {circle[0]} would need another one"
     else:
-        steps = (f"a {a} needs a {b}" for a, b in pairwise(circle))
+        steps = (f"{quote(a)} needs {quote(b)}" for a, b in pairwise(circle))
         needs = listed(steps, "and")
     return f"No {circle[0]} could ever be created: {needs}. {hint}"
 

@@ -95,7 +95,7 @@ _FLOATS = Bounds((None, None), (None, None), values.read_float, float, "0..1.5")
 _EQUALITY = "two floats that look alike may differ; use decimal or int to compare exactly"
 _LONG = "long text cannot be indexed; use str for a short value"
 _TWO_VALUES = "there are only two values; use filter instead"
-_FEW_VALUES = "there could only be one row for each of its values"
+_FEW_VALUES = "there could only be one row for each of its values; remove it"
 
 TYPES: Mapping[str, FieldType] = {
     "str": FieldType(
@@ -167,7 +167,7 @@ TYPES: Mapping[str, FieldType] = {
         "UUID",
         {"type": "string", "format": "uuid"},
         modifiers=("optional", "unique", "default", "filter"),
-        why_not={"sort": "the order of UUIDs means nothing"},
+        why_not={"sort": "the order of UUIDs means nothing; remove it"},
         read=values.read_uuid,
         example="6f1c2d9e-52f1-4a3b-8a57-0c9d1e2f3a4b",
     ),
@@ -197,7 +197,7 @@ TYPES: Mapping[str, FieldType] = {
         modifiers=("optional", "unique", "filter"),
         why_not={
             "default": "no row exists when the service starts; make it optional instead",
-            "sort": "the order of IDs means nothing",
+            "sort": "the order of IDs means nothing; remove it",
         },
         argument="target",
     ),

@@ -22,6 +22,7 @@ from scaffold.resources.model import Field, Value
 from scaffold.resources.problems import listed, quote, suggest
 
 Ends = tuple[Number | None, Number | None]
+Digits = tuple[int, int]  # precision and scale
 Spelling = Callable[[Ends], str]
 
 
@@ -47,44 +48,65 @@ def bounded(declared: Field, ends: Ends, spell: Spelling) -> Field:
     """
     bounds = TYPES[declared.type].bounds
     if not bounds:
-        raise BadAnswers(f"{quote(spell(ends))} does not apply to {declared.type}: {_no_range()}.")
-    least, most = ends
-    full = (declared.min if least is None else least, declared.max if most is None else most)
-    if problem := _range_problem(bounds, full):
+        having = listed((name for name, type_ in TYPES.items() if type_.bounds), "and")
+        raise BadAnswers(
+            f"{quote(spell(ends))} does not apply to {declared.type}: only {having} have a range. "
+            "Remove it."
+        )
+    full = tuple(own if end is None else end for own, end in zip(bounds.default, ends, strict=True))
+    if problem := _range_problem(bounds, ends, full[0], full[1]):
         why, better = problem
         text = f"{quote(spell(ends))} is not a valid range for {declared.type}"
         raise BadAnswers(f"{text}: {why}. Try {quote(spell(better))}.")
     return replace(declared, min=full[0], max=full[1])
 
 
-def _no_range() -> str:
-    return f"only {listed((name for name, t in TYPES.items() if t.bounds), 'and')} have a range"
-
-
-def _range_problem(bounds: Bounds, ends: Ends) -> tuple[str, Ends] | None:
-    """Why a range cannot be, and one that can."""
-    (least, most), (lowest, highest) = ends, bounds.limits
-    if least is not None and most is not None and least > most:
-        return "the lower bound must not exceed the upper", (most, least)
-    if (lowest is not None and (least or 0) < lowest) or (highest is not None and most > highest):  # type: ignore[operator]
-        inside = (max(least, lowest), min(most, highest))  # type: ignore[type-var]
+def _range_problem(
+    bounds: Bounds, given: Ends, least: Number | None, most: Number | None
+) -> tuple[str, Ends] | None:
+    """Why the range from `least` to `most` cannot be, and one that can."""
+    lowest, highest = bounds.limits
+    if _outside(least, bounds) or _outside(most, bounds):
+        inside = (_clamped(least, bounds), _clamped(most, bounds))
         return f"its bounds must be from {lowest} to {highest}", inside
+    if least is not None and most is not None and least > most:
+        why = "the lower bound must not exceed the upper"
+        if given[0] is None:
+            return f"{why}, and the lower is {least} by default", (lowest, most)
+        if given[1] is None:
+            return f"{why}, and the upper is {most} by default", (least, highest)
+        return why, (most, least)
     if bounds.unit and not most:
         return "the upper bound must be at least 1", (least, 1)
     return None
 
 
-def with_digits(declared: Field, precision: int, scale: int, spell: str) -> Field:
-    """`declared` as a decimal of `precision` digits, `scale` of them after the point."""
+def _outside(end: Number | None, bounds: Bounds) -> bool:
+    return end is not None and _clamped(end, bounds) != end
+
+
+def _clamped(end: Number | None, bounds: Bounds) -> Number | None:
+    lowest, highest = bounds.limits
+    if end is None or lowest is None or highest is None:
+        return end
+    return min(max(end, lowest), highest)
+
+
+def with_digits(declared: Field, digits: Digits, spell: Callable[[Digits], str]) -> Field:
+    """`declared` as a decimal of that precision and scale. Raises BadAnswers."""
+    precision, scale = digits
     if not TYPES[declared.type].digits:
         raise BadAnswers(
-            f"{quote(spell)} does not apply to {declared.type}: only decimal has digits."
+            f"{quote(spell(digits))} does not apply to {declared.type}: only decimal has digits. "
+            "Remove it."
         )
-    text = f"{quote(spell)} is not valid for decimal"
-    if not 1 <= precision <= MAX_PRECISION:
-        raise BadAnswers(f"{text}: the precision must be 1 to {MAX_PRECISION} digits.")
+    fitting = min(max(precision, 1), MAX_PRECISION)
+    better = quote(spell((fitting, min(max(scale, 0), fitting))))
+    text = f"{quote(spell(digits))} is not valid for decimal"
+    if precision != fitting:
+        raise BadAnswers(f"{text}: the precision must be 1 to {MAX_PRECISION}. Try {better}.")
     if not 0 <= scale <= precision:
-        raise BadAnswers(f"{text}: the scale must be 0 to {precision}, the number of all digits.")
+        raise BadAnswers(f"{text}: the scale must be 0 to the precision. Try {better}.")
     return replace(declared, precision=precision, scale=scale)
 
 
@@ -110,10 +132,10 @@ def _refuse_alike(chosen: tuple[str, ...]) -> None:
     for value in chosen:
         other = seen.setdefault(value.upper().replace("-", "_"), value)
         if other == value and chosen.count(value) > 1:
-            raise BadAnswers(f"{quote(value)} appears twice in the enum.")
+            raise BadAnswers(f"{quote(value)} appears twice in the enum. Remove one of them.")
         if other != value:
             raise BadAnswers(
-                f"{quote(value)} and {quote(other)} become the same constant; rename one of them."
+                f"{quote(value)} and {quote(other)} become the same constant. Rename one of them."
             )
 
 
@@ -150,8 +172,12 @@ def _check_range(declared: Field, value: Value) -> None:
 def _fitting(declared: Field) -> str | None:
     """A default that the field would accept; None if there is no obvious one."""
     type_ = TYPES[declared.type]
-    if declared.values or not type_.bounds:
+    bounds = type_.bounds
+    if declared.values or not bounds:
         return (*declared.values, type_.example)[0]
+    if bounds.unit:
+        least, most = int(declared.min or 0), int(declared.max or 0)
+        return type_.example.ljust(least, "e")[:most] if least <= MAX_VALUE_LENGTH else None
     ends = (values.write(end) for end in (declared.min, declared.max) if end is not None)
     return next((text for text in (type_.example, *ends) if _accepted(declared, text)), None)
 

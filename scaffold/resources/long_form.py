@@ -9,6 +9,7 @@ from scaffold.errors import BadAnswers
 from scaffold.resources import names, values
 from scaffold.resources.field_types import FLAGS, MODIFIERS, TYPES, Number
 from scaffold.resources.fields import (
+    Digits,
     Ends,
     bounded,
     check_combination,
@@ -98,7 +99,8 @@ def _mapping(data: object, what: str, keys: Iterable[str], *required: str) -> Ma
 
 def _text(entry: Mapping[str, Any], key: str) -> str:
     if not isinstance(value := entry[key], str):
-        raise BadAnswers(f'"{key}" must be text, not {_kind(value)}. Put it in quotes.')
+        hint = " Put it in quotes." if isinstance(value, bool | int | float | date) else ""
+        raise BadAnswers(f'"{key}" must be text, not {_kind(value)}.{hint}')
     return value
 
 
@@ -131,7 +133,8 @@ def _with_argument(declared: Field, entry: Mapping[str, Any]) -> Field:
     if "values" in entry:
         chosen = entry["values"]
         if not isinstance(chosen, list):
-            raise BadAnswers(f'"values" must be a list of texts, not {_kind(chosen)}.')
+            example = '["open", "closed"]'
+            raise BadAnswers(f'"values" must be a list of texts, not {_kind(chosen)}. Try {example}.')
         for value in chosen:
             if not isinstance(value, str):
                 raise BadAnswers(
@@ -152,8 +155,7 @@ def _with_details(declared: Field, entry: Mapping[str, Any]) -> Field:
     if "precision" in entry or "scale" in entry:
         precision = _count(entry, "precision", declared.precision)
         scale = _count(entry, "scale", declared.scale)
-        spelled = f"precision: {precision}, scale: {scale}"
-        declared = with_digits(declared, precision, scale, spelled)
+        declared = with_digits(declared, (precision, scale), _spelled_digits)
     return declared
 
 
@@ -182,6 +184,10 @@ def _count(entry: Mapping[str, Any], key: str, otherwise: int | None) -> int:
 def _spelled_range(ends: Ends) -> str:
     given = zip(("min", "max"), ends, strict=True)
     return ", ".join(f"{key}: {values.write(end)}" for key, end in given if end is not None)
+
+
+def _spelled_digits(digits: Digits) -> str:
+    return f"precision: {digits[0]}, scale: {digits[1]}"
 
 
 def _default_text(declared: Field, value: object) -> str:

@@ -86,32 +86,44 @@ def _pluralizer() -> Any:
 
 
 def plural_of(name: str, *, strict: bool = True) -> str:
-    """The plural of the last word of `name`; BadAnswers if `strict` and there is no other form."""
+    """`name` with its last word in the plural. If `strict`, BadAnswers if that is no valid name."""
     start, underscore, last = name.rpartition("_")
     plural = f"{start}{underscore}{_pluralizer().plural(last)}"
     if strict and plural == name:
         raise BadAnswers(_same_plural(name))
+    if strict and len(plural) > MAX_LENGTH:
+        raise BadAnswers(
+            f"The plural of {quote(name)} is longer than {MAX_LENGTH} characters. Shorten the name."
+        )
     return plural
 
 
 def _same_plural(name: str) -> str:
     start, underscore, last = name.rpartition("_")
     singular = f"{start}{underscore}{_pluralizer().singular(last)}"
-    better = f"{name}/{name}_list" if singular == name else singular
-    why = "it is the name itself" if singular == name else "that is a plural already"
-    return f"No plural can be made of {quote(name)}: {why}. Try {quote(better)}."
+    explicit = quote(f"{name}/{name}_list")
+    if singular == name:
+        return f"The plural of {quote(name)} must differ from the name. Try {explicit}."
+    return (
+        f"{quote(name)} seems to be a plural; name the resource in the singular. Try "
+        f"{quote(singular)}, or give a plural: {explicit}."
+    )
 
 
 def check_resource_name(resource: Resource, reserved: Reserved) -> None:
     """Raises BadAnswers if the name or the plural of the resource is reserved."""
     if resource.plural == resource.name:
-        raise BadAnswers(_same_plural(resource.name))
+        made = plural_of(resource.name, strict=False)
+        better = f"{resource.name}_list" if made == resource.name else made
+        raise BadAnswers(
+            _refusal(resource.plural, "plural", "it must differ from the name", better)
+        )
     if why := _resource_rule(resource.name, reserved):
         raise BadAnswers(_refusal(resource.name, "resource name", why, f"{resource.name}_entry"))
     starts = reserved.plural_prefixes.items()
     prefixed = (why for prefix, why in starts if resource.plural.startswith(prefix))
-    if why := _resource_rule(resource.plural, reserved) or next(prefixed, None):
-        raise BadAnswers(_refusal(resource.plural, "plural", why, f"{resource.name}_entries"))
+    if rule := _resource_rule(resource.plural, reserved) or next(prefixed, None):
+        raise BadAnswers(_refusal(resource.plural, "plural", rule, f"{resource.name}_entries"))
 
 
 def _refusal(word: str, what: str, why: str, better: str) -> str:
@@ -133,7 +145,8 @@ def check_field_name(field: Field, resource: Resource, reserved: Reserved) -> No
     """Raises BadAnswers if the name of the field, or of its column, is reserved."""
     for word in dict.fromkeys((field.name, field.column)):
         if why := _field_rule(word, resource, reserved):
-            raise BadAnswers(_refusal(word, "field name", why, _free_field(field, resource)))
+            better = _free_field(field, resource, reserved)
+            raise BadAnswers(_refusal(word, "field name", why, better))
 
 
 def _field_rule(word: str, resource: Resource, reserved: Reserved) -> str | None:
@@ -145,6 +158,10 @@ def _field_rule(word: str, resource: Resource, reserved: Reserved) -> str | None
     return reserved.fields.get(word) or next(found, None)
 
 
-def _free_field(field: Field, resource: Resource) -> str:
-    prefix = "parent" if field.target == resource.name else resource.name
-    return f"{prefix}_{field.name}"
+def _free_field(field: Field, resource: Resource, reserved: Reserved) -> str:
+    if field.target == resource.name:
+        return f"parent_{field.name}"
+    longer = f"{resource.name}_{field.name}"
+    if field.name.startswith(resource.name) or _field_rule(longer, resource, reserved):
+        return f"other_{field.name}"
+    return longer

@@ -9,6 +9,7 @@ from scaffold.errors import BadAnswers
 from scaffold.resources import names, values
 from scaffold.resources.field_types import FLAGS, MODIFIERS, TYPES, FieldType, Number
 from scaffold.resources.fields import (
+    Digits,
     Ends,
     bounded,
     check_combination,
@@ -51,12 +52,16 @@ def parse_all(texts: Iterable[str]) -> tuple[Resource, ...]:
 
 
 def _resource(text: str, number: int, problems: Problems) -> Resource | None:
+    words: list[list[str]] = []
     with problems.at(resource_place(number)):
         words = split(text)
         if not words:
             raise BadAnswers(f"The declaration is empty. Try {quote(EXAMPLE)}.")
+    if not words:
+        return None
+    place = resource_place(number, words[0][0].partition("/")[0])
+    with problems.at(place):
         name, plural = _heading(words[0])
-        place = resource_place(number, name)
         fields = []
         for position, parts in enumerate(words[1:], 1):
             with problems.at(field_place(place, position, parts[0])):
@@ -78,6 +83,8 @@ def _heading(parts: list[str]) -> tuple[str, str]:
     names.check_spelling(name, "resource name")
     if not slash:
         return name, names.plural_of(name)
+    if not plural:
+        raise BadAnswers(f"{quote(first)} has no plural after the slash. Try {quote(name)}.")
     names.check_spelling(plural, "plural")
     return name, plural
 
@@ -89,7 +96,7 @@ def _field(parts: list[str]) -> Field:
     names.check_spelling(name, "field name")
     if "" in rest:
         raise BadAnswers(
-            f"{quote(':'.join(parts))} has nothing after one of its colons. Remove it."
+            f"{quote(':'.join(parts))} has nothing after one of its colons. Remove the colon."
         )
     type_name, equals, argument = rest[0].partition("=")
     declared = _with_argument(new_field(name, type_name), equals, argument)
@@ -116,7 +123,8 @@ def _with_argument(declared: Field, equals: str, argument: str) -> Field:
             raise BadAnswers('"enum" has no values. Try "enum=open,closed".')
         return with_values(declared, argument.split(","))
     if equals and not type_.argument:
-        raise BadAnswers(f"{quote(f'{declared.type}={argument}')}: {declared.type} takes no value.")
+        given, better = f"{declared.type}={argument}", f"{declared.type}:default={argument}"
+        raise BadAnswers(f"{quote(given)} is not a type with a value. Try {quote(better)}.")
     if equals:
         names.check_spelling(argument, "resource name")
         return replace(declared, target=argument)
@@ -148,6 +156,8 @@ def _kind(part: str) -> str | None:
 def _unknown(type_name: str, part: str) -> str:
     type_ = TYPES[type_name]
     known = _written(type_)
+    if type_.bounds and part.isdecimal():
+        return f"{quote(part)} is not a modifier of {type_name}. Try {quote(f'..{part}')}."
     hint = suggest(part.partition("=")[0], type_.modifiers, f"It can have {listed(known, 'and')}.")
     return f"{quote(part)} is not a modifier of {type_name}. {hint}"
 
@@ -195,8 +205,8 @@ def _end(text: str, part: str, type_name: str) -> Number | None:
         return bounds.read(text) if bounds and text else None
     except ValueError as why:
         raise BadAnswers(
-            f"{quote(part)} is not a valid range for {type_name}: {quote(text)} does not work, "
-            f"{why}. Try {quote(bounds.example if bounds else '')}."
+            f"{quote(part)} is not a valid range for {type_name}: {quote(text)} "
+            f"{str(why).removeprefix('it ')}. Try {quote(bounds.example if bounds else '')}."
         ) from None
 
 
@@ -206,7 +216,11 @@ def _spelled_range(ends: Ends) -> str:
 
 def _digits(declared: Field, part: str) -> Field:
     precision, scale = part.split(".")
-    return with_digits(declared, int(precision), int(scale), part)
+    return with_digits(declared, (int(precision), int(scale)), _spelled_digits)
+
+
+def _spelled_digits(digits: Digits) -> str:
+    return ".".join(map(str, digits))
 
 
 _APPLY: Mapping[str, Callable[[Field, str], Field]] = {
