@@ -133,8 +133,8 @@ def _with_argument(declared: Field, entry: Mapping[str, Any]) -> Field:
     if "values" in entry:
         chosen = entry["values"]
         if not isinstance(chosen, list):
-            example = '["open", "closed"]'
-            raise BadAnswers(f'"values" must be a list of texts, not {_kind(chosen)}. Try {example}.')
+            hint = 'Try ["open", "closed"].'
+            raise BadAnswers(f'"values" must be a list of texts, not {_kind(chosen)}. {hint}')
         for value in chosen:
             if not isinstance(value, str):
                 raise BadAnswers(

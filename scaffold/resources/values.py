@@ -34,7 +34,7 @@ HEX = "[0-9a-fA-F]"
 IDENTIFIER = re.compile(f"{HEX}{{8}}(-{HEX}{{4}}){{3}}-{HEX}{{12}}")
 # Deliberately narrow: whatever passes here is accepted unchanged by any library that a service
 # validates with, so a default is never rejected by the service itself.
-HOST = r"([a-z0-9]+(-+[a-z0-9]+)*\.)+[a-z]{2,63}"
+HOST = r"([a-z0-9]+(-[a-z0-9]+)*\.)+[a-z]{2,63}"
 EMAIL = re.compile(rf"(?P<local>[A-Za-z0-9]+([._+-][A-Za-z0-9]+)*)@(?P<host>{HOST})")
 URL = re.compile(rf"https?://(?P<host>{HOST})(:[1-9][0-9]{{0,3}})?/[A-Za-z0-9._~/?&=%+-]*")
 SPECIAL_DOMAINS = frozenset("arpa example invalid local localhost onion test".split())
