@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 
+from scaffold import escaping
 from scaffold.errors import BadAnswers
 
 MAX_PROBLEMS = 20  # reported at once
-MAX_QUOTED = 60
 
 
 class Problems:
@@ -45,10 +45,7 @@ def field_place(resource: str, number: int, name: object = None) -> str:
 
 def quote(value: object) -> str:
     """`value` in quotes on one printable line, cut if it is long."""
-    text = value if isinstance(value, str) else repr(value)
-    cut = text if len(text) <= MAX_QUOTED else text[:MAX_QUOTED] + "..."
-    printable = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
-    return f'"{"".join(printable)}"'
+    return escaping.quote(value if isinstance(value, str) else repr(value))
 
 
 def listed(words: Iterable[str], last: str = "or") -> str:

@@ -28,6 +28,7 @@ LAYERS = {
     "advice": 3,
     "matrix": 3,
     "catalog": 2,
+    "resources": 2,
     BASE: 1,
 }
 

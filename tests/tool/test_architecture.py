@@ -19,6 +19,7 @@ LIBRARIES = {
     "questionary": "terminal.prompts",
     "prompt_toolkit": "terminal.prompts",
     "covertable": "matrix",
+    "pluralizer": "resources.names",
     "typer": "cli",
     "packaging": "catalog.versions",
     "platformdirs": "catalog.settings",
