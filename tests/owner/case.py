@@ -24,8 +24,8 @@ class Case:
 
     line: str
     name: str
-    files: Mapping[str, Edit]
-    ask: Callable[[httpx.Client], None]
+    files: Mapping[str, Edit] = field(default_factory=dict)
+    ask: Callable[[httpx.Client], None] = lambda _: None
     packages: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
 

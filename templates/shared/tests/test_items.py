@@ -23,6 +23,13 @@ def test_a_created_item_is_found_where_its_location_says(client: httpx.Client) -
     assert found.headers["ETag"] == created.headers["ETag"]
 
 
+def test_the_document_has_the_fields_of_an_item(client: httpx.Client) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    assert set(schemas["Item"]["properties"]) == set(create(client).json())
+    for sent in ("ItemContent", "ItemPatch"):
+        assert set(schemas[sent]["properties"]) == {"name", "quantity"}
+
+
 def test_a_name_loses_the_white_space_around_it(client: httpx.Client) -> None:
     assert create(client, " \t bolt\n").json()["name"] == "bolt"
 

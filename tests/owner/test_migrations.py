@@ -1,0 +1,88 @@
+"""O5: migrations that an owner can live with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.contract.conftest import NewDatabase, Target
+from tests.owner.case import Case, replaced
+from tests.owner.conftest import OwnedProject
+from tests.services import PACKAGE, features
+
+pytestmark = pytest.mark.contract("O5")
+
+Own = Callable[[str, Case], OwnedProject]
+
+UNTOUCHED = Case("O5", "untouched")
+FIELDS = """\
+    colour: Mapped[str | None] = mapped_column(String(20), unique=True)
+    seen_at: Mapped[datetime | None]
+    origin_id: Mapped[UUID | None] = mapped_column(ForeignKey("items.id"))
+"""
+
+
+CHANGED = Case(
+    "O5",
+    "a changed model",
+    {
+        "{package}/items/model.py": replaced(
+            ("String(100), unique=True", "String(120)"),
+            ("    quantity: Mapped[int]\n", "    quantity: Mapped[int | None]\n" + FIELDS),
+            (
+                "from typing import Annotated\n",
+                "from datetime import datetime\n"
+                "from typing import Annotated\n"
+                "from uuid import UUID\n",
+            ),
+            ("from sqlalchemy import String\n", "from sqlalchemy import ForeignKey, String\n"),
+        )
+    },
+)
+
+
+def has_alembic(target: Target) -> bool:
+    return "django_migrations" not in features(target.framework)
+
+
+def test_nothing_is_to_migrate_in_an_untouched_service(
+    target: Target, own: Own, new_database: NewDatabase
+) -> None:
+    project = own(target.framework, UNTOUCHED)
+    environment = {"DATABASE_URL": new_database().url}
+    migrated = project.run("-m", PACKAGE, "migrate", environment=environment)
+    assert migrated.returncode == 0, migrated.stdout + migrated.stderr
+    check = (
+        ["-m", "alembic", "check"]
+        if has_alembic(target)
+        else ["manage.py", "makemigrations", "--check", "--dry-run"]
+    )
+    checked = project.run(*check, environment=environment)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_alembic_writes_a_migration_that_goes_down_and_up_again(
+    target: Target, own: Own, new_database: NewDatabase
+) -> None:
+    """It widens a column, drops NOT NULL and a constraint, and adds others, on SQLite too."""
+    if not has_alembic(target):
+        pytest.skip("Django writes its migrations by itself, in Django's own tests")
+    project = own(target.framework, CHANGED)
+    environment = {"DATABASE_URL": new_database().url}
+
+    def succeed(*arguments: str) -> str:
+        ran = project.run(*arguments, environment=environment)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    succeed("-m", PACKAGE, "migrate")
+    succeed("-m", "alembic", "revision", "--autogenerate", "-m", "Change items")
+    (written,) = (project.folder / f"src/{PACKAGE}/migrations/versions").glob("*_change_items.py")
+    succeed("-m", "ruff", "check", "src")
+    succeed("-m", "ruff", "format", "--check", "src")
+    succeed("-m", PACKAGE, "migrate")
+    assert "No new upgrade operations" in succeed("-m", "alembic", "check")
+    succeed("-m", "alembic", "downgrade", "-1")
+    succeed("-m", "alembic", "upgrade", "head")
+    assert "batch_alter_table" in written.read_text()
