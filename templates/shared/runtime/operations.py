@@ -76,7 +76,8 @@ def operation_of(handler: Callable[..., Any]) -> Operation:
     if isinstance(attached, Operation):
         return attached
     # A method of a class is called `get` in all of them: the class tells one from the other.
-    *_, owner, name = ("<locals>", *getattr(handler, "__qualname__", "handler").split("."))
+    qualified: str = getattr(handler, "__qualname__", "handler")
+    owner, name = ["<locals>", *qualified.split(".")][-2:]
     if owner != "<locals>":
         name = f"{name}_{owner}"
     first, *others = name.split("_")
