@@ -28,6 +28,7 @@ from .http import (
     PROBLEM_CONTENT_TYPE,
     Problem,
     check_host,
+    invalid,
     problem_of,
 )
 from .lifecycle import draining
@@ -222,9 +223,10 @@ class _Request(HTTPMessageDelegate):
                 return self._framework.headers_received(line, headers)
         except Problem as problem:
             return self._reject(problem, line, headers)
-        except HTTPInputError:
-            self._framework = None  # it cannot make a request of this
-            return self._reject(Problem(400), line, headers)
+        except HTTPInputError as error:
+            too_many = isinstance(error.__cause__, ValueError)  # parameters
+            malformed = invalid("", "The query is not valid.") if too_many else Problem(400)
+            return self._reject(malformed, line._replace(path=path), headers)
         return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:

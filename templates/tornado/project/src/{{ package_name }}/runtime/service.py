@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from inspect import isawaitable
 from socket import SO_SNDBUF, SOL_SOCKET
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
 
+import structlog
 from tornado.httputil import (
     HTTPConnection,
     HTTPInputError,
@@ -52,7 +52,7 @@ Sent = TypeVar("Sent", bound=Content)
 # Headers that an error keeps if its handler has set them before; Tornado drops all of them.
 _KEPT: Final = ("WWW-Authenticate", "Retry-After", "Location", "Link")
 
-_log = logging.getLogger(__name__)
+_log = structlog.get_logger()
 
 
 class Service(Application):
@@ -227,9 +227,11 @@ class Handler(RequestHandler):
         super().send_error(status_code, **kwargs)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        error = kwargs["exc_info"][1] if "exc_info" in kwargs else HTTPError(status_code)
+        error = HTTPError(status_code, reason=kwargs.get("reason"))
+        if "exc_info" in kwargs:
+            error = kwargs["exc_info"][1]
         response = cast(Response, self.request.connection)
-        problem = problem_of(response.rejected or self._translated(error))
+        problem = problem_of(response.rejected or self.translated(error))
         if problem.status != status_code:
             self.set_status(problem.status)
         for name, value in self._kept:
@@ -240,10 +242,26 @@ class Handler(RequestHandler):
         context = response.context_of_request
         self.finish(problem.body(context.path, context.request_id))
 
+    def translated(self, error: Exception) -> Exception:
+        """The exception that says what to answer; override it for the exceptions of a library."""
+        match error:
+            case HTTPError(status_code=405):
+                allowed = allowed_methods(type(self))
+                return Problem(405, headers={"Allow": allowed}) if allowed else NotFound()
+            case HTTPError() if isinstance(error.__cause__, HTTPInputError):
+                return Problem(415)  # Tornado reads forms before a handler may reject them
+            case MissingArgumentError():
+                name = error.arg_name
+                return Problem(400, "An argument is missing.", errors=[(name, "It is missing.")])
+            case HTTPError():
+                headers = getattr(error, "headers", None)  # libraries add them
+                return Problem(error.status_code, error.reason or "", headers=headers)
+        return error
+
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         # Of other errors, `problem_of` logs what the client is not told.
         if isinstance(value, HTTPError) and (message := value.get_message()):
-            _log.warning("http_error", extra={"status": value.status_code, "reason": message})
+            _log.warning("http_error", status=value.status_code, message=message)
 
     def compute_etag(self) -> None:
         """A response has the entity tag that its handler sets, or none."""
@@ -258,21 +276,6 @@ class Handler(RequestHandler):
     def _finish_json(self, content: dict[str, Any]) -> None:
         self.set_header("Content-Type", "application/json")
         self.finish(json.dumps(content))
-
-    def _translated(self, error: Exception) -> Exception:
-        """Tornado's own errors, with the status and the reason that they have."""
-        match error:
-            case HTTPError(status_code=405):
-                allowed = allowed_methods(type(self))
-                return Problem(405, headers={"Allow": allowed}) if allowed else NotFound()
-            case HTTPError() if isinstance(error.__cause__, HTTPInputError):
-                return Problem(415)  # Tornado reads forms before a handler may reject them
-            case MissingArgumentError():
-                name = error.arg_name
-                return Problem(400, "An argument is missing.", errors=[(name, "It is missing.")])
-            case HTTPError():
-                return Problem(error.status_code, error.reason or "")
-        return error
 
 
 class _Guarded(RequestHandler):
