@@ -15,9 +15,7 @@ from tests.owner.questions import ROOMS, new_room
 SECONDS = 20
 
 
-def watch(
-    client: httpx.Client, paths: list[str], scenario: Callable[..., Awaitable[None]]
-) -> None:
+def watch(client: httpx.Client, paths: list[str], scenario: Callable[..., Awaitable[None]]) -> None:
     """Run a scenario with a subscriber of each path."""
     address = (client.base_url.host, client.base_url.port or 80)
 

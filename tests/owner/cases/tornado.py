@@ -278,7 +278,7 @@ def ask_of_errors(client: httpx.Client) -> None:
     assert closed.headers["Retry-After"] == "60"
     assert client.get("/e/argument?wanted=x").json() == {"got": "x"}
     missing = assert_problem(client.get("/e/argument"), 400)
-    assert missing["errors"] == [{"pointer": "wanted", "detail": "It is missing."}]
+    assert missing["detail"] == "The argument wanted is missing."
     assert "secret" not in client.get("/e/broken").text
     assert_problem(client.get("/e/broken"), 500)
     ask_of_what_is_not_the_services(client)
@@ -486,7 +486,7 @@ def ask_of_extensions(client: httpx.Client) -> None:
     assert_problem(client.get("/v1/nothing"), 404)
     told = client.get("/v1/told").json()
     assert told["events"] == ["of the inside"]
-    assert "GET /v1/broken" in told["spans"] or "Broken.get" in told["spans"], told["spans"]
+    assert told["spans"].count("GET") >= 8, told["spans"]
     assert client.get("/v1/items").headers["Content-Type"] == "application/json"
     assert client.get("/readyz").status_code == 200
 

@@ -251,8 +251,7 @@ class Handler(RequestHandler):
             case HTTPError() if isinstance(error.__cause__, HTTPInputError):
                 return Problem(415)  # Tornado reads forms before a handler may reject them
             case MissingArgumentError():
-                name = error.arg_name
-                return Problem(400, "An argument is missing.", errors=[(name, "It is missing.")])
+                return Problem(400, f"The argument {error.arg_name} is missing.")
             case HTTPError():
                 headers = getattr(error, "headers", None)  # libraries add them
                 return Problem(error.status_code, error.reason or "", headers=headers)
