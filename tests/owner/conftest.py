@@ -78,14 +78,14 @@ class OwnedProject:
         paths = [folder / "src", *([extras] if extras else [])]
         variables = {"PYTHONPATH": ":".join(map(str, paths)), **case.environment}
         self.project = Project(origin.framework, folder, {**origin.surroundings, **variables})
-        self._python = origin.python
+        self.python = origin.python
 
     def run(
         self, *arguments: str, environment: dict[str, str] | None = None, timeout: float = 120
     ) -> subprocess.CompletedProcess[str]:
         """Run Python in the changed project, such as `-m pytest` or `-m alembic check`."""
         return subprocess.run(
-            [self._python, *arguments],
+            [self.python, *arguments],
             cwd=self.folder,
             env=plain_environment() | dict(self.project.surroundings) | (environment or {}),
             capture_output=True,
@@ -100,7 +100,7 @@ class OwnedProject:
         settings = {"DATABASE_URL": database.url, **environment}
         migrated = self.run("-m", PACKAGE, "migrate", environment=settings)
         assert migrated.returncode == 0, migrated.stdout + migrated.stderr
-        command = (self._python, "-m", PACKAGE)
+        command = (self.python, "-m", PACKAGE)
         with self.project.service(settings, command=command) as service:
             yield service
 

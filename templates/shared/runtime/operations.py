@@ -75,11 +75,15 @@ def operation_of(handler: Callable[..., Any]) -> Operation:
     attached = getattr(handler, _ATTRIBUTE, None)
     if isinstance(attached, Operation):
         return attached
-    name = getattr(handler, "__name__", "handler")
+    # A method of a class is called `get` in all of them: the class tells one from the other.
+    qualified: str = getattr(handler, "__qualname__", "handler")
+    owner, name = ["<locals>", *qualified.split(".")][-2:]
+    if owner != "<locals>":
+        name = f"{name}_{owner}"
     first, *others = name.split("_")
     summary, _, description = (handler.__doc__ or name.replace("_", " ")).strip().partition("\n\n")
     return Operation(
-        first + "".join(part.capitalize() for part in others),
+        first + "".join(part[:1].upper() + part[1:] for part in others),
         " ".join(summary.split()),
         " ".join(description.split()),
     )
