@@ -205,13 +205,21 @@ class _Innermost:
             if (rejected := scope.get(REJECTED)) is not None:
                 raise rejected
             await self._app(scope, receive, note)
-        except Exception as error:
+        except Exception as caught:
+            error = _alone(caught)
             handlers = scope["app"].exception_handlers
             its_own = 500 in handlers or handlers.get(Exception) is not _leave
             if started or (its_own and not isinstance(error, _EXPECTED)):
                 raise
             response = await _answer_error(Request(scope), error)
             await response(scope, receive, note)
+
+
+def _alone(error: Any) -> Any:
+    """The one error of a group: middleware of Starlette's base class reads bodies in a group."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def _operation_id(route: APIRoute) -> str:
@@ -240,8 +248,9 @@ async def _leave(_: Request, error: Exception) -> Response:
 async def _answer_http_exception(request: Request, error: Exception) -> Response:
     """FastAPI's own errors, with the status, the detail and the headers that they have."""
     error = cast(HTTPException, error)
-    if isinstance(error.__cause__, Problem):  # raised while FastAPI read the body
-        return await _answer_error(request, error.__cause__)
+    cause = _alone(error.__cause__)
+    if isinstance(cause, Problem):  # raised while FastAPI read the body
+        return await _answer_error(request, cause)
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_allowed_methods(request))
