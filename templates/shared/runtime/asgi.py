@@ -63,26 +63,30 @@ class ServiceMiddleware:
         body = _RequestBody(receive, headers, self._max_body_bytes)
         response = _Response(send, context, body, self._endpoints, scope["method"] == "HEAD")
         try:
-            rejected = self._rejected(scope, headers, context)
-            if self._endpoints.has(context.path):
-                if rejected is not None:
-                    raise rejected
-                await response.reply(await self._reply(scope["method"], context.path))
-                return
-            inner = {**scope, "headers": list(headers.items()), CONTEXT: context}
-            if scope["method"] == "HEAD":
-                inner["method"] = "GET"
-            if rejected is None:
-                await self._app(inner, body.receive, response.send)
-            else:
-                # The framework answers, so that its own middleware sees the response: CORS, say.
-                inner[REJECTED] = rejected
-                await self._app(inner, _no_body, response.send)
+            await self._respond({**scope, "headers": headers, CONTEXT: context}, body, response)
         except Exception as error:
             await response.failed(error)
         finally:
             response.finish()
             structlog.contextvars.clear_contextvars()
+
+    async def _respond(self, scope: Scope, body: "_RequestBody", response: "_Response") -> None:
+        headers, context, method = scope["headers"], scope[CONTEXT], scope["method"]
+        scope["headers"] = list(headers.items())
+        rejected = self._rejected(scope, headers, context)
+        if self._endpoints.has(context.path):
+            if rejected is not None:
+                raise rejected
+            await response.reply(await self._reply(method, context.path))
+            return
+        if method == "HEAD":
+            scope["method"] = "GET"
+        if rejected is None:
+            await self._app(scope, body.receive, response.send)
+        else:
+            # The framework answers, so that its own middleware sees the response: CORS, say.
+            scope[REJECTED] = rejected
+            await self._app(scope, _no_body, response.send)
 
     async def _reply(self, method: str, path: str) -> Reply:
         if not self._endpoints.blocks(path):

@@ -47,8 +47,8 @@ def complete(made: Document, contexts: Iterable[RouteContext]) -> Document:
 
     `contexts` are the routes that FastAPI made the document of.
     """
-    document, made_components = base(), made.get("components", {})
-    schemas = made_components.setdefault("schemas", {})
+    document, components = base(), made.get("components", {})
+    schemas = components.get("schemas", {})
     tags: Document = {}
     for context in contexts:
         operation = attached(context.endpoint) if context.endpoint else None
@@ -60,19 +60,14 @@ def complete(made: Document, contexts: Iterable[RouteContext]) -> Document:
             tags[operation.resource.plural] = tag_of(operation.resource)
             if operation.body is not None:
                 refine(schemas.get(operation.body.__name__, {}), operation.resource)
-    made_components["schemas"] = {k: v for k, v in schemas.items() if k not in _REPLACED}
-    for section, found in made_components.items():
+    tags |= {tag["name"]: tag for tag in made.get("tags", ())}
+    components["schemas"] = {name: schemas[name] for name in schemas if name not in _REPLACED}
+    for section, found in components.items():
         document["components"].setdefault(section, {}).update(found)
-    own_tags = {tag["name"]: tag for tag in made.get("tags", ())}
-    return (
-        made
-        | document
-        | {
-            "info": document["info"] | made["info"],
-            "tags": [*(tags | own_tags).values(), *document["tags"]],
-            "paths": made["paths"] | document["paths"],
-        }
-    )
+    document["info"] |= made["info"]
+    document["paths"] = made["paths"] | document["paths"]
+    document["tags"] = [*tags.values(), *document["tags"]]
+    return made | document
 
 
 def _complete(entry: Document, context: RouteContext, operation: Operation | None) -> None:
