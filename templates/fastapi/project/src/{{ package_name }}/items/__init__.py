@@ -1,1 +1,0 @@
-"""The example resource: `routes` is its face and its document, `store` its data."""
