@@ -1,0 +1,338 @@
+"""The Sanic application that a service is built on, and what its handlers use."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import cache
+from inspect import isawaitable
+from logging import getLogger
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypeVar, cast
+from urllib.parse import unquote
+
+import sanic
+from sanic import HTTPResponse, Sanic, empty, json
+from sanic.config import Config
+from sanic.exceptions import MethodNotAllowed, NotFound, SanicException
+from sanic.handlers import ErrorHandler
+from sanic.helpers import STATUS_CODES
+from sanic.router import Router
+
+from .. import NAME
+from .content import Content
+from .database import READINESS_SECONDS, Database
+from .document import ApiDocument, Route
+from .endpoints import Endpoints
+from .health import Check, Checks
+from .http import PROBLEM_CONTENT_TYPE, Problem, entity_tag, if_match, none_match, problem_of
+from .lifecycle import draining
+from .resource import Page, PageRequest, Resource
+from .settings import Settings, load_settings
+from .tables import Record
+from .telemetry import METHODS
+from .threads import Threads
+from .web import CLIENT_GONE, Protocol, ServiceHttp, context_of
+
+if TYPE_CHECKING:
+    from .. import settings as own
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+Row = TypeVar("Row", bound=Record)
+Sent = TypeVar("Sent", bound=Content)
+
+IN_FLIGHT_SECONDS: Final = 30
+REQUEST_SECONDS: Final = 30  # for headers and body together
+# This much of a body that is too large is read, so that the client gets to read the response.
+_LINGER_BYTES: Final = 1_048_576
+
+
+class Service(Sanic[Config, SimpleNamespace]):
+    """Sanic with the service's endpoints, settings and database; all errors become problems."""
+
+    settings: "own.Settings"
+    # Set by the server: requests are handled from then on.
+    started: asyncio.Event | None = None
+    connections: Iterable[Protocol] = ()
+    _threads: Threads
+    _probe_threads: Threads
+
+    def __init__(
+        self, settings: "own.Settings | None" = None, checks: Iterable[Check] = ()
+    ) -> None:
+        # Sanic's command line calls a factory with its own arguments.
+        self.settings = settings if isinstance(settings, Settings) else load_settings()
+        super().__init__(
+            NAME,
+            config=_configuration(self.settings),
+            router=PathRouter(),
+            error_handler=ProblemHandler(),
+            strict_slashes=True,
+            configure_logging=not getLogger().hasHandlers(),
+        )
+        self.database = Database(self.settings)
+        self.document = ApiDocument(self.routes)
+        self._endpoints = Endpoints(Checks(self.database.checks, checks), self.document)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.before_server_start(_start)
+        self.before_server_stop(_drain)
+        self.after_server_stop(_stop)
+
+    async def to_thread(
+        self,
+        call: Callable[Arguments, Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        """Run a blocking call, such as a store's, in a thread.
+
+        Raises `Unavailable` if it takes longer than DATABASE_TIMEOUT_SECONDS.
+        """
+        return await self._threads.run(call, *args, **kwargs)
+
+    def add_task(self, task: Any, **options: Any) -> "asyncio.Task[Any] | None":
+        """Run a coroutine beside requests.
+
+        A handler's tasks are completed before the service stops; all others are cancelled then.
+        """
+        started = super().add_task(task, **options)
+        if started is not None and _is_handling_request():
+            self._tasks.add(started)
+            started.add_done_callback(self._tasks.discard)
+        return started
+
+    def routes(self) -> Iterator[Route]:
+        """Every method of every route, for the OpenAPI document."""
+        for route in self.router.routes:
+            if route.extra.static or getattr(route.handler, "is_websocket", False):
+                continue
+            for method in sorted(route.methods - {"HEAD", "OPTIONS"}):
+                view = getattr(route.handler, "view_class", None)
+                handler = getattr(view, method.lower(), route.handler)
+                yield Route(method, _template(route.parts), handler)
+
+    def route_of(self, request: sanic.Request) -> str:
+        """The path template of the route that a request has matched, or ""."""
+        if request.route is not None:
+            return _template(request.route.parts)
+        return self._endpoints.route_of(context_of(request).path)
+
+    async def handle_request(self, request: sanic.Request) -> None:
+        """Answer a request; those for the endpoints never reach middleware or handlers."""
+        path = context_of(request).path
+        if not self._endpoints.has(path):
+            await super().handle_request(request)
+            return
+        try:
+            response = await self._reply(request.method, path)
+        except Exception as error:
+            response = problem_response(request, error)
+        await _send(request, response)
+
+    async def handle_exception(
+        self, request: sanic.Request, exception: BaseException, run_middleware: bool = True
+    ) -> None:
+        """Answer a request that failed, or that was rejected before it was routed."""
+        if self._endpoints.has(context_of(request).path):
+            await _send(request, problem_response(request, exception))
+        else:
+            await super().handle_exception(request, exception, run_middleware)
+
+    def prepare(self, *args: Any, protocol: type[Any] | None = None, **options: Any) -> None:
+        """Prepare to serve, whoever starts it: the service, Sanic's command line or a test."""
+        super().prepare(*args, protocol=protocol or Protocol, **options)
+
+    async def _reply(self, method: str, path: str) -> HTTPResponse:
+        if not self._endpoints.blocks(path):
+            reply = self._endpoints.reply(method, path)
+        else:
+            reply = await self._probe_threads.run(self._endpoints.reply, method, path)
+        return HTTPResponse(reply.body, reply.status, dict(reply.headers), reply.content_type)
+
+
+class PathRouter(Router):
+    """Matches paths as they are meant, whatever is percent-encoded; HEAD is routed as GET."""
+
+    def get(self, path: str, method: str, host: str | None) -> Any:  # type: ignore[override]
+        return super().get(unquote(path), "GET" if method == "HEAD" else method, host)
+
+    def methods(self, path: str, host: str | None) -> set[str]:
+        """Every method that some route has for a path."""
+        found = set()
+        for method in METHODS:
+            with suppress(NotFound, MethodNotAllowed):
+                self.get(path, method, host)
+                found.add(method)
+        return found
+
+
+class ProblemHandler(ErrorHandler):
+    """Turns errors into problems, unless the service has a handler of its own for them."""
+
+    async def response(self, request: sanic.Request, exception: Exception) -> Any:
+        handler = self.lookup(exception, request.name)
+        try:
+            response = handler(request, exception) if handler else None
+            if isawaitable(response):
+                response = await response
+        except Exception as error:
+            return self.default(request, error)
+        return response or self.default(request, exception)
+
+    def default(self, request: sanic.Request, exception: Exception) -> HTTPResponse:
+        return problem_response(request, exception)
+
+
+def problem_response(request: sanic.Request, error: BaseException) -> HTTPResponse:
+    """An error as a problem; Sanic's own keep their status, message and headers."""
+    match error:
+        case MethodNotAllowed() if allow := _allowed(request):
+            if request.method == "OPTIONS":
+                return empty(headers=allow)
+            problem = Problem(405, _said(error), headers=allow)
+        case SanicException() if error.status_code != 500:
+            headers = {name: str(value) for name, value in error.headers.items()}
+            problem = Problem(error.status_code, _said(error), headers=headers)
+        case Exception():
+            problem = problem_of(error)
+        case _:  # the request was cancelled, and nobody reads the response
+            problem = Problem(CLIENT_GONE)
+    context = context_of(request)
+    body = problem.body(context.path, context.request_id)
+    return HTTPResponse(body, problem.status, problem.headers, PROBLEM_CONTENT_TYPE)
+
+
+Request: TypeAlias = sanic.Request[Service, SimpleNamespace]
+
+
+def read_query(request: Request, resource: Resource[Row, Sent]) -> PageRequest:
+    """The page that the request's query string asks for."""
+    return resource.read_query(request.query_string)
+
+
+def read_content(request: Request, resource: Resource[Row, Sent]) -> Sent:
+    """The request's body as the content of a resource."""
+    headers = request.headers
+    return resource.read(headers.get("Content-Type"), headers.get("Content-Encoding"), request.body)
+
+
+def read_patch(request: Request, resource: Resource[Row, Sent]) -> dict[str, Any]:
+    """The request's body as a merge patch: the fields that it sets."""
+    headers = request.headers
+    return resource.read_patch(
+        headers.get("Content-Type"), headers.get("Content-Encoding"), request.body
+    )
+
+
+def read_revisions(request: Request) -> frozenset[str] | None:
+    """The revisions that the request's If-Match permits; None if any will do."""
+    return if_match(_tags(request, "If-Match"))
+
+
+def answer(
+    request: Request,
+    resource: Resource[Row, Sent],
+    row: Row,
+    status: int = 200,
+    location: str | None = None,
+) -> HTTPResponse:
+    """A row with its entity tag, or 304 if the client has it already."""
+    headers = {"ETag": entity_tag(row.revision)}
+    if request.method in ("GET", "HEAD") and none_match(
+        _tags(request, "If-None-Match"), row.revision
+    ):
+        return empty(304, headers)
+    if location is not None:
+        headers["Location"] = location
+    return json(resource.show(row), status, headers)
+
+
+def answer_page(request: Request, resource: Resource[Row, Sent], page: Page[Row]) -> HTTPResponse:
+    """A page of a list, with the link to the next one."""
+    link = page.link(request.path)
+    return json(resource.show_page(page), headers={"Link": link} if link else None)
+
+
+def _configuration(settings: Settings) -> Config:
+    """Sanic's configuration; nothing of it is read from the environment."""
+    return Config(
+        {
+            "ACCESS_LOG": False,
+            "GRACEFUL_SHUTDOWN_TIMEOUT": IN_FLIGHT_SECONDS,
+            "KEEP_ALIVE_TIMEOUT": REQUEST_SECONDS,
+            "OAS": False,  # if Sanic Extensions is installed: the service has its own document
+            "REQUEST_MAX_SIZE": settings.max_body_bytes + _LINGER_BYTES,
+            "REQUEST_TIMEOUT": REQUEST_SECONDS,
+            "RESPONSE_TIMEOUT": 2 * IN_FLIGHT_SECONDS,
+        },
+        env_prefix=None,
+    )
+
+
+async def _start(app: Service) -> None:
+    draining.clear()  # a test client starts the same application once for each request
+    app._threads = Threads(app.settings.database_timeout_seconds)
+    app._probe_threads = Threads(READINESS_SECONDS)
+
+
+async def _drain(app: Service) -> None:
+    """Sanic keeps its listener open until this ends; a second signal changes nothing."""
+    draining.set()
+    await asyncio.sleep(app.settings.drain_seconds)
+    app._closing = asyncio.create_task(_close_idle(app))
+
+
+async def _close_idle(app: Service) -> None:
+    """From Python 3.12 on a listener is closed only after its last connection."""
+    while True:
+        await asyncio.sleep(0.2)  # a client that has just connected may still be sending
+        for connection in list(app.connections):
+            connection.close_if_idle()  # type: ignore[no-untyped-call]
+
+
+async def _stop(app: Service) -> None:
+    if app._tasks:
+        await asyncio.wait(app._tasks, timeout=IN_FLIGHT_SECONDS)
+    app._threads.close()
+    app._probe_threads.close()
+    app.database.close()
+
+
+async def _send(request: sanic.Request, response: HTTPResponse) -> None:
+    """Send a response without the application's middleware."""
+    cast(ServiceHttp, request.stream).respond(response)
+    await response.send(end_stream=True)
+
+
+def _is_handling_request() -> bool:
+    with suppress(SanicException):
+        return sanic.Request.get_current() is not None
+    return False
+
+
+@cache
+def _template(parts: tuple[str, ...]) -> str:
+    """A path with its parameters as the OpenAPI document writes them."""
+    return "".join(
+        f"/{{{part[1:-1].partition(':')[0]}}}" if part.startswith("<") else f"/{part}"
+        for part in parts
+    )
+
+
+def _allowed(request: sanic.Request) -> dict[str, str]:
+    """The Allow header of a path; empty if it has no route."""
+    router = cast(PathRouter, request.app.router)
+    methods = router.methods(request.path, request.headers.get("Host"))
+    return {"Allow": ", ".join(sorted(methods | {"OPTIONS"}))} if methods else {}
+
+
+def _said(error: SanicException) -> str:
+    """What an error says beyond the name of its status."""
+    phrase = STATUS_CODES.get(error.status_code, b"").decode()
+    return "" if error.message == phrase else error.message
+
+
+def _tags(request: Request, name: str) -> str | None:
+    """A list of entity tags, which may come in several lines."""
+    lines = request.headers.getall(name, None)
+    return None if lines is None else ", ".join(lines)
