@@ -12,14 +12,16 @@ from ..runtime.service import (
     read_query,
     read_revisions,
 )
-from ..runtime.store import Store
+from ..runtime.stream import StreamedStore
+from ..runtime.websocket import stream_route
 from .model import ITEMS, Item, ItemContent
 
 blueprint = Blueprint("items", url_prefix=ITEMS.path)
+stream_route(blueprint, ITEMS)
 
 
-def items(request: Request) -> Store[Item, ItemContent]:
-    return Store(ITEMS, request.app.database)
+def items(request: Request) -> StreamedStore[Item, ItemContent]:
+    return StreamedStore(ITEMS, request.app.database, request.app.stream)
 
 
 @blueprint.get("")

@@ -28,6 +28,7 @@ from .http import PROBLEM_CONTENT_TYPE, Problem, entity_tag, if_match, none_matc
 from .lifecycle import draining
 from .resource import Page, PageRequest, Resource
 from .settings import Settings, load_settings
+from .stream import MAX_RECEIVED_BYTES, PING_SECONDS, Stream
 from .tables import Record
 from .telemetry import METHODS
 from .threads import Threads
@@ -50,12 +51,25 @@ _LINGER_BYTES: Final = 1_048_576
 class Service(Sanic[Config, SimpleNamespace]):
     """Sanic with the service's endpoints, settings and database; all errors become problems."""
 
+    __slots__ = (
+        "_closing",
+        "_endpoints",
+        "_probe_threads",
+        "_tasks",
+        "_threads",
+        "connections",
+        "database",
+        "document",
+        "settings",
+        "started",
+        "stream",
+    )
+
     settings: "own.Settings"
-    # Set by the server: requests are handled from then on.
-    started: asyncio.Event | None = None
-    connections: Iterable[Protocol] = ()
-    _threads: Threads
+    stream: Stream
+    _closing: "asyncio.Task[None]"
     _probe_threads: Threads
+    _threads: Threads
 
     def __init__(
         self, settings: "own.Settings | None" = None, checks: Iterable[Check] = ()
@@ -74,6 +88,9 @@ class Service(Sanic[Config, SimpleNamespace]):
         self.document = ApiDocument(self.routes)
         self._endpoints = Endpoints(Checks(self.database.checks, checks), self.document)
         self._tasks: set[asyncio.Task[Any]] = set()
+        # If there is an event, no request is handled before it is set.
+        self.started: asyncio.Event | None = None
+        self.connections: Iterable[Protocol] = ()
         self.before_server_start(_start)
         self.before_server_stop(_drain)
         self.after_server_stop(_stop)
@@ -264,6 +281,9 @@ def _configuration(settings: Settings) -> Config:
             "REQUEST_MAX_SIZE": settings.max_body_bytes + _LINGER_BYTES,
             "REQUEST_TIMEOUT": REQUEST_SECONDS,
             "RESPONSE_TIMEOUT": 2 * IN_FLIGHT_SECONDS,
+            "WEBSOCKET_MAX_SIZE": MAX_RECEIVED_BYTES,
+            "WEBSOCKET_PING_INTERVAL": PING_SECONDS,
+            "WEBSOCKET_PING_TIMEOUT": PING_SECONDS,
         },
         env_prefix=None,
     )
@@ -271,6 +291,8 @@ def _configuration(settings: Settings) -> Config:
 
 async def _start(app: Service) -> None:
     draining.clear()  # a test client starts the same application once for each request
+    app.stream = Stream(app.settings)
+    app.stream.start()
     app._threads = Threads(app.settings.database_timeout_seconds)
     app._probe_threads = Threads(READINESS_SECONDS)
 
@@ -279,6 +301,7 @@ async def _drain(app: Service) -> None:
     """Sanic keeps its listener open until this ends; a second signal changes nothing."""
     draining.set()
     await asyncio.sleep(app.settings.drain_seconds)
+    await app.stream.end(seconds=2)
     app._closing = asyncio.create_task(_close_idle(app))
 
 
