@@ -203,10 +203,12 @@ class ProblemHandler(ErrorHandler):
 def problem_response(request: sanic.Request, error: BaseException) -> HTTPResponse:
     """An error as a problem; Sanic's own keep their status, message and headers."""
     match error:
-        case MethodNotAllowed() if allow := _allowed(request):
-            if request.method == "OPTIONS":
+        case MethodNotAllowed():
+            allow = _allowed(request)
+            if allow and request.method == "OPTIONS":
                 return empty(headers=allow)
-            problem = Problem(405, _said(error), headers=allow)
+            # Sanic's router raises it for some paths that have no route at all.
+            problem = Problem(405, _said(error), headers=allow) if allow else Problem(404)
         case SanicException() if error.status_code != 500:
             headers = {name: str(value) for name, value in error.headers.items()}
             problem = Problem(error.status_code, _said(error), headers=headers)

@@ -25,7 +25,9 @@ def stream_route(blueprint: Blueprint, resource: Resource[Any, Any]) -> None:
         await _push(request, resource.plural)
 
     stream.is_websocket = True  # type: ignore[attr-defined]  # Sanic expects no response then
-    blueprint.add_route(stream, "/stream", name=f"stream_{resource.plural}")
+    # To all other methods it is an ID that does not exist.
+    methods = ("GET", "PUT", "PATCH", "DELETE")
+    blueprint.add_route(stream, "/stream", methods, name=f"stream_{resource.plural}")
 
 
 async def _push(request: Request, topic: str) -> None:
