@@ -95,7 +95,7 @@ class Service(Sanic[Config, SimpleNamespace]):
         self.before_server_stop(_drain)
         self.after_server_stop(_stop)
 
-    async def to_thread(
+    async def in_thread(
         self,
         call: Callable[Arguments, Result],
         *args: Arguments.args,
@@ -316,6 +316,7 @@ async def _close_idle(app: Service) -> None:
 
 
 async def _stop(app: Service) -> None:
+    app._closing.cancel()
     if app._tasks:
         await asyncio.wait(app._tasks, timeout=IN_FLIGHT_SECONDS)
     app._threads.close()
