@@ -4,35 +4,31 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
-from inspect import isawaitable
 from logging import getLogger
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypeVar, cast
-from urllib.parse import unquote
 
 import sanic
 from sanic import HTTPResponse, Sanic, empty, json
 from sanic.config import Config
-from sanic.exceptions import MethodNotAllowed, NotFound, SanicException
-from sanic.handlers import ErrorHandler
-from sanic.helpers import STATUS_CODES
-from sanic.router import Router
+from sanic.exceptions import SanicException
 
 from .. import NAME
+from . import unawaited
 from .content import Content
 from .database import READINESS_SECONDS, Database
 from .document import ApiDocument, Route
 from .endpoints import Endpoints
 from .health import Check, Checks
-from .http import PROBLEM_CONTENT_TYPE, Problem, entity_tag, if_match, none_match, problem_of
+from .http import entity_tag, if_match, none_match
 from .lifecycle import draining
 from .resource import Page, PageRequest, Resource
+from .routing import PathRouter, ProblemHandler, problem_response
 from .settings import Settings, load_settings
 from .stream import MAX_RECEIVED_BYTES, PING_SECONDS, Stream
 from .tables import Record
-from .telemetry import METHODS
 from .threads import Threads
-from .web import CLIENT_GONE, Protocol, ServiceHttp, context_of
+from .web import Protocol, ServiceHttp, context_of
 
 if TYPE_CHECKING:
     from .. import settings as own
@@ -53,7 +49,9 @@ class Service(Sanic[Config, SimpleNamespace]):
 
     __slots__ = (
         "_closing",
+        "_end",
         "_endpoints",
+        "_jobs",
         "_probe_threads",
         "_tasks",
         "_threads",
@@ -68,6 +66,7 @@ class Service(Sanic[Config, SimpleNamespace]):
     settings: "own.Settings"
     stream: Stream
     _closing: "asyncio.Task[None]"
+    _end: float
     _probe_threads: Threads
     _threads: Threads
 
@@ -87,10 +86,12 @@ class Service(Sanic[Config, SimpleNamespace]):
         self.database = Database(self.settings)
         self.document = ApiDocument(self.routes)
         self._endpoints = Endpoints(Checks(self.database.checks, checks), self.document)
+        self._jobs: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         # If there is an event, no request is handled before it is set.
         self.started: asyncio.Event | None = None
         self.connections: Iterable[Protocol] = ()
+        unawaited.watch()
         self.before_server_start(_start)
         self.before_server_stop(_drain)
         self.after_server_stop(_stop)
@@ -106,17 +107,6 @@ class Service(Sanic[Config, SimpleNamespace]):
         Raises `Unavailable` if it takes longer than DATABASE_TIMEOUT_SECONDS.
         """
         return await self._threads.run(call, *args, **kwargs)
-
-    def add_task(self, task: Any, **options: Any) -> "asyncio.Task[Any] | None":
-        """Run a coroutine beside requests.
-
-        A handler's tasks are completed before the service stops; all others are cancelled then.
-        """
-        started = super().add_task(task, **options)
-        if started is not None and _is_handling_request():
-            self._tasks.add(started)
-            started.add_done_callback(self._tasks.discard)
-        return started
 
     def routes(self) -> Iterator[Route]:
         """Every method of every route, for the OpenAPI document."""
@@ -159,66 +149,30 @@ class Service(Sanic[Config, SimpleNamespace]):
         """Prepare to serve, whoever starts it: the service, Sanic's command line or a test."""
         super().prepare(*args, protocol=protocol or Protocol, **options)
 
+    async def _run_request_middleware(self, request: sanic.Request, middleware: Any) -> Any:
+        with unawaited.all_awaited():
+            return await super()._run_request_middleware(request, middleware)  # type: ignore[no-untyped-call]
+
+    @classmethod
+    def _prep_task(cls, task: Any, app: "Service", loop: Any) -> Any:
+        return app._tracked(super()._prep_task(task, app, loop))  # type: ignore[no-untyped-call]
+
+    async def _tracked(self, work: Any) -> Any:
+        """Keep a task of `add_task`: the service stops after those of handlers, and ends others."""
+        tasks = self._tasks if _is_handling_request() else self._jobs
+        current = cast("asyncio.Task[Any]", asyncio.current_task())
+        tasks.add(current)
+        try:
+            return await work
+        finally:
+            tasks.discard(current)
+
     async def _reply(self, method: str, path: str) -> HTTPResponse:
         if not self._endpoints.blocks(path):
             reply = self._endpoints.reply(method, path)
         else:
             reply = await self._probe_threads.run(self._endpoints.reply, method, path)
         return HTTPResponse(reply.body, reply.status, dict(reply.headers), reply.content_type)
-
-
-class PathRouter(Router):
-    """Matches paths as they are meant, whatever is percent-encoded; HEAD is routed as GET."""
-
-    def get(self, path: str, method: str, host: str | None) -> Any:  # type: ignore[override]
-        return super().get(unquote(path), "GET" if method == "HEAD" else method, host)
-
-    def methods(self, path: str, host: str | None) -> set[str]:
-        """Every method that some route has for a path."""
-        found = set()
-        for method in METHODS:
-            with suppress(NotFound, MethodNotAllowed):
-                self.get(path, method, host)
-                found.add(method)
-        return found
-
-
-class ProblemHandler(ErrorHandler):
-    """Turns errors into problems, unless the service has a handler of its own for them."""
-
-    async def response(self, request: sanic.Request, exception: Exception) -> Any:
-        handler = self.lookup(exception, request.name)
-        try:
-            response = handler(request, exception) if handler else None
-            if isawaitable(response):
-                response = await response
-        except Exception as error:
-            return self.default(request, error)
-        return response or self.default(request, exception)
-
-    def default(self, request: sanic.Request, exception: Exception) -> HTTPResponse:
-        return problem_response(request, exception)
-
-
-def problem_response(request: sanic.Request, error: BaseException) -> HTTPResponse:
-    """An error as a problem; Sanic's own keep their status, message and headers."""
-    match error:
-        case MethodNotAllowed():
-            allow = _allowed(request)
-            if allow and request.method == "OPTIONS":
-                return empty(headers=allow)
-            # Sanic's router raises it for some paths that have no route at all.
-            problem = Problem(405, _said(error), headers=allow) if allow else Problem(404)
-        case SanicException() if error.status_code != 500:
-            headers = {name: str(value) for name, value in error.headers.items()}
-            problem = Problem(error.status_code, _said(error), headers=headers)
-        case Exception():
-            problem = problem_of(error)
-        case _:  # the request was cancelled, and nobody reads the response
-            problem = Problem(CLIENT_GONE)
-    context = context_of(request)
-    body = problem.body(context.path, context.request_id)
-    return HTTPResponse(body, problem.status, problem.headers, PROBLEM_CONTENT_TYPE)
 
 
 Request: TypeAlias = sanic.Request[Service, SimpleNamespace]
@@ -304,6 +258,7 @@ async def _drain(app: Service) -> None:
     draining.set()
     await asyncio.sleep(app.settings.drain_seconds)
     await app.stream.end(seconds=2)
+    app._end = asyncio.get_running_loop().time() + IN_FLIGHT_SECONDS
     app._closing = asyncio.create_task(_close_idle(app))
 
 
@@ -317,8 +272,13 @@ async def _close_idle(app: Service) -> None:
 
 async def _stop(app: Service) -> None:
     app._closing.cancel()
-    if app._tasks:
-        await asyncio.wait(app._tasks, timeout=IN_FLIGHT_SECONDS)
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(app._end):
+            while app._tasks:
+                await asyncio.sleep(0.02)
+    for task in app._tasks | app._jobs:
+        task.cancel()
+    await asyncio.gather(*app._tasks, *app._jobs, return_exceptions=True)
     app._threads.close()
     app._probe_threads.close()
     app.database.close()
@@ -343,19 +303,6 @@ def _template(parts: tuple[str, ...]) -> str:
         f"/{{{part[1:-1].partition(':')[0]}}}" if part.startswith("<") else f"/{part}"
         for part in parts
     )
-
-
-def _allowed(request: sanic.Request) -> dict[str, str]:
-    """The Allow header of a path; empty if it has no route."""
-    router = cast(PathRouter, request.app.router)
-    methods = router.methods(request.path, request.headers.get("Host"))
-    return {"Allow": ", ".join(sorted(methods | {"OPTIONS"}))} if methods else {}
-
-
-def _said(error: SanicException) -> str:
-    """What an error says beyond the name of its status."""
-    phrase = STATUS_CODES.get(error.status_code, b"").decode()
-    return "" if error.message == phrase else error.message
 
 
 def _tags(request: Request, name: str) -> str | None:
