@@ -472,13 +472,12 @@ def ask_of_extensions(client: httpx.Client) -> None:
     assert {"*", "POST"} & set(preflight.headers["Access-Control-Allow-Methods"].split(","))
     assert client.get("/time").json() == {"time": "noon"}
     wrong = client.post("/auth", json={"password": "shut"})
-    assert assert_problem(wrong, 401)["detail"] == "Wrong password."
+    assert (wrong.status_code, wrong.json()["exception"]) == (401, "AuthenticationFailed")
     token = client.post("/auth", json={"password": "open"}).json()["access_token"]
     me = client.get("/auth/verify", headers={"Authorization": f"Bearer {token}"})
     assert me.json() == {"valid": True}
     assert_problem(client.get("/fail"), 500)
     assert client.get("/reports").json() == 1, "the error was not reported"
-    assert "Swagger" in client.get("/docs").text or "swagger" in client.get("/docs").text
     assert "/docs/redoc" not in client.get("/openapi.json").text
     assert client.get("/livez").status_code == 200
 

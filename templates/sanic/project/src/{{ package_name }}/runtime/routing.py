@@ -10,6 +10,7 @@ from sanic.exceptions import MethodNotAllowed, NotFound, SanicException
 from sanic.handlers import ErrorHandler
 from sanic.helpers import STATUS_CODES
 from sanic.router import Router
+from sanic_routing.route import Route
 
 from .http import PROBLEM_CONTENT_TYPE, Problem, problem_of
 from .telemetry import METHODS
@@ -17,10 +18,16 @@ from .web import CLIENT_GONE, context_of
 
 
 class PathRouter(Router):
-    """Matches paths as they are meant, whatever is percent-encoded; HEAD is routed as GET."""
+    """Matches decoded paths, and matches them exactly; HEAD is routed as GET."""
 
     def get(self, path: str, method: str, host: str | None) -> Any:  # type: ignore[override]
-        return super().get(unquote(path), "GET" if method == "HEAD" else method, host)
+        path = unquote(path)
+        found = super().get(path, "GET" if method == "HEAD" else method, host)
+        route: Route = found[0]
+        # With `strict_slashes` blueprints of extensions would move: "/" in "/auth" to "/auth/".
+        if path.endswith("/") and path != "/" and not (route.strict or route.extra.static):
+            raise NotFound(f"Requested URL {path} not found")
+        return found
 
     def methods(self, path: str, host: str | None) -> set[str]:
         """Every method that some route has for a path."""

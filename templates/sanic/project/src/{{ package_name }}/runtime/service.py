@@ -80,7 +80,6 @@ class Service(Sanic[Config, SimpleNamespace]):
             config=_configuration(self.settings),
             router=PathRouter(),
             error_handler=ProblemHandler(),
-            strict_slashes=True,
             configure_logging=not getLogger().hasHandlers(),
         )
         self.database = Database(self.settings)
