@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import uuid
 from typing import Any
 
 import httpx
@@ -31,7 +32,8 @@ def added(*lines: str, imports: str = "", before: bool = False) -> Edit:
     )
 
 
-ROOMS_AND_BOOKINGS: dict[str, Edit] = dict(models("0002")) | {
+ROOMS_AND_BOOKINGS: dict[str, Edit] = {
+    **models("0002"),
     "{package}/rooms/routes.py": copied(ROUTES, "room", "rooms"),
     "{package}/rooms/service.py": copied(SERVICE, "room", "rooms"),
     "{package}/bookings/routes.py": copied(ROUTES, "booking", "bookings"),
@@ -45,6 +47,9 @@ ROOMS_AND_BOOKINGS: dict[str, Edit] = dict(models("0002")) | {
         "from .bookings.service import Bookings\n",
     ),
 }
+
+# Tests that run at the same time may share a broker: each calls only its own service.
+MINE = uuid.uuid4().hex[:8]
 
 GATEWAY = '''\
 """Calls over RPC, and events, for whoever has HTTP alone."""
@@ -63,10 +68,10 @@ from .runtime.web import http
 class Gateway:
     """One service class with entrypoints of both kinds."""
 
-    name = "gateway"
+    name = "gateway-MINE"
     items = RpcProxy("items")
-    rooms = RpcProxy("rooms")
-    bookings = RpcProxy("bookings")
+    rooms = RpcProxy("rooms-MINE")
+    bookings = RpcProxy("bookings-MINE")
     seen: ClassVar[dict[str, list[Any]]] = {"rooms": [], "bookings": []}
 
     @http("POST", "/v1/calls/<service>/<method>")
@@ -88,7 +93,7 @@ class Gateway:
     @event_handler("bookings", "booking_created")
     def on_booking_created(self, event: dict[str, Any]) -> None:
         self.seen["bookings"].append(event["booking"]["id"])
-'''
+'''.replace("MINE", MINE)
 
 
 def ask_of_calls_and_events(client: httpx.Client) -> None:
@@ -117,11 +122,16 @@ def ask_of_calls_and_events(client: httpx.Client) -> None:
     assert call("bookings.patch", booking_id=booking["id"], nights=2)["result"]["nights"] == 2
     assert call("rooms.delete", room_id=room["id"])["error"] == "StillReferenced"
     posted = new_booking(client, new_room(client))
-    for plural, ids in (
-        ("rooms", {room["id"], posted["room_id"]}),
-        ("bookings", {booking["id"], posted["id"]}),
-    ):
-        wait_until(lambda: set(client.get("/v1/seen").json()[plural]) == ids, 10, "events")
+    expected = {
+        "rooms": {room["id"], posted["room_id"]},
+        "bookings": {booking["id"], posted["id"]},
+    }
+
+    def seen() -> bool:
+        events = client.get("/v1/seen").json()
+        return all(ids <= set(events[plural]) for plural, ids in expected.items())
+
+    wait_until(seen, 10, "the events of both")
 
 
 CHECK = '''\
@@ -576,15 +586,21 @@ def check(text: str) -> dict[str, Edit]:
 
 
 def with_gateway() -> dict[str, Edit]:
+    """Rooms and bookings, and what calls their methods."""
     rooms_and_bookings = ROOMS_AND_BOOKINGS["{package}/app.py"]
     gateway = added("app.add_service(Gateway)", imports="from .gateway import Gateway\n")
     assert callable(rooms_and_bookings)
     assert callable(gateway)
-
-    def edit(text: str) -> str:
-        return gateway(rooms_and_bookings(text))
-
-    return ROOMS_AND_BOOKINGS | {"{package}/gateway.py": GATEWAY, "{package}/app.py": edit}
+    files = ROOMS_AND_BOOKINGS | {
+        "{package}/gateway.py": GATEWAY,
+        "{package}/app.py": lambda text: gateway(rooms_and_bookings(text)),
+    }
+    for plural in ("rooms", "bookings"):
+        text = files[f"{{package}}/{plural}/service.py"]
+        assert isinstance(text, str)
+        named = replaced((f"name = {plural.upper()}.plural", f'name = "{plural}-{MINE}"'))
+        files[f"{{package}}/{plural}/service.py"] = named(text)
+    return files
 
 
 CASES = [
