@@ -3,8 +3,10 @@
 import sqlalchemy as sa
 from alembic import op
 
+{% block revision %}
 revision = "0001"
 down_revision = None
+{% endblock %}
 branch_labels = None
 depends_on = None
 
