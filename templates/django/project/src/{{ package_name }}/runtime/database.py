@@ -21,7 +21,7 @@ from .deadlines import Bulkhead
 from .settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from .. import settings
+    from ..settings import Settings as ServiceSettings
 
 CONNECTIONS: Final = 10
 READINESS_SECONDS: Final = 2.0
@@ -29,7 +29,7 @@ _PACKAGE = __name__.partition(".")[0]
 _MIGRATION_LOCK = 7_061_644_215_716_937  # any number, as long as every replica takes the same
 
 
-_given: list["settings.Settings"] = []
+_given: list["ServiceSettings"] = []
 
 
 class Pool:
@@ -127,7 +127,7 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         if not django_settings.configured:
             os.environ["DJANGO_SETTINGS_MODULE"] = f"{_PACKAGE}.django_settings"
-            _given.append(cast("settings.Settings", settings))
+            _given.append(cast("ServiceSettings", settings))
             django.setup()
         wanted = connection_settings(settings)
         if wanted != connection_settings(django_settings.SERVICE):
@@ -162,7 +162,7 @@ class Database:
             pool.clear()
 
 
-def given_settings() -> "settings.Settings":
+def given_settings() -> "ServiceSettings":
     """The settings that Django is set up with; its own commands read the environment."""
     return _given[-1] if _given else load_settings()
 

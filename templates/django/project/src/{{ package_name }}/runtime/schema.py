@@ -34,6 +34,8 @@ _RESPONSES: Final = {
     500: "InternalError",
     503: "Unavailable",
 }
+_Generator: Any = SchemaGenerator  # their methods have no types
+_Inspector: Any = AutoSchema
 _log = structlog.get_logger()
 _SUCCESS: Final = {"201": "Created.", "204": "Done; there is nothing to return."}
 _IF_MATCH, _IF_NONE_MATCH = "If-Match", "If-None-Match"
@@ -101,14 +103,13 @@ _ACTIONS: Final = {
 def generate() -> Schema:
     """Describe all views; what drf-spectacular does not understand is logged."""
     with GENERATOR_STATS.silence():
-        generator = SchemaGenerator()  # type: ignore[no-untyped-call]
-        found: Schema = generator.get_schema(public=True)  # type: ignore[no-untyped-call]
+        found: Schema = _Generator().get_schema(public=True)
     for message in (*GENERATOR_STATS._warn_cache, *GENERATOR_STATS._error_cache):
         _log.warning("document_incomplete", why=message)
     return found
 
 
-class ResourceSchema(AutoSchema):
+class ResourceSchema(_Inspector):  # type: ignore[misc]
     """Describes the views of a resource as what they are, and all others as far as it can.
 
     `extend_schema` says more, as drf-spectacular has it.
@@ -138,7 +139,7 @@ class ResourceSchema(AutoSchema):
     def get_summary(self) -> str | None:
         return self._action.summary.format(**self._names) if self._action else None
 
-    def get_description(self) -> str:  # type: ignore[override]
+    def get_description(self) -> str:
         if self._action:
             return self._action.description
         return str(super().get_description())
@@ -150,7 +151,7 @@ class ResourceSchema(AutoSchema):
         return [MERGE_PATCH, json] if self.view.action == "partial_update" else [json]
 
     def _get_paginator(self) -> Any:
-        paginator = super()._get_paginator()  # type: ignore[no-untyped-call]
+        paginator = super()._get_paginator()
         if isinstance(paginator, CursorPages):
             paginator.schema_name = list_name(self.path)
         return paginator
@@ -160,7 +161,7 @@ class ResourceSchema(AutoSchema):
 
     def field_schema(self, field: Any, direction: str = "request") -> Schema:
         """The schema of a value of the field."""
-        schema = self._map_serializer_field(field, direction)
+        schema = self._map_serializer_field(field, direction) or {}
         apart = ("readOnly", "writeOnly", "default", "description", "title")
         return {name: value for name, value in schema.items() if name not in apart}
 
@@ -233,7 +234,7 @@ class ResourceSchema(AutoSchema):
     def _resolve_path_parameters(self, variables: list[str]) -> list[Schema]:
         own = getattr(self.view, "lookup_url_kwarg", None)
         others = [name for name in variables if not self._action or name != own]
-        found: list[Schema] = super()._resolve_path_parameters(others)  # type: ignore[no-untyped-call]
+        found: list[Schema] = super()._resolve_path_parameters(others)
         if len(others) < len(variables):
             words = "The ID. One of another form does not exist: 404."
             schema = {"type": "string", "format": "uuid"}
@@ -242,14 +243,14 @@ class ResourceSchema(AutoSchema):
         return found
 
     def _get_serializer_name(self, serializer: Any, direction: Any, *args: Any) -> str:
-        name = str(super()._get_serializer_name(serializer, direction, *args))  # type: ignore[no-untyped-call]
+        name = str(super()._get_serializer_name(serializer, direction, *args))
         if not isinstance(serializer, ResourceSerializer) or direction != "request":
             return name
         plain = name.removesuffix("Request")
         return f"{plain[7:]}Patch" if plain.startswith("Patched") else f"{plain}Content"
 
-    def _map_serializer_field(self, field: Any, direction: Any, *args: Any) -> Schema | None:  # type: ignore[override]
-        schema: Schema | None = super()._map_serializer_field(field, direction, *args)  # type: ignore[no-untyped-call]
+    def _map_serializer_field(self, field: Any, direction: Any, *args: Any) -> Schema | None:
+        schema: Schema | None = super()._map_serializer_field(field, direction, *args)
         if schema is None:
             return None
         if isinstance(field, StrictLineField):
@@ -260,12 +261,12 @@ class ResourceSchema(AutoSchema):
 
     def _insert_field_validators(self, field: Any, schema: Schema) -> None:
         if not isinstance(field, StrictLineField):
-            super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]
+            super()._insert_field_validators(field, schema)
 
     def _postprocess_serializer_schema(
         self, schema: Schema, serializer: Any, direction: Any
     ) -> Schema:
-        schema = super()._postprocess_serializer_schema(schema, serializer, direction)  # type: ignore[no-untyped-call]
+        schema = super()._postprocess_serializer_schema(schema, serializer, direction)
         if not isinstance(serializer, ResourceSerializer):
             return schema
         model = serializer.Meta.model

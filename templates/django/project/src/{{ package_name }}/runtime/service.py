@@ -18,7 +18,7 @@ from .wsgi import ServiceMiddleware
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from .. import settings
+    from ..settings import Settings as ServiceSettings
 
 _PACKAGE = __name__.partition(".")[0]
 _current: list["Service"] = []
@@ -31,7 +31,7 @@ class Service:
     """
 
     def __init__(
-        self, settings: "settings.Settings | None" = None, checks: Iterable[Check] = ()
+        self, settings: "ServiceSettings | None" = None, checks: Iterable[Check] = ()
     ) -> None:
         self.settings = settings or load_settings()
         self.database = Database(self.settings)
