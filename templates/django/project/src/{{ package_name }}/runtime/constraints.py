@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import IntegrityError, models, transaction
+from django.db import DataError, IntegrityError, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from . import Duplicate, StillReferenced, UnknownReference
+from . import Duplicate, InvalidContent, StillReferenced, UnknownReference
 
 _KEEPING = (models.PROTECT, models.RESTRICT, models.DO_NOTHING)
 
@@ -48,6 +48,8 @@ def storing(database: str) -> Iterator[Write]:
         if explained is error:
             raise
         raise explained from error
+    except (DataError, OverflowError) as error:  # its serializer let it pass
+        raise InvalidContent([((), "A value is outside of what can be stored.")]) from error
 
 
 def _check_now(write: Write, connection: BaseDatabaseWrapper) -> None:

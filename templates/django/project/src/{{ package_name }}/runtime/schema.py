@@ -14,7 +14,7 @@ from pydantic.json_schema import JsonSchemaMode
 from .constraints import is_referred_to, unique_columns
 from .pagination import CursorPages, list_name
 from .parsers import MERGE_PATCH
-from .serializers import ResourceSerializer, StrictLineField
+from .serializers import ResourceSerializer
 from .views import ResourceViewSet
 
 Schema = dict[str, Any]
@@ -253,14 +253,14 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
         schema: Schema | None = super()._map_serializer_field(field, direction, *args)
         if schema is None:
             return None
-        if isinstance(field, StrictLineField):
+        if hasattr(field, "rule"):  # its own JSON Schema says more than its type
             schema.pop("minLength", None)
             mode: JsonSchemaMode = "validation" if direction == "request" else "serialization"
-            schema["pattern"] = field.line.json_schema(mode=mode)["pattern"]
+            schema |= field.rule.json_schema(mode=mode) | {"type": schema["type"]}
         return schema
 
     def _insert_field_validators(self, field: Any, schema: Schema) -> None:
-        if not isinstance(field, StrictLineField):
+        if not hasattr(field, "rule"):
             super()._insert_field_validators(field, schema)
 
     def _postprocess_serializer_schema(

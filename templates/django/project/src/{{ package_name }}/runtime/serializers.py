@@ -14,14 +14,11 @@ from rest_framework import serializers
 from rest_framework.utils.field_mapping import ClassLookupDict
 from rest_framework.validators import UniqueValidator
 
-from .content import Line
+from .content import Line, Text, Timestamp
 from .models import LineField, Record
 
 Row = TypeVar("Row", bound=Record)
 
-_RFC3339 = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _fields: dict[type, dict[str, Any]] = {}
@@ -47,23 +44,41 @@ class StrictCharField(_Strict, serializers.CharField):
         super().__init__(**{"trim_whitespace": False, **options})
 
 
-class StrictLineField(StrictCharField):
+class _Validated(StrictCharField):
+    """Text whose rule is one of `content`, which describes it as well."""
+
+    rule: TypeAdapter[str]
+
+    def to_internal_value(self, data: Any) -> Any:
+        return _validated(self.rule, super().to_internal_value(data))
+
+
+class StrictLineField(_Validated):
     """A line of text; the ASCII white space around it is removed."""
 
     def __init__(self, *, min_length: int = 1, max_length: int = 100, **options: Any) -> None:
         super().__init__(**options | {"allow_blank": min_length == 0})
-        self.line = _line(min_length, max_length)
+        self.rule = _rule(Line, min_length, max_length)
 
-    def to_internal_value(self, data: Any) -> Any:
-        try:
-            return self.line.validate_python(super().to_internal_value(data))
-        except ValidationError as error:
-            raise serializers.ValidationError(error.errors()[0]["msg"]) from None
+
+class StrictTextField(_Validated):
+    """Text of several lines, kept as it is sent."""
+
+    def __init__(self, *, max_length: int = 10_000, **options: Any) -> None:
+        super().__init__(**options)
+        self.rule = _rule(Text, 0 if self.allow_blank else 1, max_length)
 
 
 @cache
-def _line(minimum: int, maximum: int) -> TypeAdapter[str]:
-    return TypeAdapter(Annotated[str, Line(minimum, maximum)])
+def _rule(kind: Any, minimum: int, maximum: int) -> TypeAdapter[str]:
+    return TypeAdapter(Annotated[str, kind(minimum, maximum)])
+
+
+def _validated(rule: TypeAdapter[Any], data: Any) -> Any:
+    try:
+        return rule.validate_python(data)
+    except ValidationError as error:
+        raise serializers.ValidationError(error.errors()[0]["msg"]) from None
 
 
 class StrictEmailField(StrictCharField, serializers.EmailField):
@@ -107,20 +122,18 @@ class StrictDateField(_Strict, serializers.DateField):
     pattern = _DATE
 
 
-class StrictDateTimeField(_Strict, serializers.DateTimeField):
+class StrictDateTimeField(serializers.DateTimeField):
     """A point in time with an offset; shown in UTC, with six digits of a second."""
 
-    pattern = _RFC3339
+    def to_internal_value(self, value: Any) -> datetime:
+        return cast(datetime, _validated(_timestamp, value))
 
-    def to_internal_value(self, data: Any) -> datetime:
-        value = cast(datetime, super().to_internal_value(data))
-        try:
-            return value.astimezone(UTC)
-        except OverflowError:
-            self.fail("overflow", timezone="UTC")
+    def to_representation(self, value: Any) -> str:
+        shown: str = value.astimezone(UTC).isoformat(timespec="microseconds")
+        return shown.replace("+00:00", "Z")
 
-    def to_representation(self, value: datetime) -> str:
-        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+_timestamp: Final[TypeAdapter[datetime]] = TypeAdapter(Timestamp)
 
 
 class StrictUUIDField(_Strict, serializers.UUIDField):
@@ -145,7 +158,7 @@ _MAPPING: Final[dict[Any, Any]] = {
     models.FloatField: StrictFloatField,
     models.IntegerField: StrictIntegerField,
     models.SlugField: StrictSlugField,
-    models.TextField: StrictCharField,
+    models.TextField: StrictTextField,
     models.URLField: StrictURLField,
     models.UUIDField: StrictUUIDField,
     LineField: StrictLineField,
