@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import DataError, IntegrityError, models, transaction
+from django.db import DEFAULT_DB_ALIAS, DataError, IntegrityError, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from . import Duplicate, InvalidContent, StillReferenced, UnknownReference
@@ -44,7 +44,7 @@ def storing(database: str) -> Iterator[Write]:
             if nested:  # what Django checks at the commit would be found too late to explain
                 _check_now(write, connection)
     except IntegrityError as error:
-        explained = _explained(error, write, database)
+        explained = explain(error, write, database)
         if explained is error:
             raise
         raise explained from error
@@ -59,10 +59,13 @@ def _check_now(write: Write, connection: BaseDatabaseWrapper) -> None:
         raise IntegrityError(_FOREIGN_KEY)
 
 
-def _explained(error: IntegrityError, write: Write, database: str) -> Exception:
+def explain(
+    error: IntegrityError, write: Write | None = None, database: str = DEFAULT_DB_ALIAS
+) -> Exception:
     """The exception that tells a client why its write failed; `error` if it could not know."""
+    write = write or Write()
     row = getattr(error, "row", None) or write.row
-    if row is None:
+    if row is None or transaction.get_connection(database).needs_rollback:
         return error
     columns = _reported_unique(error, row, database)
     if columns is not None:

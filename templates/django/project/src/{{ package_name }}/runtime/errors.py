@@ -2,10 +2,10 @@
 
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
-from django.core.exceptions import PermissionDenied
-from django.db import Error
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db import Error, IntegrityError
 from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
@@ -22,6 +22,7 @@ from . import (
     Unavailable,
     UnknownReference,
 )
+from .constraints import explain
 from .database import is_unavailable
 from .http import PROBLEM_CONTENT_TYPE, Problem, invalid_body, problem_of
 from .wsgi import CONTEXT
@@ -47,27 +48,17 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse 
     return problem_response(context["request"], problem_of(known))
 
 
-def answer_bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's response to a request that is suspicious."""
-    return problem_response(request, Problem(400))
-
-
-def answer_permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's response to a client that may not do this."""
-    return problem_response(request, Problem(403, str(exception)))
-
-
-def answer_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's response to a path that does not exist."""
-    return problem_response(request, Problem(404))
+def answer_exception(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's response to an exception that it knows: handler400, 403 and 404."""
+    known = _known(exception, request)
+    return problem_response(request, problem_of(known or Problem(400)))
 
 
 def answer_error(request: HttpRequest) -> HttpResponse:
-    """Django's response to an exception that nobody has handled."""
+    """Django's response to any other exception: handler500."""
     error = sys.exc_info()[1]
-    if not isinstance(error, Exception):
-        return problem_response(request, Problem(500))
-    return problem_response(request, problem_of(_known(error, request) or error))
+    known = _known(error, request) if isinstance(error, Exception) else Problem(500)
+    return problem_response(request, problem_of(known or cast(Exception, error)))
 
 
 def problem_response(request: HttpRequest | Request, problem: Problem) -> HttpResponse:
@@ -82,13 +73,18 @@ def _known(error: Exception, request: HttpRequest | Request) -> Exception | None
     found: Exception | None = error if isinstance(error, _OWN) else None
     match error:
         case Http404():
-            found = Problem(404)
+            found = Problem(404, _message(error))
         case PermissionDenied():
-            found = Problem(403, str(error))
+            found = Problem(403, _message(error))
+        case BadRequest():
+            found = Problem(400, _message(error))
         case ProtectedError() | RestrictedError():
             _, rows = error.args
             names = sorted({row._meta.db_table for row in rows})
             found = StillReferenced(f"It is still referred to by {' and '.join(names)}.")
+        case IntegrityError():
+            explained = explain(error)
+            found = None if explained is error else explained
         case Error() if is_unavailable(error):
             found = Unavailable(str(error))
         case exceptions.ValidationError():
@@ -109,6 +105,11 @@ def _invalid(error: exceptions.ValidationError, request: HttpRequest | Request) 
             errors=[("/".join(map(str, where)), why) for where, why in found],
         )
     return invalid_body(found)
+
+
+def _message(error: Exception) -> str:
+    """What was said when it was raised; Django itself says more than a client may know."""
+    return error.args[0] if error.args and isinstance(error.args[0], str) else ""
 
 
 def _text(detail: Any) -> str:

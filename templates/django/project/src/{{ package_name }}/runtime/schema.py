@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import structlog
@@ -100,6 +101,7 @@ _ACTIONS: Final = {
 }
 
 
+@cache
 def generate() -> Schema:
     """Describe all views; what drf-spectacular does not understand is logged."""
     with GENERATOR_STATS.silence():

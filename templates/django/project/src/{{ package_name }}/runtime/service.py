@@ -39,6 +39,7 @@ class Service:
         self.endpoints = Endpoints(Checks(self.database.checks, checks), self.document)
         self._app = self.behind_endpoints(WSGIHandler())
         _current[:] = [self]
+        _ = self.document.content  # made here, so that no request waits for it
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"

@@ -8,9 +8,7 @@ from . import errors
 
 urlpatterns = [path("", include(f"{__name__.partition('.')[0]}.urls"))]
 
-handler400 = errors.answer_bad_request
-handler403 = errors.answer_permission_denied
-handler404 = errors.answer_not_found
+handler400 = handler403 = handler404 = errors.answer_exception
 handler500 = errors.answer_error
 
 admin.site.site_header = admin.site.site_title = NAME
