@@ -1,10 +1,13 @@
 """What the OpenAPI document says about a handler, attached to the handler itself."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel
+
+from .telemetry import METHODS
 
 if TYPE_CHECKING:
     from .resource import Resource
@@ -46,8 +49,8 @@ def operation(  # noqa: PLR0913
 ) -> Callable[[Handler], Handler]:
     """Describe a handler of your own: `@operation(answer=Receipt, problems=(404,))`.
 
-    The operation gets its ID from the handler's name, the summary and the description from its
-    docstring.
+    The operation gets its ID from the name of the handler, and of its class if that name is a method
+    of HTTP; the summary and the description come from its docstring.
     """
 
     def describe(handler: Handler) -> Handler:
@@ -75,11 +78,19 @@ def operation_of(handler: Callable[..., Any]) -> Operation:
     attached = getattr(handler, _ATTRIBUTE, None)
     if isinstance(attached, Operation):
         return attached
-    name = getattr(handler, "__name__", "handler")
-    first, *others = name.split("_")
-    summary, _, description = (handler.__doc__ or name.replace("_", " ")).strip().partition("\n\n")
+    words = _words(getattr(handler, "__qualname__", "handler"))
+    summary, _, description = (handler.__doc__ or " ".join(words)).strip().partition("\n\n")
     return Operation(
-        first + "".join(part.capitalize() for part in others),
+        words[0] + "".join(word.capitalize() for word in words[1:]),
         " ".join(summary.split()),
         " ".join(description.split()),
     )
+
+
+def _words(name: str) -> list[str]:
+    """The words of a handler's name; those of its class too if it has that of a method of HTTP."""
+    owner, _, own = name.rpartition("<locals>.")[2].rpartition(".")
+    if not (own.startswith("on_") or own.upper() in METHODS):
+        owner = ""
+    words = own.removeprefix("on_").split("_")
+    return words + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", owner).lower().split("_") * bool(owner)
