@@ -49,8 +49,8 @@ def operation(  # noqa: PLR0913
 ) -> Callable[[Handler], Handler]:
     """Describe a handler of your own: `@operation(answer=Receipt, problems=(404,))`.
 
-    The ID comes from the name of the handler, and of its class if that name is a method of HTTP; the
-    summary and the description come from its docstring.
+    The ID comes from the name of the handler, and of its class if that name is a method of HTTP;
+    the summary and the description come from its docstring.
     """
 
     def describe(handler: Handler) -> Handler:

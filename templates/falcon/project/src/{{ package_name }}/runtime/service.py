@@ -17,12 +17,14 @@ from .endpoints import Endpoints
 from .health import Check, Checks
 from .http import PROBLEM_CONTENT_TYPE, Problem, entity_tag, if_match, none_match, problem_of
 from .resource import Page, PageRequest, Resource
-from .settings import Settings, load_settings
+from .settings import load_settings
 from .tables import Record
 from .wsgi import CONTEXT, REJECTED, ServiceMiddleware
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+    from ..settings import Settings
 
 Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
@@ -37,7 +39,7 @@ class Service(App[Request, Response]):
     """
 
     def __init__(
-        self, settings: Settings | None = None, checks: Iterable[Check] = (), **options: Any
+        self, settings: "Settings | None" = None, checks: Iterable[Check] = (), **options: Any
     ) -> None:
         router = _Router()
         super().__init__(middleware=[_Outermost()], router=router, **options)
