@@ -90,7 +90,7 @@ def operation_of(handler: Callable[..., Any]) -> Operation:
 def _words(name: str) -> list[str]:
     """The words of a handler's name; those of its class too if it has that of a method of HTTP."""
     owner, _, own = name.rpartition("<locals>.")[2].rpartition(".")
-    if not (own.startswith("on_") or own.upper() in METHODS):
-        owner = ""
     words = own.removeprefix("on_").split("_")
-    return words + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", owner).lower().split("_") * bool(owner)
+    if owner and (own.startswith("on_") or own.upper() in METHODS):
+        words += re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", owner).lower().split("_")
+    return words

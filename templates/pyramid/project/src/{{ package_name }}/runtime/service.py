@@ -1,4 +1,4 @@
-"""What a service adds to Pyramid, and what its views use."""
+"""The Pyramid application that a service is, and what its views use."""
 
 import re
 from collections import defaultdict
@@ -11,7 +11,7 @@ from pyramid.config import Configurator
 from pyramid.events import NewRequest
 from pyramid.exceptions import ConfigurationError, PredicateMismatch, URLDecodeError
 from pyramid.httpexceptions import HTTPError, HTTPNotFound
-from pyramid.interfaces import IRoutesMapper, ISecurityPolicy
+from pyramid.interfaces import IExecutionPolicy, IRoutesMapper, ISecurityPolicy
 from pyramid.registry import Registry
 from pyramid.request import Request
 from pyramid.response import Response
@@ -42,51 +42,52 @@ Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
 View = Callable[[Request], Any]
 
-_ROUTER: Final = "service.router"
 _PARAMETER = re.compile(r"\{(\w+)(?::[^{}]*(?:\{[^{}]*\}[^{}]*)*)?\}|[*:](\w+)")
 _POLICY: Final = ("permits", "identity", "authenticated_userid")
 
 
 def configure(settings: "Settings | None" = None, checks: Iterable[Check] = ()) -> Configurator:
-    """A configurator of Pyramid whose application is a service.
+    """Create a configurator whose `make_wsgi_app` returns a service.
 
-    Its own configuration is included, so that yours takes precedence over it.
+    What a service needs is configured already, in a way that yours takes precedence over.
     """
-    config = Configurator(package=__name__.partition(".")[0])
-    service = Service(settings or load_settings(), config.registry, checks)
-    config.registry.service = service
-    config.include(service.include)
+    config = _Configurator(package=__name__.partition(".")[0])
+    config.registry.service = Service(settings or load_settings(), config.registry, checks)
+    config.registry.registerUtility(_execute, IExecutionPolicy)
+    config.include(_include)
     return config
 
 
 class Service:
-    """What the views of an application share: `settings`, `database` and `document`."""
+    """Pyramid's router with the service's endpoints, settings and database."""
+
+    router: Router
 
     def __init__(self, settings: "Settings", registry: Registry, checks: Iterable[Check]) -> None:
         self.settings = settings
         self.database = Database(settings)
         self.document = ApiDocument(self.routes)
-        self._registry = registry
+        self.registry = registry
         endpoints = Endpoints(Checks(self.database.checks, checks), self.document)
-        self._middleware = ServiceMiddleware(_serve, settings, endpoints)
+        self._middleware = ServiceMiddleware(self._handle, settings, endpoints)
 
-    def include(self, config: Configurator) -> None:
-        config.add_directive("add_resource", add_resource)
-        config.add_tween(f"{__name__}.enter", under=EXCVIEW)
-        config.add_exception_view(_answer_http_error, context=HTTPError)
-        config.add_exception_view(_answer_undecodable_path, context=URLDecodeError)
-        config.add_exception_view(_answer_error, context=Exception)
-        config.set_default_permission("write")
-        config.set_execution_policy(self._execute)
-        config.action(None, partial(_reject_coroutines, config.registry), order=1000)
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        return self._middleware(environ, start_response)
 
-    def _execute(self, environ: "WSGIEnvironment", router: Router) -> "WSGIApplication":
-        environ[_ROUTER] = router
-        return self._middleware
+    def _handle(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        environ.pop("HTTP_X_VHM_ROOT", None)  # it would move the root of all paths
+        # The body is in memory already; WebOb would copy it to a file.
+        environ["webob.is_body_seekable"] = bool(environ.get("CONTENT_LENGTH"))
+        body: Iterable[bytes] = self.router(environ, start_response)
+        return body
 
     def routes(self) -> Iterator[Route]:
         """Every method of every route, for the OpenAPI document."""
-        mapper = self._registry.queryUtility(IRoutesMapper)
+        mapper = self.registry.queryUtility(IRoutesMapper)
         for route in mapper.get_routes() if mapper else ():
             for method, view in sorted(self._views.get(route.name, {}).items()):
                 if method not in ("HEAD", "OPTIONS") and not isinstance(view, static_view):
@@ -100,13 +101,30 @@ class Service:
     def _views(self) -> Mapping[str, Mapping[str, View]]:
         """The views by route and method; the method is "" for a view that takes any."""
         found: dict[str, dict[str, View]] = defaultdict(dict)
-        for entry in self._registry.introspector.get_category("views") or ():
+        for entry in self.registry.introspector.get_category("views") or ():
             view = entry["introspectable"]
             attribute = view["attr"]
             handler = getattr(view["callable"], attribute) if attribute else view["callable"]
             for method in _methods(view["request_methods"]):
                 found[view["route_name"]].setdefault(method, handler)
         return found
+
+
+class _Configurator(Configurator):  # type: ignore[misc]  # it has no types
+    def make_wsgi_app(self) -> Service:
+        service: Service = self.registry.service
+        service.router = super().make_wsgi_app()
+        return service
+
+
+def _include(config: Configurator) -> None:
+    config.add_directive("add_resource", add_resource)
+    config.add_tween(f"{__name__}.enter", under=EXCVIEW)
+    config.add_exception_view(_answer_http_error, context=HTTPError)
+    config.add_exception_view(_answer_undecodable_path, context=URLDecodeError)
+    config.add_exception_view(_answer_error, context=Exception)
+    config.set_default_permission("write")
+    config.action(None, partial(_reject_coroutines, config.registry), order=1000)
 
 
 def _methods(given: str | Iterable[str] | None) -> tuple[str, ...]:
@@ -204,23 +222,14 @@ def answer_page(request: Request, resource: Resource[Row, Sent], page: Page[Row]
     return resource.show_page(page)
 
 
-def _serve(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-    """Pyramid's own way from a request to its response, but for what a client could make of it."""
-    environ.pop("HTTP_X_VHM_ROOT", None)  # it would move the root of all paths
-    # The body is in memory already; WebOb would copy it to a file.
-    environ["webob.is_body_seekable"] = bool(environ.get("CONTENT_LENGTH"))
-    router = environ[_ROUTER]
+def _execute(environ: "WSGIEnvironment", router: Router) -> "WSGIApplication":
+    """Pyramid's execution policy, but errors of all tweens are answered by exception views."""
     with router.request_context(environ) as request:
         try:
             response = router.invoke_request(request)
-        except (
-            Exception
-        ):  # raised by a tween: those outside of the exception views too are answered
+        except Exception:
             response = request.invoke_exception_view(reraise=True)
-        route = getattr(request, "matched_route", None)
-        if route is not None:
-            environ[CONTEXT].route = _template(route.pattern)
-    return _send(response, environ, start_response)
+    return partial(_send, response)
 
 
 def _send(
@@ -244,9 +253,9 @@ def _template(pattern: str) -> str:
 
 
 def enter(handler: View, registry: Registry) -> View:
-    """The innermost tween: it raises what the middleware has rejected, and errors as exceptions.
+    """The innermost tween: it raises what the middleware has rejected, and errors of views.
 
-    Tweens around it, subscribers and response callbacks see the response to either.
+    So other tweens, subscribers and response callbacks see the response.
     """
 
     def tween(request: Request) -> Response:
@@ -256,7 +265,11 @@ def enter(handler: View, registry: Registry) -> View:
             raise rejected
         if environ["PATH_INFO"].endswith("\n"):  # the pattern of a route would match
             raise NotFound
-        response = handler(request)
+        try:
+            response = handler(request)
+        finally:
+            if request.matched_route is not None:
+                environ[CONTEXT].route = _template(request.matched_route.pattern)
         if isinstance(response, HTTPError):
             raise response
         return response
