@@ -1,1 +1,0 @@
-"""The example resource: `routes` is its face, `store` its data, `openapi.json` its document."""
