@@ -13,7 +13,7 @@ import pytest
 from tests.contract.conftest import NewDatabase, Target
 from tests.contract.items import fresh_name
 from tests.owner.case import Case, replaced
-from tests.owner.cases.fastapi import CASES, GUARDED, PLAIN
+from tests.owner.cases.fastapi import CASES
 from tests.owner.conftest import OwnedProject
 from tests.servers import free_port, wait_until
 
@@ -30,25 +30,9 @@ def only_fastapi(target: Target) -> None:
         pytest.skip("these are FastAPI's own front doors")
 
 
-FORGETFUL = '''\
-"""Who may call: a call that lacks `await`."""
-
-from fastapi import HTTPException
-
-
-async def verify() -> None:
-    raise HTTPException(401)
-
-
-async def check() -> None:
-    verify()
-'''
-
-
 @pytest.mark.contract("O4")
 def test_mypy_finds_a_check_that_forgets_to_await(own: Own) -> None:
-    files = {"{package}/access.py": FORGETFUL, "{package}/orders.py": PLAIN}
-    case = Case("O4", "forgetful", files | {"{package}/app.py": GUARDED}, ask_nothing)
+    case = next(case for case in CASES if case.name == "a coroutine that is dropped")
     ran = own("fastapi", case).run("-m", "mypy")
     assert ran.returncode == 1
     assert 'Value of type "Coroutine[Any, Any, None]" must be used' in ran.stdout

@@ -144,8 +144,6 @@ def ask_of_plain_routes(client: httpx.Client) -> None:
 FORGOTTEN = '''\
 """Who may call: a coroutine that nobody awaits."""
 
-from collections.abc import Awaitable
-
 from fastapi import HTTPException
 
 
@@ -153,15 +151,19 @@ async def verify() -> None:
     raise HTTPException(401)
 
 
-def check() -> Awaitable[None]:
-    return verify()
+{check}
 '''
+FORGETFUL = {
+    "returned": "def check() -> object:\n    return verify()",
+    "dropped": "async def check() -> None:\n    verify()",
+    "dropped in a thread": "def check() -> None:\n    verify()",
+}
 
 
 def ask_of_a_coroutine(client: httpx.Client) -> None:
-    name = fresh_name()
-    assert_problem(client.post("/v1/items", json={"name": name}), 500)
-    assert_problem(client.get("/v1/items"), 500)
+    for _ in range(2):
+        assert_problem(client.post("/v1/items", json={"name": fresh_name()}), 500)
+        assert_problem(client.get("/v1/items"), 500)
     assert client.get("/livez").status_code == 200
 
 
@@ -582,15 +584,18 @@ CASES = [
         )
         for kind in ("def", "async def")
     ),
-    Case(
-        "O4",
-        "a check that nobody awaits",
-        {
-            "{package}/access.py": FORGOTTEN,
-            "{package}/orders.py": PLAIN,
-            "{package}/app.py": GUARDED,
-        },
-        ask_of_a_coroutine,
+    *(
+        Case(
+            "O4",
+            f"a coroutine that is {what}",
+            {
+                "{package}/access.py": FORGOTTEN.format(check=check),
+                "{package}/orders.py": PLAIN,
+                "{package}/app.py": GUARDED,
+            },
+            ask_of_a_coroutine,
+        )
+        for what, check in FORGETFUL.items()
     ),
     Case(
         "O4",
