@@ -24,6 +24,17 @@ def watch() -> None:
     warnings.showwarning = notice
 
 
+def begin() -> None:
+    """Begin to remember, for this request, the coroutines that are dropped."""
+    _found.set([])
+
+
+def check() -> None:
+    """Raise an error if a coroutine was dropped since `begin`."""
+    if found := _found.get():
+        raise RuntimeError(found[0])
+
+
 @contextmanager
 def all_awaited() -> Iterator[None]:
     """Raise an error at the end of the block if a coroutine was dropped in it."""
