@@ -185,16 +185,12 @@ def read_query(request: Request, resource: Resource[Row, Sent]) -> PageRequest:
 
 def read_content(request: Request, resource: Resource[Row, Sent]) -> Sent:
     """The request's body as the content of a resource."""
-    headers = request.headers
-    return resource.read(headers.get("Content-Type"), headers.get("Content-Encoding"), request.body)
+    return resource.read(*_body(request))
 
 
 def read_patch(request: Request, resource: Resource[Row, Sent]) -> dict[str, Any]:
     """The request's body as a merge patch: the fields that it sets."""
-    headers = request.headers
-    return resource.read_patch(
-        headers.get("Content-Type"), headers.get("Content-Encoding"), request.body
-    )
+    return resource.read_patch(*_body(request))
 
 
 def read_revisions(request: Request) -> frozenset[str] | None:
@@ -303,6 +299,12 @@ def _template(parts: tuple[str, ...]) -> str:
         f"/{{{part[1:-1].partition(':')[0]}}}" if part.startswith("<") else f"/{part}"
         for part in parts
     )
+
+
+def _body(request: Request) -> tuple[str | None, str | None, bytes]:
+    """The body after its type and its encoding."""
+    headers = request.headers
+    return headers.get("Content-Type"), headers.get("Content-Encoding"), request.body
 
 
 def _tags(request: Request, name: str) -> str | None:
