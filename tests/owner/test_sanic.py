@@ -61,7 +61,7 @@ def test_the_test_client_gets_what_a_client_gets(tmp_path: Path, database: objec
 
 
 @pytest.mark.contract("O8")
-def test_the_test_client_gets_what_a_client_gets(target: Target, own: Own) -> None:
+def test_the_test_client_gets_what_a_client_gets(own: Own) -> None:
     case = Case(
         "O8",
         "test client",
@@ -77,7 +77,7 @@ def test_the_test_client_gets_what_a_client_gets(target: Target, own: Own) -> No
 @pytest.mark.contract("O9")
 @pytest.mark.parametrize("options", [(), ("--single-process",), ("--dev",)], ids=" ".join)
 def test_the_command_line_serves_the_service(
-    target: Target, own: Own, new_database: NewDatabase, options: tuple[str, ...]
+    own: Own, new_database: NewDatabase, options: tuple[str, ...]
 ) -> None:
     project = own("sanic", Case("O9", "command line", {}, ask_nothing))
     database = new_database()
@@ -85,7 +85,7 @@ def test_the_command_line_serves_the_service(
     port = free_port()
     command = ["-m", "sanic", "stock_keeper.app:create_app", "--factory", "--port", str(port)]
     server = subprocess.Popen(
-        [project.project.python, *command, *options],
+        [project._python, *command, *options],
         cwd=project.folder,
         env=plain_environment() | project.project.surroundings | {"DATABASE_URL": database.url},
         stdout=subprocess.PIPE,
@@ -114,7 +114,7 @@ def test_the_command_line_serves_the_service(
 
 @pytest.mark.contract("O13")
 def test_a_task_after_a_response_is_completed_before_the_service_ends(
-    target: Target, own: Own, new_database: NewDatabase
+    own: Own, new_database: NewDatabase
 ) -> None:
     """A job is ended, and does not delay the end."""
     (case,) = (case for case in CASES if case.line == "O13")

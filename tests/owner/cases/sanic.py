@@ -405,6 +405,7 @@ import sentry_sdk
 from sanic import HTTPResponse, Request, Sanic, json
 from sanic_ext import Extend
 from sanic_jwt import Initialize, exceptions
+from sentry_sdk.types import Event, Hint
 
 
 class Clock:
@@ -429,7 +430,7 @@ async def fail(request: Request) -> HTTPResponse:
 
 
 def add(app: Sanic) -> None:
-    sentry_sdk.init(before_send=count)
+    sentry_sdk.init("http://key@127.0.0.1:1/1", before_send=count)
     app.config.CORS_ORIGINS = "https://app.example.com"
     app.config.CORS_EXPOSE_HEADERS = "ETag"
     Extend(app)
@@ -443,12 +444,12 @@ def add(app: Sanic) -> None:
 reports: list[object] = []
 
 
-def count(event: object, hint: object) -> None:
-    reports.append(event)
+def count(event: Event, hint: Hint) -> None:
+    reports.extend(one["mechanism"]["type"] for one in event["exception"]["values"])
 
 
 async def get_reports(request: Request) -> HTTPResponse:
-    return json(len(reports))
+    return json(reports)
 '''
 
 
@@ -477,7 +478,7 @@ def ask_of_extensions(client: httpx.Client) -> None:
     me = client.get("/auth/verify", headers={"Authorization": f"Bearer {token}"})
     assert me.json() == {"valid": True}
     assert_problem(client.get("/fail"), 500)
-    assert client.get("/reports").json() == 1, "the error was not reported"
+    assert "sanic" in client.get("/reports").json(), "the error was not reported"
     assert "/docs/redoc" not in client.get("/openapi.json").text
     assert client.get("/livez").status_code == 200
 

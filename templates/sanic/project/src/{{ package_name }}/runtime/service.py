@@ -1,7 +1,7 @@
 """The Sanic application that a service is built on, and what its handlers use."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from logging import getLogger
@@ -95,17 +95,17 @@ class Service(Sanic[Config, SimpleNamespace]):
         self.before_server_stop(_drain)
         self.after_server_stop(_stop)
 
-    async def in_thread(
+    def in_thread(
         self,
         call: Callable[Arguments, Result],
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
-    ) -> Result:
+    ) -> Coroutine[Any, Any, Result]:
         """Run a blocking call, such as a store's, in a thread.
 
         Raises `Unavailable` if it takes longer than DATABASE_TIMEOUT_SECONDS.
         """
-        return await self._threads.run(call, *args, **kwargs)
+        return self._threads.run(call, *args, **kwargs)
 
     def routes(self) -> Iterator[Route]:
         """Every method of every route, for the OpenAPI document."""
@@ -123,17 +123,12 @@ class Service(Sanic[Config, SimpleNamespace]):
             return _template(request.route.parts)
         return self._endpoints.route_of(context_of(request).path)
 
-    async def handle_request(self, request: sanic.Request) -> None:
+    def handle_request(self, request: sanic.Request) -> Coroutine[Any, Any, None]:
         """Answer a request; those for the endpoints never reach middleware or handlers."""
         path = context_of(request).path
-        if not self._endpoints.has(path):
-            await super().handle_request(request)
-            return
-        try:
-            response = await self._reply(request.method, path)
-        except Exception as error:
-            response = problem_response(request, error)
-        await _send(request, response)
+        if self._endpoints.has(path):
+            return self._answer_endpoint(request, path)
+        return super().handle_request(request)
 
     async def handle_exception(
         self, request: sanic.Request, exception: BaseException, run_middleware: bool = True
@@ -166,12 +161,18 @@ class Service(Sanic[Config, SimpleNamespace]):
         finally:
             tasks.discard(current)
 
-    async def _reply(self, method: str, path: str) -> HTTPResponse:
-        if not self._endpoints.blocks(path):
-            reply = self._endpoints.reply(method, path)
-        else:
-            reply = await self._probe_threads.run(self._endpoints.reply, method, path)
-        return HTTPResponse(reply.body, reply.status, dict(reply.headers), reply.content_type)
+    async def _answer_endpoint(self, request: sanic.Request, path: str) -> None:
+        reply_to, method = self._endpoints.reply, request.method
+        try:
+            if self._endpoints.blocks(path):
+                reply = await self._probe_threads.run(reply_to, method, path)
+            else:
+                reply = reply_to(method, path)
+            headers, content_type = dict(reply.headers), reply.content_type
+            response = HTTPResponse(reply.body, reply.status, headers, content_type)
+        except Exception as error:
+            response = problem_response(request, error)
+        await _send(request, response)
 
 
 Request: TypeAlias = sanic.Request[Service, SimpleNamespace]
@@ -184,16 +185,12 @@ def read_query(request: Request, resource: Resource[Row, Sent]) -> PageRequest:
 
 def read_content(request: Request, resource: Resource[Row, Sent]) -> Sent:
     """The request's body as the content of a resource."""
-    headers = request.headers
-    return resource.read(headers.get("Content-Type"), headers.get("Content-Encoding"), request.body)
+    return resource.read(*_body(request))
 
 
 def read_patch(request: Request, resource: Resource[Row, Sent]) -> dict[str, Any]:
     """The request's body as a merge patch: the fields that it sets."""
-    headers = request.headers
-    return resource.read_patch(
-        headers.get("Content-Type"), headers.get("Content-Encoding"), request.body
-    )
+    return resource.read_patch(*_body(request))
 
 
 def read_revisions(request: Request) -> frozenset[str] | None:
@@ -302,6 +299,12 @@ def _template(parts: tuple[str, ...]) -> str:
         f"/{{{part[1:-1].partition(':')[0]}}}" if part.startswith("<") else f"/{part}"
         for part in parts
     )
+
+
+def _body(request: Request) -> tuple[str | None, str | None, bytes]:
+    """The body after its type and its encoding."""
+    headers = request.headers
+    return headers.get("Content-Type"), headers.get("Content-Encoding"), request.body
 
 
 def _tags(request: Request, name: str) -> str | None:

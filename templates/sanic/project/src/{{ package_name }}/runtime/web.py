@@ -30,6 +30,7 @@ class ServiceHttp(Http):
     __slots__ = ("context",)
 
     context: RequestContext | None
+    protocol: "Protocol"
 
     def init_for_request(self) -> None:
         super().init_for_request()  # type: ignore[no-untyped-call]
@@ -58,7 +59,7 @@ class ServiceHttp(Http):
         return data
 
     async def http1_response_header(self, data: bytes, end_stream: bool) -> None:
-        context, status = context_of(self.request), self.response.status
+        context, status = self.context or context_of(self.request), self.response.status
         if draining.is_set():
             self.keep_alive = False  # the client's next request goes to another replica
         self.response.headers["X-Request-ID"] = context.request_id
@@ -76,16 +77,12 @@ class ServiceHttp(Http):
     def finish(self, status: int) -> None:
         """Count and log the request in progress, if there is one."""
         if self.context is not None:
-            self.context.route = self._app.route_of(self.request)
+            self.context.route = self.protocol.app.route_of(self.request)
             telemetry.finish(self.context, status)
             self.context = None
 
-    @property
-    def _app(self) -> "Service":
-        return cast("Service", self.protocol.app)
-
     def _check(self) -> None:
-        headers, settings = self.request.headers, self._app.settings
+        headers, settings = self.request.headers, self.protocol.app.settings
         # Methods are case-sensitive, and two hosts would be read differently by a proxy.
         if not self.request.method.isupper() or len(headers.getall("Host", ())) > 1:
             raise Problem(400)
@@ -97,7 +94,7 @@ class ServiceHttp(Http):
         self._check_size()
 
     def _check_size(self) -> None:
-        if (self.request_bytes or 0) > self._app.settings.max_body_bytes:
+        if (self.request_bytes or 0) > self.protocol.app.settings.max_body_bytes:
             if self.expecting_continue:  # the client will not send the body
                 self.expecting_continue, self.request_body = False, None
             raise Problem(413)
