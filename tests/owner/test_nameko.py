@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -13,7 +12,7 @@ from tests.owner.case import Case
 from tests.owner.cases.nameko import ROOMS_AND_BOOKINGS, added, check
 from tests.owner.conftest import OwnedProject
 from tests.servers import free_port, wait_until
-from tests.services import PACKAGE, plain_environment
+from tests.services import PACKAGE
 
 pytestmark = [pytest.mark.beside("rabbitmq"), pytest.mark.any_database]
 
@@ -114,20 +113,13 @@ def test_namekos_shell_calls_the_service(
 ) -> None:
     """As the README says: with an old setuptools, which the service itself does not need."""
     project = own(target.framework, Case("O9", "a shell", packages=("setuptools<81",)))
-    command = "import sys; from nameko.cli.main import main; sys.argv[0] = 'nameko'; main()"
+    typed = "print('found', n.rpc.items.list(limit=1))\n"
+    command = f"import io, sys; sys.stdin = io.StringIO({typed!r})"
+    command += "; from nameko.cli.main import main; main()"
+    broker = project.project.surroundings["AMQP_URL"]
     with project.served(new_database()) as service:
         wait_until(lambda: service.http.get("/readyz").status_code == 200, 20, "ready")
-        environment = plain_environment() | dict(project.project.surroundings)
-        shell = subprocess.run(
-            [project.project.python, "-c", command, "shell", "--broker", environment["AMQP_URL"]],
-            cwd=project.folder,
-            env=environment,
-            input="print('found', n.rpc.items.list(limit=1))\n",
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        shell = project.run("-c", command, "shell", "--broker", broker)
     assert "found {'items': [" in shell.stdout, shell.stdout + shell.stderr
 
 
