@@ -801,7 +801,8 @@ def report(name: str) -> None:
 
 class Reports(APIView):
     def post(self, request: Request) -> Response:
-        Thread(target=report, args=(request.data["name"],)).start()
+        # Not a daemon, which the server's own threads are: the process waits for it.
+        Thread(target=report, args=(request.data["name"],), daemon=False).start()
         return Response(status=202)
 '''
 
