@@ -777,6 +777,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from .items.models import Item
 from .runtime.database import bounded
 from .runtime.lifecycle import draining
 
@@ -787,16 +788,12 @@ def start() -> None:
 
 def tidy() -> None:
     """Delete what is worn out, now and then."""
-    from .items.models import Item
-
     while not draining.wait(0.2):
         with bounded(30):
             Item.objects.filter(name__startswith="worn").delete()
 
 
 def report(name: str) -> None:
-    from .items.models import Item
-
     time.sleep(1)
     with bounded(30):
         Item.objects.create(name=name)
@@ -804,16 +801,22 @@ def report(name: str) -> None:
 
 class Reports(APIView):
     def post(self, request: Request) -> Response:
-        Thread(target=report, args=(request.data["name"],)).start()
+        # Not a daemon, which the server's own threads are: the process waits for it.
+        Thread(target=report, args=(request.data["name"],), daemon=False).start()
         return Response(status=202)
 '''
 
 BESIDE_APP = replaced(
-    ("from .health import CHECKS\n", "from .beside import start\nfrom .health import CHECKS\n"),
     (
         "    return Service(settings, CHECKS)\n",
-        "    app = Service(settings, CHECKS)\n    start()\n    return app\n",
+        "    app = Service(settings, CHECKS)\n\n"
+        "    from .beside import start  # models can be imported now that Django is set up\n\n"
+        "    start()\n    return app\n",
     ),
+)
+
+REPORTS = with_paths(
+    'path("v1/reports", Reports.as_view())', imports="from .beside import Reports\n"
 )
 
 
@@ -833,6 +836,38 @@ def ask_of_work_beside(client: httpx.Client) -> None:
         "the task's work",
     )
 
+
+# What the service's own tests have to notice.
+_PATHS = '        document["paths"] = generated["paths"] | document["paths"]\n'
+BREAKS: dict[str, dict[str, Edit]] = {
+    "an operation is missing": {
+        "{package}/runtime/document.py": replaced(
+            (
+                _PATHS,
+                '        for path in generated["paths"].values():\n'
+                '            path.pop("patch", None)\n' + _PATHS,
+            )
+        )
+    },
+    "a field is missing": {
+        "{package}/runtime/document.py": replaced(
+            (
+                _PATHS,
+                '        for schema in generated["components"]["schemas"].values():\n'
+                '            schema["properties"].pop("quantity", None)\n' + _PATHS,
+            )
+        )
+    },
+    "a resource is left over": {
+        "{package}/runtime/document.py": replaced(
+            (
+                _PATHS,
+                '        generated["paths"]["/v1/ghosts"] = dict(generated["paths"]["/v1/items"])\n'
+                + _PATHS,
+            )
+        )
+    },
+}
 
 CASES = [
     Case("O1 O2 O3 R7 R9", "rooms and bookings", ROOMS_AND_BOOKINGS, ask_of_rooms_and_bookings),
@@ -941,9 +976,7 @@ CASES = [
         {
             "{package}/beside.py": BESIDE,
             "{package}/app.py": BESIDE_APP,
-            "{package}/urls.py": with_paths(
-                'path("v1/reports", Reports.as_view())', imports="from .beside import Reports\n"
-            ),
+            "{package}/urls.py": REPORTS,
         },
         ask_of_work_beside,
     ),
