@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from pyramid.config import Configurator
 from pyramid.events import NewRequest
 from pyramid.exceptions import ConfigurationError, PredicateMismatch, URLDecodeError
-from pyramid.httpexceptions import HTTPError, HTTPNotFound
+from pyramid.httpexceptions import HTTPError, HTTPException, HTTPNotFound
 from pyramid.interfaces import IExecutionPolicy, IRoutesMapper, ISecurityPolicy
 from pyramid.registry import Registry
 from pyramid.request import Request
@@ -114,6 +114,7 @@ class _Configurator(Configurator):  # type: ignore[misc]  # it has no types
     def make_wsgi_app(self) -> Service:
         service: Service = self.registry.service
         service.router = super().make_wsgi_app()
+        service.router.handle_request = _answering(service.router.handle_request)
         return service
 
 
@@ -209,9 +210,9 @@ def answer(
     response = request.response
     if status != 200:
         response.status = status
-    response.headers["ETag"] = tag
+    response.headerlist.append(("ETag", tag))
     if location is not None:
-        response.headers["Location"] = location
+        response.headerlist.append(("Location", location))
     return resource.show(row)
 
 
@@ -222,14 +223,22 @@ def answer_page(request: Request, resource: Resource[Row, Sent], page: Page[Row]
     return resource.show_page(page)
 
 
-def _execute(environ: "WSGIEnvironment", router: Router) -> "WSGIApplication":
-    """Pyramid's execution policy, but errors of all tweens are answered by exception views."""
-    with router.request_context(environ) as request:
+def _answering(handle: View) -> View:
+    """Have exception views answer the errors of all tweens, also of those outside of them."""
+
+    def answered(request: Request) -> Response:
         try:
-            response = router.invoke_request(request)
+            return handle(request)
         except Exception:
-            response = request.invoke_exception_view(reraise=True)
-    return partial(_send, response)
+            return request.invoke_exception_view(reraise=True)
+
+    return answered
+
+
+def _execute(environ: "WSGIEnvironment", router: Router) -> "WSGIApplication":
+    """The execution policy: that of Pyramid, with relative addresses."""
+    with router.request_context(environ) as request:
+        return partial(_send, router.invoke_request(request))
 
 
 def _send(
@@ -237,9 +246,11 @@ def _send(
 ) -> Iterable[bytes]:
     """Send a response; WebOb itself would make a relative Location absolute."""
     body: Iterable[bytes]
-    if response.conditional_response or response.location is None:
+    if getattr(response, "conditional_response", True):  # such as a file, with its ranges
         body = response(environ, start_response)
         return body
+    if isinstance(response, HTTPException):
+        response.prepare(environ)
     start_response(response.status, response.headerlist)
     body = response.app_iter
     return EmptyResponse(body) if environ["REQUEST_METHOD"] == "HEAD" else body
