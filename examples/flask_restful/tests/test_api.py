@@ -1,15 +1,16 @@
-"""What is Flask-RESTful's own: its Api, its resources, its arguments."""
+"""What is particular to Flask-RESTful: its Api, its resources and its arguments."""
 
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from flask import Flask, Response
-from flask_restful import Resource
+from flask_restful import Resource, abort
 
-from stock_keeper.api import Resources
 from stock_keeper.app import create_app
-from stock_keeper.runtime.settings import Settings
+from stock_keeper.runtime.api import Api, QueryParser
+from stock_keeper.runtime.http import Problem
+from stock_keeper.settings import Settings
 
 
 class OutOfTea(Exception):
@@ -23,14 +24,17 @@ class Pot(Resource):
     def put(self) -> None:
         raise RuntimeError("kettle")
 
+    def delete(self) -> None:
+        abort(403, message="not yours")
+
 
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     app = create_app(settings)
-    Resources(app).add_resource(Pot, "/pot")
+    Api(app).add_resource(Pot, "/pot")
     app.register_error_handler(OutOfTea, lambda error: Response("none left", status=418))
     yield app
-    app.extensions["database"].close()
+    app.database.close()  # type: ignore[attr-defined]
 
 
 def test_a_handler_of_flask_answers_what_a_resource_raises(app: Flask) -> None:
@@ -47,13 +51,23 @@ def test_an_error_of_a_resource_stays_inside(app: Flask) -> None:
     assert "kettle" not in answer.text
 
 
-def test_every_argument_that_is_wrong_is_named(client: httpx.Client) -> None:
-    refused = client.get("/v1/items?limit=0&cursor=abc")
-    assert refused.status_code == 422
-    assert {error["pointer"] for error in refused.json()["errors"]} == {"limit", "cursor"}
+def test_every_argument_that_is_wrong_is_named(app: Flask) -> None:
+    parser = QueryParser()
+    parser.add_argument("limit", type=int)
+    parser.add_argument("since", type=int)
+    with app.test_request_context("/?limit=x&since=y"), pytest.raises(Problem) as caught:
+        parser.parse_args()
+    assert caught.value.status == 422
+    assert {error["pointer"] for error in caught.value.errors} == {"limit", "since"}
 
 
-@pytest.mark.parametrize("query", ["limit=1&limit=1", "x=1&x=2", "limit=1%0a", "limit=%2B1"])
+def test_what_abort_says_is_not_lost(app: Flask) -> None:
+    with httpx.Client(transport=httpx.WSGITransport(app), base_url="http://test") as client:
+        answer = client.delete("/pot")
+    assert (answer.status_code, answer.json()["detail"]) == (403, "not yours")
+
+
+@pytest.mark.parametrize("query", ["limit=1&limit=1", "x=1", "limit=1%0a", "limit=%2B1"])
 def test_an_argument_is_taken_exactly(client: httpx.Client, query: str) -> None:
     refused = client.get(f"/v1/items?{query}")
     assert refused.status_code == 422

@@ -11,7 +11,7 @@ import pytest
 
 from stock_keeper.app import create_app
 from stock_keeper.runtime.database import Database
-from stock_keeper.runtime.settings import Settings
+from stock_keeper.settings import Settings
 
 ClientOf = Callable[[Settings], AbstractContextManager[httpx.Client]]
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL")
@@ -28,6 +28,15 @@ def postgresql_schema() -> Iterator[str]:
             yield f"{POSTGRES_URL}{joint}options={quote(f'-csearch_path={name}')}"
         finally:
             connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_environment() -> Iterator[None]:
+    """No setting of the shell that runs the tests reaches the service."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in Settings.model_fields:
+            environment.delenv(name.upper(), raising=False)
+        yield
 
 
 @pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES_URL else [])])
@@ -68,16 +77,9 @@ def database(settings: Settings, migrated_file: Path) -> Iterator[Database]:
     database.close()
 
 
-class Broker:
-    """Stands in for the broker where a test needs none: it answers."""
-
-    def answers(self) -> bool:
-        return True
-
-
 @pytest.fixture(autouse=True)
 def broker_url(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The address of the broker: TEST_AMQP_URL, or one where nobody answers."""
+    """The address of the broker: TEST_AMQP_URL, or one where nothing answers."""
     url = os.environ.get("TEST_AMQP_URL", "amqp://me:secret@127.0.0.1:1/")
     monkeypatch.setenv("AMQP_URL", url)
     return url
@@ -85,14 +87,14 @@ def broker_url(monkeypatch: pytest.MonkeyPatch) -> str:
 
 @contextmanager
 def connect(settings: Settings) -> Iterator[httpx.Client]:
-    """A client of a service with these settings, in this process."""
-    service = create_app(settings)
-    service.web.config["messaging"] = Broker()
-    service.web.extensions.all.setup()
-    transport = httpx.WSGITransport(service.server.get_wsgi_app())
-    with httpx.Client(transport=transport, base_url="http://test") as client:
-        yield client
-    service.database.close()
+    """A client of a service with these settings, in this process; its broker answers."""
+    app = create_app(settings)
+    with pytest.MonkeyPatch.context() as broker:
+        broker.setattr(app.messaging, "answers", lambda: True)
+        transport = httpx.WSGITransport(app)
+        with httpx.Client(transport=transport, base_url="http://test") as client:
+            yield client
+    app.database.close()
 
 
 @pytest.fixture

@@ -10,16 +10,29 @@ import pytest
 from nameko.exceptions import MalformedRequest, RemoteError
 from nameko.standalone.rpc import ServiceRpcProxy
 from nameko.testing.services import entrypoint_waiter, worker_factory
-from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-from stock_keeper.app import Service, Settings, create_app
-from stock_keeper.items.service import AnnouncedItems, ItemContent, Items
-from stock_keeper.runtime import Duplicate, NotFound, Unavailable, messaging, outbox
+from stock_keeper.app import create_app
+from stock_keeper.items.model import ITEMS, Item, ItemContent
+from stock_keeper.items.service import Items
+from stock_keeper.runtime import (
+    Duplicate,
+    InvalidContent,
+    NotFound,
+    StillReferenced,
+    Unavailable,
+    UnknownReference,
+    messaging,
+    outbox,
+)
 from stock_keeper.runtime.database import Database
 from stock_keeper.runtime.http import Problem
 from stock_keeper.runtime.messaging import Call, Calls, InternalError, Invalid, Subscription
-from stock_keeper.runtime.outbox import Outbox
+from stock_keeper.runtime.outbox import AnnouncedStore, Outbox
+from stock_keeper.runtime.service import Service
+from stock_keeper.settings import Settings
+
+Store = AnnouncedStore[Item, ItemContent]
 
 
 @pytest.fixture
@@ -28,9 +41,9 @@ def events(database: Database) -> Outbox:
 
 
 @pytest.fixture
-def items(database: Database, events: Outbox) -> Items:
+def items(database: Database) -> Items:
     """The service class with the store that it has in production."""
-    service: Items = worker_factory(Items, store=AnnouncedItems(database, events))
+    service: Items = worker_factory(Items, items=Store(ITEMS, database))
     return service
 
 
@@ -47,27 +60,34 @@ def sent_by(events: Outbox) -> list[Any]:
 
 
 def test_an_item_is_created_found_listed_and_deleted(items: Items) -> None:
-    created = items.create("bolt", 7)
+    created = items.create(name="bolt", quantity=7)
     assert (created["name"], created["quantity"]) == ("bolt", 7)
     assert items.get(created["id"]) == created
     assert items.list() == {"items": [created], "next_cursor": None}
+    assert items.replace(created["id"], name="nut")["quantity"] == 0
+    assert items.patch(created["id"], quantity=8)["name"] == "nut"
     items.delete(created["id"])
     with pytest.raises(NotFound):
         items.get(created["id"])
 
 
 def test_a_walk_over_the_pages_sees_each_item_once(items: Items) -> None:
-    names = [items.create(f"item {number}")["name"] for number in range(5)]
+    names = [items.create(name=f"item {number}")["name"] for number in range(5)]
     first = items.list(limit=3)
     second = items.list(limit=3, cursor=first["next_cursor"])
     assert [item["name"] for item in first["items"] + second["items"]] == names
 
 
-@pytest.mark.parametrize("arguments", [("",), ("x", "7"), ("x", True), (7,)])
-def test_what_is_not_an_item_is_refused(items: Items, arguments: tuple[Any, ...]) -> None:
-    with pytest.raises(ValidationError) as caught:
-        items.create(*arguments)
-    assert isinstance(messaging.public_error(caught.value), Invalid)
+@pytest.mark.parametrize(
+    "fields",
+    [{"name": ""}, {"name": "x", "quantity": "7"}, {"name": "x", "quantity": True}, {"name": 7}],
+)
+def test_what_is_not_an_item_is_rejected(items: Items, fields: dict[str, Any]) -> None:
+    with pytest.raises(Problem) as caught:
+        items.create(**fields)
+    told = messaging.public_error(caught.value)
+    assert isinstance(told, Invalid)
+    assert "/name" in str(told) or "/quantity" in str(told)
 
 
 def test_a_page_that_cannot_be_is_refused(items: Items) -> None:
@@ -76,19 +96,37 @@ def test_a_page_that_cannot_be_is_refused(items: Items) -> None:
     assert "limit" in str(messaging.public_error(caught.value))
 
 
-def test_a_caller_learns_nothing_of_the_inside() -> None:
-    assert isinstance(messaging.public_error(Duplicate("taken")), Duplicate)
-    with capture_logs() as lines:
-        told = messaging.public_error(KeyError("secret"))
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (UnknownReference(["room_id"]), "/room_id: It refers to nothing that exists."),
+        (InvalidContent([(("seats",), "too many")]), "/seats: too many"),
+        (Problem(403, "not yours"), "not yours"),
+    ],
+)
+def test_a_client_is_told_what_it_can_do_about(error: Exception, message: str) -> None:
+    told = messaging.public_error(error)
+    assert (type(told), str(told)) == (Invalid, message)
+
+
+def test_a_client_learns_nothing_of_the_inside(caplog: pytest.LogCaptureFixture) -> None:
+    for public in (Duplicate("taken"), StillReferenced("in use")):
+        assert messaging.public_error(public) is public
+    told = messaging.public_error(KeyError("secret"))
     assert isinstance(told, InternalError)
     assert "secret" not in str(told)
-    assert lines[0]["event"] == "unhandled_error"
+    assert [record.getMessage() for record in caplog.records] == ["unhandled_error"]
+
+
+def test_an_error_that_a_method_expects_is_passed_on() -> None:
+    expected = LookupError("closed")
+    assert messaging.public_error(expected, (LookupError,)) is expected
 
 
 def test_an_event_is_stored_with_its_item_or_not_at_all(items: Items, events: Outbox) -> None:
-    created = items.create("bolt")
+    created = items.create(name="bolt")
     with pytest.raises(Duplicate):
-        items.create("bolt")
+        items.create(name="bolt")
     (event,) = sent_by(events)
     assert (event.service, event.event) == ("items", "item_created")
     assert event.data["item"] == created
@@ -96,7 +134,7 @@ def test_an_event_is_stored_with_its_item_or_not_at_all(items: Items, events: Ou
 
 
 def test_what_could_not_be_sent_waits_in_its_order(items: Items, events: Outbox) -> None:
-    names = [items.create(f"item {number}")["name"] for number in range(3)]
+    names = [items.create(name=f"item {number}")["name"] for number in range(3)]
     seen: list[str] = []
 
     def fail_at_the_second(batch: Sequence[Any], arrived: Callable[[Any], None]) -> None:
@@ -114,12 +152,12 @@ def test_more_events_than_go_together_are_all_sent(
     monkeypatch: pytest.MonkeyPatch, items: Items, events: Outbox
 ) -> None:
     monkeypatch.setattr(outbox, "_BATCH", 2)
-    names = [items.create(f"item {number}")["name"] for number in range(5)]
+    names = [items.create(name=f"item {number}")["name"] for number in range(5)]
     assert [event.data["item"]["name"] for event in sent_by(events)] == names
 
 
 def test_two_senders_do_not_send_the_same(items: Items, events: Outbox, database: Database) -> None:
-    items.create("bolt")
+    items.create(name="bolt")
     others: list[Any] = []
     events.send(lambda *_: others.extend(sent_by(Outbox(database))))
     assert others == []
@@ -128,7 +166,7 @@ def test_two_senders_do_not_send_the_same(items: Items, events: Outbox, database
 def test_what_a_sender_that_died_has_claimed_is_sent_by_another(
     monkeypatch: pytest.MonkeyPatch, items: Items, events: Outbox
 ) -> None:
-    items.create("bolt")
+    items.create(name="bolt")
     monkeypatch.setattr(outbox, "CLAIM_SECONDS", -1)
     assert len(events._claim()) == 1
     assert len(sent_by(events)) == 1
@@ -216,7 +254,7 @@ def test_a_call_goes_through_the_broker_and_back(running: Service, broker_url: s
 
 
 def test_the_event_of_a_new_item_reaches_its_handler(running: Service) -> None:
-    store = AnnouncedItems(running.database, running.config["outbox"])
+    store = Store(ITEMS, running.database)
     name = uuid4().hex
     (container,) = running.messaging.containers
 
@@ -226,4 +264,4 @@ def test_the_event_of_a_new_item_reaches_its_handler(running: Service) -> None:
     with entrypoint_waiter(container, "on_item_created", timeout=10, callback=is_mine) as seen:
         store.create(ItemContent(name=name))
     assert seen.get() is None
-    assert sent_by(running.config["outbox"]) == []
+    assert sent_by(Outbox(running.database)) == []

@@ -21,8 +21,8 @@ from sanic import Sanic
 
 from stock_keeper.app import create_app
 from stock_keeper.runtime.database import Database
-from stock_keeper.runtime.server import Protocol
-from stock_keeper.runtime.settings import Settings
+from stock_keeper.runtime.web import Protocol
+from stock_keeper.settings import Settings
 
 ClientOf = Callable[[Settings], AbstractContextManager[httpx.Client]]
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL")
@@ -39,6 +39,15 @@ def postgresql_schema() -> Iterator[str]:
             yield f"{POSTGRES_URL}{joint}options={quote(f'-csearch_path={name}')}"
         finally:
             connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_environment() -> Iterator[None]:
+    """No setting of the shell that runs the tests reaches the service."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in Settings.model_fields:
+            environment.delenv(name.upper(), raising=False)
+        yield
 
 
 @pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES_URL else [])])
@@ -89,7 +98,7 @@ async def serving(settings: Settings) -> AsyncIterator[int]:
     await server.startup()
     await server.before_start()
     yield listener.getsockname()[1]
-    await app.ctx.stream.end(seconds=2)
+    await server.before_stop()
     server.close()
     for connection in tuple(server.connections):
         connection.close_if_idle()

@@ -21,7 +21,7 @@ import pytest
 from stock_keeper.app import create_app
 from stock_keeper.runtime.database import Database
 from stock_keeper.runtime.server import http_server
-from stock_keeper.runtime.settings import Settings
+from stock_keeper.settings import Settings
 
 ClientOf = Callable[[Settings], AbstractContextManager[httpx.Client]]
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL")
@@ -38,6 +38,15 @@ def postgresql_schema() -> Iterator[str]:
             yield f"{POSTGRES_URL}{joint}options={quote(f'-csearch_path={name}')}"
         finally:
             connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_environment() -> Iterator[None]:
+    """No setting of the shell that runs the tests reaches the service."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in Settings.model_fields:
+            environment.delenv(name.upper(), raising=False)
+        yield
 
 
 @pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES_URL else [])])
@@ -86,7 +95,7 @@ async def serving(settings: Settings) -> AsyncIterator[int]:
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setblocking(False)
     server.add_socket(listener)
-    service.stream.start()
+    service.start()
     yield listener.getsockname()[1]
     server.stop()
     await service.end()

@@ -13,11 +13,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from stock_keeper.items.store import ItemContent
-from stock_keeper.items.stream import StreamedStore
+from stock_keeper.items.model import ITEMS, Item, ItemContent
 from stock_keeper.runtime.database import Database
-from stock_keeper.runtime.settings import Settings
-from stock_keeper.runtime.stream import MOST_WAITING, Stream
+from stock_keeper.runtime.resource import PageRequest
+from stock_keeper.runtime.stream import MAX_WAITING, Message, Stream, StreamedStore
+from stock_keeper.settings import Settings
 
 ClientOf = Callable[[Settings], AbstractContextManager[httpx.Client]]
 PATH = "/v1/items/stream"
@@ -44,6 +44,10 @@ def told(reader: ClientConnection) -> tuple[str, str]:
     return message["type"], message["item"]["name"]
 
 
+def store_of(database: Database, stream: Stream) -> StreamedStore[Item, ItemContent]:
+    return StreamedStore(ITEMS, database, stream)
+
+
 def create(client: httpx.Client, name: str) -> dict[str, Any]:
     created = client.post("/v1/items", json={"name": name})
     assert created.status_code == 201
@@ -65,6 +69,14 @@ def test_each_change_reaches_every_reader_once_and_in_order(client: httpx.Client
             assert told(reader) == ("created", "last")
 
 
+def test_a_patch_is_told_if_it_changes_something(client: httpx.Client) -> None:
+    path = f"/v1/items/{create(client, 'bolt')['id']}"
+    with reading(client) as reader:
+        assert client.patch(path, json={"name": "bolt"}).status_code == 200
+        patched = client.patch(path, json={"quantity": 7}).json()
+        assert json.loads(reader.recv(timeout=10)) == {"type": "updated", "item": patched}
+
+
 def test_what_was_not_stored_is_not_told(client: httpx.Client) -> None:
     create(client, "bolt")
     with reading(client) as reader:
@@ -81,7 +93,7 @@ def test_changes_of_one_transaction_are_told_if_it_is_stored(
     async def send(message: str) -> None:
         names.append(json.loads(message)["item"]["name"])
 
-    def change(store: StreamedStore) -> None:
+    def change(store: StreamedStore[Item, ItemContent]) -> None:
         with database.writing():
             store.create(ItemContent(name="one ' \\ \" %s %(x)s ; é"))
             store.create(ItemContent(name="two"))
@@ -92,18 +104,48 @@ def test_changes_of_one_transaction_are_told_if_it_is_stored(
 
     async def watch() -> None:
         stream = Stream(settings)
-        stream.start()
-        stream.join(send, lambda _: None)
-        await asyncio.to_thread(change, StreamedStore(database, stream))
+        stream.subscribe("items", send, lambda _: None)
+        await asyncio.to_thread(change, store_of(database, stream))
         async with asyncio.timeout(10):
             while "last" not in names:
                 await asyncio.sleep(0.02)
         await stream.end(0)
 
     asyncio.run(watch())
-    stored, _ = StreamedStore(database, Stream(settings)).page(10, 0)
+    stored = store_of(database, Stream(settings)).page(PageRequest()).rows
     assert names == [item.name for item in stored]
     assert names == ["one ' \\ \" %s %(x)s ; é", "two", "last"]
+
+
+def test_subscribers_of_a_topic_are_told_of_it_alone_and_of_any_size(
+    database: Database, settings: Settings
+) -> None:
+    """PostgreSQL's notifications have room for 8000 bytes."""
+    texts: list[str] = []
+    sizes = (1, 6_999, 7_000, 7_001, 100_000)
+
+    async def send(message: str) -> None:
+        texts.append(json.loads(message)["text"])
+
+    def announce(stream: Stream) -> None:
+        for size in sizes:
+            stream.announce(database, "elsewhere", {"text": "x" * size})
+            stream.announce(database, "here", {"text": "é" * size})
+
+    async def watch(stream: Stream, replica: Stream) -> None:
+        for one in (stream, replica) if not settings.on_sqlite else (stream,):
+            one.subscribe("here", send, lambda _: None)
+        while not (settings.on_sqlite or (stream._is_listening and replica._is_listening)):
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(announce, stream)
+        async with asyncio.timeout(10):
+            while len(texts) < len(sizes) * (1 if settings.on_sqlite else 2):
+                await asyncio.sleep(0.02)
+        await stream.end(0)
+        await replica.end(0)
+
+    asyncio.run(watch(Stream(settings), Stream(settings)))
+    assert sorted(set(texts), key=len) == ["é" * size for size in sizes]
 
 
 def test_a_change_outlives_the_way_to_hear_of_it(
@@ -134,11 +176,10 @@ def test_a_reader_that_is_too_slow_is_closed() -> None:
         await asyncio.Event().wait()
 
     async def fill(stream: Stream) -> None:
-        stream.start()
-        stream.join(never, closed.append)
-        for _ in range(MOST_WAITING + 10):
+        stream.subscribe("items", never, closed.append)
+        for _ in range(MAX_WAITING + 10):
             await asyncio.sleep(0)
-            stream._push("change")
+            stream._push(Message("key", "items", "change"))
 
     asyncio.run(fill(Stream(Settings(database_url="sqlite:///none.db"))))
     assert closed == [1008]

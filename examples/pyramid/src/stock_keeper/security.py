@@ -7,10 +7,9 @@ from pyramid.security import Allowed, Denied
 
 
 class Anyone:
-    """The security policy: anyone may do anything, because who may call is decided in front.
+    """The security policy: every client has every permission.
 
-    A check of your own goes into `permits`. The permission is "read" or "write"; probes, metrics
-    and the API's document ask for none.
+    An access check of your own goes into `permits`. The permission is "read" or "write".
     """
 
     def permits(self, request: Request, context: Any, permission: str) -> Allowed | Denied:

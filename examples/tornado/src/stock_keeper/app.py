@@ -1,16 +1,15 @@
-"""Where the service is put together."""
+"""The application."""
 
-from . import health
+from .health import CHECKS
 from .items import routes as items
-from .runtime.settings import Settings
-from .runtime.web import Service
+from .runtime.service import Service
+from .settings import Settings
 
 
-def create_app(settings: Settings) -> Service:
-    """The application, as a factory: each call makes one that stands alone."""
+def create_app(settings: Settings | None = None) -> Service:
+    """Create the application; without `settings` they are read from the environment."""
     routes = [
-        *health.routes,
         *items.routes,
     ]
-    # A check of who may call goes here: Service(settings, routes, your_check).
-    return Service(settings, routes)
+    # An access check goes here: Service(settings, CHECKS, routes, check=check).
+    return Service(settings, CHECKS, routes)

@@ -1,74 +1,62 @@
 """Items over HTTP: a resource class for the list, and one for each item."""
 
-from falcon import HTTP_201, HTTP_204, HTTP_304, App, Request, Response
+from falcon import HTTP_204, Request, Response
 
-from ..runtime.database import Database
-from ..runtime.http import (
-    cursor_after,
-    entity_tag,
-    if_match,
-    none_match,
-    read_id,
-    read_json,
-    read_page,
+from ..runtime.http import read_id
+from ..runtime.service import (
+    Service,
+    answer,
+    answer_page,
+    read_content,
+    read_patch,
+    read_query,
+    read_revisions,
 )
-from .store import Item, ItemContent, ItemStore
+from ..runtime.store import Store
+from .model import ITEMS, Item, ItemContent
 
-PATH = "/v1/items"
 
-
-def add_routes(app: App[Request, Response], database: Database) -> None:
-    store = ItemStore(database)
-    app.add_route(PATH, ItemList(store))
-    app.add_route(PATH + "/{item_id}", SingleItem(store))
+def add_routes(app: Service) -> None:
+    items = Store(ITEMS, app.database)
+    app.add_route(ITEMS.path, ItemList(items))
+    app.add_route(ITEMS.path + "/{item_id}", SingleItem(items))
 
 
 class ItemList:
-    def __init__(self, store: ItemStore) -> None:
-        self._store = store
+    def __init__(self, items: Store[Item, ItemContent]) -> None:
+        self._items = items
 
+    @ITEMS.lists
     def on_get(self, req: Request, resp: Response) -> None:
-        page = read_page(req.query_string)
-        found, last = self._store.page(page.limit, page.after)
-        cursor = None if last is None else cursor_after(last)
-        resp.media = {"items": [item.representation() for item in found], "next_cursor": cursor}
-        if cursor:
-            resp.set_header("Link", f'<{PATH}?limit={page.limit}&cursor={cursor}>; rel="next"')
+        answer_page(req, resp, ITEMS, self._items.page(read_query(req, ITEMS)))
 
+    @ITEMS.creates
     def on_post(self, req: Request, resp: Response) -> None:
-        item = self._store.create(content(req))
-        resp.status = HTTP_201
-        resp.location = f"{PATH}/{item.id}"
-        show(item, resp)
+        item = self._items.create(read_content(req, ITEMS))
+        answer(req, resp, ITEMS, item, 201, location=f"{ITEMS.path}/{item.id}")
 
 
 class SingleItem:
-    def __init__(self, store: ItemStore) -> None:
-        self._store = store
+    def __init__(self, items: Store[Item, ItemContent]) -> None:
+        self._items = items
 
+    @ITEMS.reads
     def on_get(self, req: Request, resp: Response, item_id: str) -> None:
-        item = self._store.get(read_id(item_id))
-        if none_match(req.get_header("If-None-Match"), item.revision):
-            resp.status = HTTP_304
-            resp.set_header("ETag", entity_tag(item.revision))
-        else:
-            show(item, resp)
+        answer(req, resp, ITEMS, self._items.get(read_id(item_id)))
 
+    @ITEMS.replaces
     def on_put(self, req: Request, resp: Response, item_id: str) -> None:
-        wanted = content(req)
-        revisions = if_match(req.get_header("If-Match"))
-        show(self._store.replace(read_id(item_id), wanted, revisions), resp)
+        content = read_content(req, ITEMS)
+        item = self._items.replace(read_id(item_id), content, read_revisions(req))
+        answer(req, resp, ITEMS, item)
 
+    @ITEMS.patches
+    def on_patch(self, req: Request, resp: Response, item_id: str) -> None:
+        changes = read_patch(req, ITEMS)
+        item = self._items.patch(read_id(item_id), changes, read_revisions(req))
+        answer(req, resp, ITEMS, item)
+
+    @ITEMS.deletes
     def on_delete(self, req: Request, resp: Response, item_id: str) -> None:
-        self._store.delete(read_id(item_id), if_match(req.get_header("If-Match")))
+        self._items.delete(read_id(item_id), read_revisions(req))
         resp.status = HTTP_204
-
-
-def content(req: Request) -> ItemContent:
-    encoding = req.get_header("Content-Encoding")
-    return read_json(ItemContent, req.content_type, encoding, req.bounded_stream.read())
-
-
-def show(item: Item, resp: Response) -> None:
-    resp.set_header("ETag", entity_tag(item.revision))
-    resp.media = item.representation()

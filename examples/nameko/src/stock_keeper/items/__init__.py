@@ -1,5 +1,1 @@
-"""The example resource.
-
-`routes` is its face over HTTP, `service` its face over messages, `store` its data, `openapi.json`
-its document.
-"""
+"""Items: an example of a resource."""

@@ -1,74 +1,54 @@
-"""Items over messages: calls, and the event that tells of a new one."""
+"""Items over messages: calls, and the event that tells of a new item."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 import structlog
 
-from ..runtime.database import Database
-from ..runtime.http import cursor_after, read_id, read_page
-from ..runtime.messaging import Trace, event_handler, rpc
-from ..runtime.outbox import Outbox
-from ..runtime.service import dependency
-from .store import Item, ItemContent, ItemStore
+from ..runtime.http import read_id
+from ..runtime.messaging import event_handler, read_content, read_patch, read_query, rpc
+from ..runtime.service import store
+from .model import ITEMS
 
-NAME = "items"
 _log = structlog.get_logger()
 
 
-class AnnouncedItems(ItemStore):
-    """Items whose creation others are told of: both are stored, or neither."""
-
-    def __init__(self, database: Database, outbox: Outbox) -> None:
-        super().__init__(database)
-        self._outbox = outbox
-
-    def create(self, content: ItemContent) -> Item:
-        """Store a new item, and the event `item_created` with it; `Duplicate` if it exists."""
-        with self._database.writing():
-            item = super().create(content)
-            self._outbox.add(NAME, "item_created", {"item": item.representation()})
-        return item
-
-
-def items(config: dict[str, Any]) -> AnnouncedItems:
-    return AnnouncedItems(config["database"], config["outbox"])
-
-
 class Items:
-    """What other services call as `items`."""
+    """The service class for messages; other services call it as `items`."""
 
-    name = NAME
-    trace = Trace()
-    store: ItemStore = dependency(items)
+    name = ITEMS.plural
+    items = store(ITEMS)
 
     @rpc
-    def create(self, name: str, quantity: int = 0) -> dict[str, Any]:
-        """The new item; `Duplicate` if its name is taken, `Invalid` if it cannot be."""
-        return self.store.create(ItemContent(name=name, quantity=quantity)).representation()
+    def create(self, **fields: Any) -> dict[str, Any]:
+        """Create an item; raises `Duplicate` or `Invalid`."""
+        return ITEMS.show(self.items.create(read_content(ITEMS, fields)))
 
     @rpc
     def get(self, item_id: str) -> dict[str, Any]:
-        """The item of this id, or `NotFound`."""
-        return self.store.get(read_id(str(item_id))).representation()
+        """Return an item; raises `NotFound`."""
+        return ITEMS.show(self.items.get(read_id(item_id)))
 
     @rpc
-    def list(self, limit: int = 50, cursor: str | None = None) -> dict[str, Any]:
-        """A page of items, oldest first, and the cursor of the next one."""
-        query = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
-        page = read_page(urlencode(query))
-        found, last = self.store.page(page.limit, page.after)
-        return {
-            "items": [item.representation() for item in found],
-            "next_cursor": None if last is None else cursor_after(last),
-        }
+    def list(self, **query: Any) -> dict[str, Any]:
+        """Return a page of items, with the parameters that the list has over HTTP."""
+        return ITEMS.show_page(self.items.page(read_query(ITEMS, query)))
+
+    @rpc
+    def replace(self, item_id: str, **fields: Any) -> dict[str, Any]:
+        """Replace an item; raises `NotFound`, `Duplicate` or `Invalid`."""
+        return ITEMS.show(self.items.replace(read_id(item_id), read_content(ITEMS, fields)))
+
+    @rpc
+    def patch(self, item_id: str, **fields: Any) -> dict[str, Any]:
+        """Change some fields of an item; raises `NotFound`, `Duplicate` or `Invalid`."""
+        return ITEMS.show(self.items.patch(read_id(item_id), read_patch(ITEMS, fields)))
 
     @rpc
     def delete(self, item_id: str) -> None:
-        """Remove an item; `NotFound` if there is none."""
-        self.store.delete(read_id(str(item_id)), None)
+        """Delete an item; raises `NotFound`."""
+        self.items.delete(read_id(item_id))
 
-    @event_handler(NAME, "item_created")
+    @event_handler(ITEMS.plural, "item_created")
     def on_item_created(self, event: dict[str, Any]) -> None:
-        """An example of a handler. An event may come twice: `event_id` tells."""
+        """An example of a handler. The same `event_id` may come twice."""
         _log.info("item_created", event_id=event["event_id"], item_id=event["item"]["id"])

@@ -1,16 +1,15 @@
-"""The entrypoints for messages: Nameko's, made to outlive a broker that goes and callers that lie.
+"""Entrypoints for messages: Nameko's, made to outlive a lost broker and malformed messages.
 
-An error that Nameko lets escape from them ends the whole container, and the message that caused
-it comes again.
+An error that escapes from one of Nameko's own ends the whole container, and the message that
+caused it is delivered again.
 """
 
 import json
-import logging
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, overload
+from urllib.parse import urlencode
 
 import eventlet
 import structlog
@@ -18,22 +17,25 @@ from amqp.exceptions import AMQPError
 from kombu.message import Message
 from nameko.events import EventHandler
 from nameko.exceptions import BadRequest, MalformedRequest
-from nameko.extensions import DependencyProvider
 from nameko.messaging import HeaderDecoder, QueueConsumer
-from nameko.rpc import Rpc, RpcConsumer
-from pydantic import ValidationError
+from nameko.rpc import ReplyListener, Rpc, RpcConsumer
 
-from . import Duplicate, NotFound, Outdated, Unavailable
-from .http import Problem
+from . import Duplicate, NotFound, StaleRevision, StillReferenced, Unavailable
+from .content import Content
+from .http import problem_of
+from .resource import PageRequest, Resource
+from .tables import Record
 
+Row = TypeVar("Row", bound=Record)
+Sent = TypeVar("Sent", bound=Content)
 Method = TypeVar("Method", bound=Callable[..., Any])
 ErrorInfo = tuple[type[BaseException], BaseException, Any]
 
 BROKER_ERRORS: Final = (OSError, AMQPError)
 RECONNECT_SECONDS: Final = 2
 REPLY_SECONDS: Final = 10
-# What a caller may be told; anything else is an InternalError.
-_PUBLIC_ERRORS = (NotFound, Duplicate, Outdated, Unavailable, BadRequest)
+# What a client may be told as it is.
+_PUBLIC_ERRORS = (NotFound, Duplicate, StaleRevision, StillReferenced, Unavailable, BadRequest)
 _log = structlog.get_logger()
 
 
@@ -42,42 +44,58 @@ class Invalid(Exception):
 
 
 class InternalError(Exception):
-    """The call failed for a reason that the log knows."""
+    """The call failed for a reason that only the log tells."""
 
 
-def rpc(method: Method) -> Method:
-    """Let a method of a service be called by others: `<service>.<method>`."""
-    decorated: Method = Call.decorator(method)
-    return decorated
+@overload
+def rpc(method: Method, /) -> Method: ...
+@overload
+def rpc(*, expected_exceptions: tuple[type[Exception], ...]) -> Callable[[Method], Method]: ...
+def rpc(
+    method: Method | None = None, /, *, expected_exceptions: tuple[type[Exception], ...] = ()
+) -> Method | Callable[[Method], Method]:
+    """Have other services call a method, as `<service>.<method>`.
+
+    Exceptions of the classes in `expected_exceptions` are passed on to the client as they are.
+    """
+    decorator: Callable[[Method], Method] = Call.decorator(expected_exceptions=expected_exceptions)
+    return decorator if method is None else decorator(method)
 
 
 def event_handler(service: str, event: str) -> Callable[[Method], Method]:
-    """Let a method be called with each event of a service.
+    """Have a method called with each event of a service.
 
-    Every event comes at least once, to one replica. One that finds the database out of reach
-    comes again; one that fails otherwise is rejected, which sends it to the dead-letter exchange
-    where the broker has one for its queue.
+    Every event is delivered at least once, to one replica. If the handler raises `Unavailable`,
+    the event is delivered again; after any other error it is rejected, which sends it to the
+    dead-letter exchange of its queue, if the broker has one.
     """
     decorator: Callable[[Method], Method] = Subscription.decorator(service, event)
     return decorator
 
 
-class Trace(DependencyProvider):  # type: ignore[misc]
-    """Puts the ids of a request into every line of the log; new ones where none came along.
+def read_content(resource: Resource[Row, Sent], fields: Mapping[str, Any]) -> Sent:
+    """The arguments of a call as the content of a resource."""
+    return resource.read("application/json", None, json.dumps(fields).encode())
 
-    Nameko passes them on to whatever the worker itself calls.
-    """
 
-    def worker_setup(self, worker_ctx: Any) -> None:
-        for name in ("request_id", "trace_id"):
-            given = worker_ctx.data.get(name)
-            kept = given[:128] if isinstance(given, str) else os.urandom(16).hex()
-            worker_ctx.data[name] = kept
-            structlog.contextvars.bind_contextvars(**{name: kept})
+def read_patch(resource: Resource[Row, Sent], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a call as a patch: the fields that it sets."""
+    return resource.read_patch("application/json", None, json.dumps(fields).encode())
+
+
+def read_query(resource: Resource[Row, Sent], query: Mapping[str, Any]) -> PageRequest:
+    """The page that the arguments of a call ask for; they are those of the list over HTTP."""
+    given = {name: value for name, value in query.items() if value is not None}
+    texts = {name: _text(value) for name, value in given.items()}
+    return resource.read_query(urlencode(texts))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 class Consumer(QueueConsumer):  # type: ignore[misc]
-    """The one connection on which messages arrive."""
+    """The one connection on which the messages for a container arrive."""
 
     is_connected = False
 
@@ -102,10 +120,10 @@ class Consumer(QueueConsumer):  # type: ignore[misc]
             self.is_connected = False
 
     def on_connection_error(self, exc: Exception, interval: float) -> None:
-        _log.warning("broker_out_of_reach", error=type(exc).__name__, retry_seconds=interval)
+        _log.warning("broker_unreachable", error=type(exc).__name__, retry_seconds=interval)
 
     def on_decode_error(self, message: Message, exc: Exception) -> None:
-        _log.warning("message_refused", error=type(exc).__name__)
+        _log.warning("message_rejected", error=type(exc).__name__)
         self.settle(message.reject)
 
     def ack_message(self, message: Message) -> None:
@@ -115,34 +133,53 @@ class Consumer(QueueConsumer):  # type: ignore[misc]
         self.settle(message.requeue)
 
     def settle(self, how: Callable[[], object]) -> None:
-        """Tell the broker what became of a message; if it has gone, it will send it again."""
+        """Acknowledge or reject a message; a broker that has gone will deliver it again."""
         with suppress(*BROKER_ERRORS):
             how()
 
 
+class Replies(Consumer):
+    """The connection on which replies to calls arrive; nothing waits for it to open or to close."""
+
+    def start(self) -> None:
+        eventlet.spawn(super().start)
+
+    def unregister_provider(self, provider: Any) -> None:
+        """Leave it to `stop`."""
+
+    def stop(self) -> None:
+        if self._gt is not None:
+            self._gt.kill()
+
+
+# Set on Nameko's own class, so that a class of routes with an `RpcProxy` starts without a broker.
+ReplyListener.queue_consumer = Replies()
+
+
 def is_connected(container: Any) -> bool:
     """Whether messages for this container arrive."""
-    extensions = container.shared_extensions.values()
-    return any(isinstance(one, Consumer) and one.is_connected for one in extensions)
+    consumers = container.shared_extensions.values()
+    return all(one.is_connected for one in consumers if isinstance(one, Consumer))
 
 
 class Calls(RpcConsumer):  # type: ignore[misc]
-    """Where calls arrive, and their answers leave."""
+    """Where calls arrive and replies leave."""
 
     queue_consumer = Consumer()
 
     def handle_message(self, body: Any, message: Message) -> None:
         if not message.properties.get("reply_to"):
-            _log.warning("message_refused", error="there is no reply_to")
+            _log.warning("message_rejected", error="there is no reply_to")
             self.queue_consumer.settle(message.reject)
             return
         message.started = time.perf_counter()
+        message.expected = ()
         super().handle_message(body, message)
 
     def handle_result(
         self, message: Message, result: Any, exc_info: ErrorInfo | None
     ) -> tuple[Any, ErrorInfo | None]:
-        error = public_error(exc_info[1]) if exc_info else None
+        error = public_error(exc_info[1], message.expected) if exc_info else None
         _log.info(
             "call",
             method=message.delivery_info["routing_key"],
@@ -154,13 +191,13 @@ class Calls(RpcConsumer):  # type: ignore[misc]
             with eventlet.Timeout(REPLY_SECONDS):
                 super().handle_result(message, result, told)
         except (Exception, eventlet.Timeout) as lost:
-            _log.warning("answer_not_sent", error=type(lost).__name__)
+            _log.warning("reply_not_sent", error=type(lost).__name__)
             self.queue_consumer.ack_message(message)
         return result, told
 
 
 class SafeHeaders(HeaderDecoder):  # type: ignore[misc]
-    """What comes with a message, without a stack of calls that is none."""
+    """The headers of a message, without a stack of calls that is malformed."""
 
     def unpack_message_headers(self, message: Message) -> dict[str, Any]:
         data: dict[str, Any] = super().unpack_message_headers(message)
@@ -171,17 +208,18 @@ class SafeHeaders(HeaderDecoder):  # type: ignore[misc]
 
 
 class Call(SafeHeaders, Rpc):  # type: ignore[misc]
-    """A method that others call."""
+    """A method that other services call."""
 
     rpc_consumer = Calls()
 
     def handle_message(self, body: Any, message: Message) -> None:
+        message.expected = self.expected_exceptions
         if not isinstance(body, dict):
             raise MalformedRequest("a call is an object of `args` and `kwargs`")
         try:
             json.dumps(body, ensure_ascii=False).encode()
         except UnicodeEncodeError:
-            raise MalformedRequest("half of a surrogate pair is no text") from None
+            raise MalformedRequest("half of a surrogate pair is not text") from None
         super().handle_message(body, message)
 
 
@@ -198,7 +236,7 @@ class Subscription(SafeHeaders, EventHandler):  # type: ignore[misc]
             case None:
                 consumer.settle(message.ack)
             case (_, Unavailable(), _):
-                _log.warning("event_comes_again", event_type=self.event_type)
+                _log.warning("event_requeued", event_type=self.event_type)
                 eventlet.sleep(RECONNECT_SECONDS)
                 consumer.settle(message.requeue)
             case _:
@@ -206,21 +244,14 @@ class Subscription(SafeHeaders, EventHandler):  # type: ignore[misc]
                 consumer.settle(message.reject)
 
 
-def public_error(error: BaseException) -> BaseException:
-    """What a caller is told of an error; what is not foreseen is logged."""
-    match error:
-        case Problem():
-            return Invalid("; ".join(f"{one['pointer']}: {one['detail']}" for one in error.errors))
-        case ValidationError():
-            return Invalid("; ".join(f"{one['loc'][0]}: {one['msg']}" for one in error.errors()))
-    if isinstance(error, _PUBLIC_ERRORS):
+def public_error(
+    error: BaseException, expected: tuple[type[BaseException], ...] = ()
+) -> BaseException:
+    """What a client is told of an error; unexpected errors are logged."""
+    if isinstance(error, (*_PUBLIC_ERRORS, *expected)) or not isinstance(error, Exception):
         return error
-    _log.error("unhandled_error", exc_info=error)
-    return InternalError("The log of the service says why.")
-
-
-def silence_workers() -> None:
-    """Every error of a worker is logged where it is answered: not once more by its container."""
-    logging.getLogger("nameko.containers").addFilter(
-        lambda record: "error handling worker" not in str(record.msg)
-    )
+    problem = problem_of(error)
+    if problem.status >= 500:
+        return InternalError("The log of the service has the reason.")
+    found = "; ".join(f"{one['pointer']}: {one['detail']}" for one in problem.errors)
+    return Invalid(found or problem.detail)

@@ -1,23 +1,21 @@
-"""Events that are stored with what they tell of, and sent when the broker takes them.
+"""Events that are stored together with the change they report, and sent when the broker is there.
 
-An event is written in the transaction of its change: it is there if and only if the change is.
-From there it is sent at least once, in order as long as one replica sends and the broker refuses
-none; a broker that is away delays it and loses nothing.
+An event is written in the transaction of its change: it exists if and only if the change does.
+It is then sent at least once, in order as long as one replica sends and the broker rejects none;
+while the broker is away, events wait and none is lost.
 """
 
 import json
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 from uuid import uuid4
 
 import structlog
 from sqlalchemy import (
     JSON,
     BigInteger,
-    Column,
-    DateTime,
     Integer,
     Row,
     String,
@@ -28,35 +26,50 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.orm import Mapped, mapped_column
 
-from .database import Database, metadata
+from .content import Content
+from .database import Database
+from .store import Store
+from .tables import Base, Record
 
 CLAIM_SECONDS: Final = 30
 _BATCH = 100
 
-outbox = Table(
-    "outbox",
-    metadata,
-    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("service", String(100), nullable=False),
-    Column("event", String(100), nullable=False),
-    Column("data", JSON, nullable=False),
-    Column("headers", JSON, nullable=False),
-    # A replica that dies while it sends leaves its claim behind; then another takes over.
-    Column("claimed_until", DateTime(timezone=True)),
-    sqlite_autoincrement=True,
-)
-
+Stored = TypeVar("Stored", bound=Record)
+Sent = TypeVar("Sent", bound=Content)
 Event = Row[Any]
 Send = Callable[[Sequence[Event], Callable[[Event], None]], None]
 
+# Set when events have been stored: the sender need not wait for its next turn.
+filled: Final = threading.Event()
+
+
+class OutboxEvent(Base):
+    """An event that has not been sent yet."""
+
+    __tablename__ = "outbox"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    position: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True
+    )
+    service: Mapped[str] = mapped_column(String(100))
+    event: Mapped[str] = mapped_column(String(100))
+    data: Mapped[Any] = mapped_column(JSON)
+    headers: Mapped[Any] = mapped_column(JSON)
+    # A replica that dies while it sends leaves its claim behind; another one then takes over.
+    claimed_until: Mapped[datetime | None]
+
+
+outbox = cast(Table, OutboxEvent.__table__)
+
 
 class Outbox:
-    """The events that are yet to be sent."""
+    """The events that have not been sent yet."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.filled = threading.Event()
 
     def add(self, service: str, event: str, data: dict[str, Any]) -> None:
         """Store an event in the transaction that is open; `data` gets an `event_id` of its own."""
@@ -70,13 +83,13 @@ class Outbox:
             "data": {"event_id": str(uuid4()), **data},
             "headers": json.loads(json.dumps(headers, default=str)),
         }
-        with self._database.writing(self.filled.set) as connection:
+        with self._database.writing(filled.set) as connection:
             connection.execute(insert(outbox).values(values))
 
     def send(self, send: Send) -> None:
-        """Send what is there, oldest first; what `send` raises ends it, and the rest stays.
+        """Send all events, oldest first, until `send` raises; the rest stays.
 
-        `send` gets some events, and what to call with each that has arrived.
+        `send` gets some events, and a function to call with each one that has arrived.
         """
         while events := self._claim():
             self._send(events, send)
@@ -112,3 +125,20 @@ class Outbox:
             if unsent:
                 release = update(outbox).where(outbox.c.position.in_(unsent))
                 connection.execute(release.values(claimed_until=None))
+
+
+class AnnouncedStore(Store[Stored, Sent]):
+    """A store that tells other services of each new row, by an event in the same transaction.
+
+    For `Item` in `items`, the event is `item_created` of the service `items`, with the row as
+    `item`.
+    """
+
+    def create(self, content: Sent, **columns: Any) -> Stored:
+        """Insert a row, and the event with it."""
+        resource = self.resource
+        with self.database.writing():
+            row = super().create(content, **columns)
+            data = {resource.name: resource.show(row)}
+            Outbox(self.database).add(resource.plural, f"{resource.name}_created", data)
+        return row

@@ -1,9 +1,8 @@
-"""The runner of the service; Nameko's own needs a setuptools of old."""
+"""The runner of the service; Nameko's own needs an old setuptools."""
 
 import gc
 import signal
 import sys
-import threading
 import time
 from importlib import import_module
 from typing import Any, Final
@@ -11,25 +10,24 @@ from typing import Any, Final
 import eventlet
 import structlog
 
+from .lifecycle import draining
 from .settings import Settings
 
 IN_FLIGHT_SECONDS: Final = 30
 
-draining = threading.Event()
-
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; what is in flight then gets its answer.
+    """Serve until SIGTERM or SIGINT; requests in flight are completed.
 
-    A second signal ends the time in which the service drains.
+    A second signal ends DRAIN_SECONDS.
     """
     log = structlog.get_logger()
-    signals: list[int] = []  # a handler may not switch green threads, so it only notes
+    signals: list[int] = []  # a signal handler must not switch green threads, so it only notes
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: signals.append(number))
     service: Any = import_module("..app", __package__).create_app(settings)
     service.start()
-    # What was made until now stays. To look at all of it for garbage takes tens of milliseconds.
+    # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
     gc.freeze()
     log.info("listening", host=settings.host, port=settings.port)
     while service.is_alive and not signals:

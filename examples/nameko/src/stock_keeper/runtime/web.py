@@ -1,266 +1,136 @@
-"""The HTTP entrypoint: Nameko's, with a server that bears slow, broken and hostile clients."""
+"""HTTP entrypoints: methods of service classes that answer requests."""
 
-import os
+import inspect
 import re
-import socket
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import eventlet
-from eventlet import hubs, wsgi
+from kombu.exceptions import OperationalError
+from nameko.exceptions import BadRequest
+from nameko.extensions import SharedExtension
 from nameko.web.handlers import HttpRequestHandler
-from nameko.web.server import HttpOnlyProtocol
-from nameko.web.server import WebServer as NamekoWebServer
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map
 from werkzeug.wrappers import Request, Response
 
-from .http import PROBLEM_CONTENT_TYPE, Problem
-from .wsgi import EXCHANGE, Edge, path_of
+from .document import Route
+from .http import PROBLEM_CONTENT_TYPE, Problem, problem_of
+from .wsgi import CONTEXT, REJECTED, path_of
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 Method = TypeVar("Method", bound=Callable[..., Any])
+RequestCheck = Callable[[Request], Response | None]
 
-# A client that connects while all others do waits here, not for its kernel to try again.
-BACKLOG: Final = 1024
-CLIENT_SECONDS: Final = 30  # for a whole request to arrive, idle time before it included
-STALLED_SECONDS: Final = 60  # for a client that reads nothing of its answer
-LINGER_SECONDS: Final = 2
-_MAX_LINE: Final = 65_536  # the outermost layer refuses far less, but as a problem
-_HANG_UP: Final = ("Connection", "close")
-
-wsgi.MAX_HEADER_LINE = _MAX_LINE
+_CONVERTER = re.compile(r"<(?:[^<>:]*:)?(\w+)>")
+_AUTOMATIC: Final = frozenset({"HEAD", "OPTIONS"})
 
 
-def http(method: str, url: str, *, worker: bool = True) -> Callable[[Method], Method]:
-    """Let a method of a service answer a route: it takes the request, and returns a response.
+def http(
+    method: str, url: str, *, expected_exceptions: tuple[type[Exception], ...] = ()
+) -> Callable[[Method], Method]:
+    """Have a method answer a route. It takes the request and the parameters of the path.
 
-    With `worker=False` it is called at once, whether or not there is a worker to spare; it must
-    not wait then, and has none of the service's dependencies.
+    It returns a `Response`; or a body, with a status or a status and headers before it. Exceptions
+    of the classes in `expected_exceptions` are the client's fault: 400, with their message.
     """
-    decorator: Callable[[Method], Method] = Http.decorator(method, url, worker=worker)
+    decorator: Callable[[Method], Method] = HttpRequestHandler.decorator(
+        method, url, expected_exceptions=expected_exceptions
+    )
     return decorator
 
 
-class Head:
-    """The lines of a request's head; knows whether the empty one at its end came."""
+class WebServer(SharedExtension):  # type: ignore[misc]
+    """What Nameko's HTTP entrypoints have in place of its own server: the one of the service."""
 
-    def __init__(self, lines: Any) -> None:
-        self._lines = lines
-        self.whole = False
+    def register_provider(self, provider: Any) -> None:
+        """Routes are registered before, by `Router.add`."""
 
-    def readline(self, size: int = -1) -> bytes:
-        line: bytes = self._lines.readline(size)
-        self.whole = line in (b"\r\n", b"\n")
-        return line
+    def unregister_provider(self, provider: Any) -> None:
+        """Routes are never removed."""
 
-
-class Body:
-    """The body of a request as `wsgi.input`: what is wrong with it is the client's fault."""
-
-    def __init__(self, source: Any) -> None:
-        self._source = source
-
-    def read(self, size: int) -> bytes:
-        try:
-            data: bytes = self._source.read(size)
-        except (ValueError, OSError) as error:
-            raise Problem(
-                400, "The body is not sent as HTTP asks.", headers=dict([_HANG_UP])
-            ) from error
-        return data
+    def context_data_from_headers(self, request: Request) -> dict[str, str]:
+        """What is passed on to every call and event that results from the request."""
+        context = request.environ[CONTEXT]
+        return {"request_id": context.request_id, "trace_id": context.trace_id}
 
 
-class BoundedLines:
-    """A file whose lines end after some bytes at the latest, as those between chunks must."""
-
-    def __init__(self, file: Any) -> None:
-        self.read = file.read
-        self._file = file
-
-    def readline(self) -> bytes:
-        line: bytes = self._file.readline(_MAX_LINE)
-        if len(line) == _MAX_LINE:
-            raise ValueError("a line is too long")
-        return line
+def _raise(entrypoint: Any, error: Exception) -> None:
+    """Raise what a handler has raised; Nameko would tell the client its class and message."""
+    if isinstance(error, entrypoint.expected_exceptions) and not isinstance(error, HTTPException):
+        raise Problem(400, str(error)) from error
+    raise error
 
 
-class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
-    """One connection: a request that is late, cut off or ambiguous is refused, never answered."""
-
-    rfile: Any
-    application: "WSGIApplication"
-    lingers = False
-
-    def handle_one_request(self) -> None:
-        late = hubs.get_hub().schedule_call_global(CLIENT_SECONDS, self._stop_reading)
-        try:
-            super().handle_one_request()
-        finally:
-            late.cancel()
-
-    def parse_request(self) -> bool:
-        head = self.rfile = Head(self.rfile)
-        try:
-            if not super().parse_request():
-                return False
-        except (wsgi.HeaderLineTooLong, wsgi.HeadersTooLarge):
-            self.send_error(431)
-            return False
-        if self.raw_requestline.endswith(b"\n") and head.whole and self._is_unambiguous():
-            self.path = self.requestline.split()[1]  # the base class forgives a doubled first slash
-            return True
-        self.send_error(400)
-        return False
-
-    def _is_unambiguous(self) -> bool:
-        lengths = self.headers.get_all("Content-Length", [])
-        encodings = self.headers.get_all("Transfer-Encoding", [])
-        return (
-            self.request_version != "HTTP/0.9"
-            and len(lengths) + len(encodings) <= 1
-            and all(re.fullmatch("[0-9]{1,18}", length) for length in lengths)
-            and all(encoding.lower() == "chunked" for encoding in encodings)
-        )
-
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
-        """Answer what is no request as a problem; the base class would send HTML."""
-        problem, request_id = Problem(code), os.urandom(16).hex()
-        body = problem.body("", request_id)
-        head = (
-            f"HTTP/1.1 {problem.status.value} {problem.status.phrase}\r\n"
-            f"Content-Type: {PROBLEM_CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n"
-            f"X-Request-ID: {request_id}\r\nX-Content-Type-Options: nosniff\r\n"
-            "Connection: close\r\n\r\n"
-        )
-        self.wfile.write(head.encode() + body)
-        self.close_connection = self.lingers = True
-
-    def get_environ(self) -> "WSGIEnvironment":
-        environ: WSGIEnvironment = super().get_environ()
-        source = environ["wsgi.input"]
-        source.rfile = BoundedLines(source.rfile)
-        environ["wsgi.input"] = Body(source)
-        return environ
-
-    def handle_one_response(self) -> None:
-        self.application = self._heeding(self.application)
-        super().handle_one_response()
-
-    def _heeding(self, app: "WSGIApplication") -> "WSGIApplication":
-        """The application, whose wish to hang up is heeded, and whose HEAD has no body."""
-
-        def call(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-            def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-                if _HANG_UP in headers:
-                    headers.remove(_HANG_UP)
-                    self.close_connection = self.lingers = True
-                return start_response(status, headers, exc_info)
-
-            answer = app(environ, start)
-            return [] if self.command == "HEAD" else answer
-
-        return call
-
-    def _stop_reading(self) -> None:
-        with suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RD)
-
-    def finish(self) -> None:
-        if self.lingers:
-            with suppress(OSError), eventlet.Timeout(LINGER_SECONDS, False):
-                self._linger()
-        super().finish()
-
-    def _linger(self) -> None:
-        """Take what the client still sends: to close before would make it lose the answer."""
-        self.wfile.flush()
-        self.connection.shutdown(socket.SHUT_WR)
-        while self.connection.recv(_MAX_LINE):
-            pass
+# Set on Nameko's own class, so that extensions that derive from it behave like `http`.
+HttpRequestHandler.server = WebServer()
+HttpRequestHandler.response_from_exception = _raise
 
 
-class WebServer(NamekoWebServer):  # type: ignore[misc]
-    """Listens, and calls the entrypoint that a request is for."""
+class Router:
+    """A WSGI application that calls the entrypoint of a request's route; errors are problems."""
 
     def __init__(self) -> None:
-        super().__init__()
-        self._connections: list[list[Any]] = []
-        self._url_map = Map()
+        self._rules = Map(merge_slashes=False)
+        self._matcher = self._rules.bind("")
+        self._routes: dict[tuple[str, str], Route] = {}
+        self._checks: list[RequestCheck] = []
 
-    def start(self) -> None:
-        settings = self.container.config["settings"]
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        self._sock = eventlet.listen(
-            (settings.host, settings.port), family, backlog=BACKLOG, reuse_port=False
-        )
-        self._serv = wsgi.Server(
-            self._sock,
-            self._sock.getsockname(),
-            self.get_wsgi_app(),
-            protocol=Protocol,
-            log_output=False,
-            debug=False,
-            url_length_limit=_MAX_LINE,
-            socket_timeout=STALLED_SECONDS,
-        )
-        self._gt = self.container.spawn_managed_thread(self.run)
+    def add(self, entrypoint: Any) -> None:
+        """Add the routes of an HTTP entrypoint; each may be there once."""
+        service = entrypoint.container.service_cls
+        handler = getattr(service, entrypoint.method_name)
+        path = _CONVERTER.sub(r"{\1}", entrypoint.url)
+        for method in entrypoint.method.split(","):
+            key = (method, re.sub(r"\{\w+\}", "{}", path))
+            if key in self._routes:
+                other = self._routes[key].handler
+                raise ValueError(
+                    f"{method} {path} is answered by both {other.__qualname__} and "
+                    f"{handler.__qualname__}"
+                )
+            self._routes[key] = Route(method, path, handler)
+        rule = entrypoint.get_url_rule()
+        rule.endpoint = (entrypoint, path)
+        self._rules.add(rule)
 
-    def run(self) -> None:
-        while True:
-            try:
-                sock, address = self._sock.accept()
-            except OSError:  # too many open files, perhaps: some will be closed
-                eventlet.sleep(0.1)
-                continue
-            eventlet.spawn(self.process_request, sock, address)
+    def before_request(self, check: RequestCheck) -> None:
+        """Call `check` with each request, before its route is looked up and its body read.
 
-    def process_request(self, sock: Any, address: Any) -> None:
-        """Serve one connection; none of its errors may reach the container, which would end."""
-        connection = [address, sock, wsgi.STATE_IDLE]
-        self._connections.append(connection)
-        try:
-            with suppress(OSError, ValueError):
-                self._serv.process_request(connection)
-        finally:
-            self._connections.remove(connection)
-            sock.close()
+        It returns None to let the request pass; or returns a response, or raises an error.
+        """
+        if inspect.iscoroutinefunction(check):
+            raise TypeError(f"{check.__qualname__} is a coroutine function: nothing awaits it")
+        self._checks.append(check)
 
-    def close(self) -> None:
-        """Take no new connection, and end each with the answer to its request."""
-        self._gt.kill()
-        self._sock.close()
-        self._serv.keepalive = False
+    def routes(self) -> Iterator[Route]:
+        """Every method of every route, for the OpenAPI document."""
+        return (route for route in self._routes.values() if route.method not in _AUTOMATIC)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a request is being answered, or on its way in."""
-        return any(state == wsgi.STATE_REQUEST for _, _, state in self._connections)
-
-    def get_wsgi_app(self) -> "WSGIApplication":
-        self._url_map = Map(merge_slashes=False)
-        for provider in self._providers:
-            rule = provider.get_url_rule()
-            rule.endpoint = provider
-            self._url_map.add(rule)
-        return Edge(self.answer, self.container.config["settings"])
-
-    def answer(
+    def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Let the entrypoint of the request's route answer it."""
-        response = self._respond(Request(environ), path_of(environ))
+        request = Request(environ)
+        try:
+            response = self._respond(request)
+        except HTTPException as error:
+            response = _http_response(error, request)
+        except Exception as error:
+            response = _response(_problem(error), request)
         return response(environ, start_response)
 
-    def _respond(self, request: Request, path: str) -> Response:
-        if path.startswith("//"):  # Werkzeug forgives it
+    def _respond(self, request: Request) -> Response:
+        if (rejected := request.environ.get(REJECTED)) is not None:
+            raise rejected
+        for check in self._checks:
+            if (refusal := check(request)) is not None:
+                return _checked(refusal, check)
+        path = path_of(request.environ)
+        if path.startswith("//"):  # Werkzeug would collapse the slashes
             raise Problem(404)
         try:
-            routes = self._url_map.bind("", path_info=path)
-            provider, request.path_values = routes.match(method=request.method)  # type: ignore[attr-defined]
+            (entrypoint, template), values = self._matcher.match(path, request.method)
         except MethodNotAllowed as error:
             allow = ", ".join(sorted({*(error.valid_methods or ()), "OPTIONS"}))
             if request.method != "OPTIONS":
@@ -268,35 +138,41 @@ class WebServer(NamekoWebServer):  # type: ignore[misc]
             return Response(status=204, headers={"Allow": allow})
         except HTTPException:
             raise Problem(404) from None
-        request.environ[EXCHANGE].route = re.sub(r"<(\w+)>", r"{\1}", provider.url)
-        response: Response = provider.handle_request(request)
+        request.environ[CONTEXT].route = template
+        request.path_values = values  # type: ignore[attr-defined]
+        response: Response = entrypoint.handle_request(request)
         return response
 
-    def context_data_from_headers(self, request: Request) -> dict[str, str]:
-        """What goes with every call and event that the request leads to."""
-        exchange = request.environ[EXCHANGE]
-        return {"request_id": exchange.request_id, "trace_id": exchange.trace_id}
+
+def _checked(response: Any, check: RequestCheck) -> Response:
+    if not isinstance(response, Response):
+        raise TypeError(f"{check.__qualname__} returned {response!r}, not None or a response")
+    return response
 
 
-class Http(HttpRequestHandler):  # type: ignore[misc]
-    """A route of a service."""
+def _problem(error: Exception) -> Problem:
+    match error:
+        case BadRequest():
+            return Problem(400, str(error))
+        case OperationalError():
+            return Problem(503, "The broker does not answer.", headers={"Retry-After": "1"})
+    return problem_of(error)
 
-    server = WebServer()
 
-    def __init__(self, method: str, url: str, *, worker: bool) -> None:
-        super().__init__(method, url)
-        self.worker = worker
+def _http_response(error: HTTPException, request: Request) -> Response:
+    """The response of Werkzeug's own errors: a problem with their description and headers."""
+    if error.response is not None or (error.code or 500) < 400:
+        return Response.force_type(error.get_response(request.environ))
+    headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
+    said = error.description if error.description != type(error).description else None
+    return _response(Problem(error.code or 500, said or "", headers=headers), request)
 
-    def handle_request(self, request: Request) -> Response:
-        if not self.worker:
-            method = getattr(self.container.service_cls(), self.method_name)
-            response: Response = method(request)
-            return response
-        self.container.service_cls.check(request)
-        return super().handle_request(request)  # type: ignore[no-any-return]
 
-    def response_from_result(self, result: Response) -> Response:
-        return result
-
-    def response_from_exception(self, exc: Exception) -> Response:
-        raise exc  # the outermost layer makes a problem of it
+def _response(problem: Problem, request: Request) -> Response:
+    context = request.environ[CONTEXT]
+    return Response(
+        problem.body(context.path, context.request_id),
+        problem.status,
+        problem.headers,
+        content_type=PROBLEM_CONTENT_TYPE,
+    )

@@ -1,4 +1,4 @@
-"""Items over HTTP: their routes, and a view for each method of them."""
+"""Items over HTTP: their routes, and a view for each method."""
 
 from typing import Any
 from uuid import UUID
@@ -7,73 +7,72 @@ from pyramid.config import Configurator
 from pyramid.request import Request
 from pyramid.response import Response
 
-from ..runtime.http import (
-    cursor_after,
-    entity_tag,
-    if_match,
-    none_match,
-    read_id,
-    read_json,
-    read_page,
+from ..runtime.http import read_id
+from ..runtime.service import (
+    answer,
+    answer_page,
+    database,
+    read_content,
+    read_patch,
+    read_query,
+    read_revisions,
 )
-from .store import Item, ItemContent, ItemStore
+from ..runtime.store import Store
+from .model import ITEMS, Item, ItemContent
 
 
 def includeme(config: Configurator) -> None:
-    config.add_resource("items", "/v1/items", GET=list_items, POST=create_item)
+    config.add_resource("items", ITEMS.path, GET=list_items, POST=create_item)
     config.add_resource(
-        "item", "/v1/items/{item_id}", GET=get_item, PUT=replace_item, DELETE=delete_item
+        "item",
+        ITEMS.path + "/{item_id}",
+        GET=get_item,
+        PUT=replace_item,
+        PATCH=patch_item,
+        DELETE=delete_item,
     )
 
 
-def list_items(request: Request) -> dict[str, Any]:
-    page = read_page(request.query_string)
-    found, last = store(request).page(page.limit, page.after)
-    cursor = None if last is None else cursor_after(last)
-    if cursor:
-        following = request.route_path("items", _query={"limit": page.limit, "cursor": cursor})
-        request.response.headers["Link"] = f'<{following}>; rel="next"'
-    return {"items": [item.representation() for item in found], "next_cursor": cursor}
-
-
-def create_item(request: Request) -> dict[str, Any]:
-    item = store(request).create(content(request))
-    request.response.status_code = 201
-    request.response.headers["Location"] = request.route_path("item", item_id=item.id)
-    return shown(request, item)
-
-
-def get_item(request: Request) -> dict[str, Any] | Response:
-    item = store(request).get(item_id(request))
-    if none_match(request.headers.get("If-None-Match"), item.revision):
-        return Response(status=304, headerlist=[("ETag", entity_tag(item.revision))])
-    return shown(request, item)
-
-
-def replace_item(request: Request) -> dict[str, Any]:
-    wanted = content(request)
-    revisions = if_match(request.headers.get("If-Match"))
-    return shown(request, store(request).replace(item_id(request), wanted, revisions))
-
-
-def delete_item(request: Request) -> Response:
-    store(request).delete(item_id(request), if_match(request.headers.get("If-Match")))
-    return Response(status=204)
-
-
-def store(request: Request) -> ItemStore:
-    return ItemStore(request.registry.settings["database"])
+def items(request: Request) -> Store[Item, ItemContent]:
+    return Store(ITEMS, database(request))
 
 
 def item_id(request: Request) -> UUID:
     return read_id(request.matchdict["item_id"])
 
 
-def content(request: Request) -> ItemContent:
-    kind, encoding = request.headers.get("Content-Type"), request.headers.get("Content-Encoding")
-    return read_json(ItemContent, kind, encoding, request.body)
+@ITEMS.lists
+def list_items(request: Request) -> dict[str, Any]:
+    return answer_page(request, ITEMS, items(request).page(read_query(request, ITEMS)))
 
 
-def shown(request: Request, item: Item) -> dict[str, Any]:
-    request.response.headers["ETag"] = entity_tag(item.revision)
-    return item.representation()
+@ITEMS.creates
+def create_item(request: Request) -> dict[str, Any] | Response:
+    item = items(request).create(read_content(request, ITEMS))
+    location = request.route_path("item", item_id=item.id)
+    return answer(request, ITEMS, item, 201, location=location)
+
+
+@ITEMS.reads
+def get_item(request: Request) -> dict[str, Any] | Response:
+    return answer(request, ITEMS, items(request).get(item_id(request)))
+
+
+@ITEMS.replaces
+def replace_item(request: Request) -> dict[str, Any] | Response:
+    content = read_content(request, ITEMS)
+    item = items(request).replace(item_id(request), content, read_revisions(request))
+    return answer(request, ITEMS, item)
+
+
+@ITEMS.patches
+def patch_item(request: Request) -> dict[str, Any] | Response:
+    changes = read_patch(request, ITEMS)
+    item = items(request).patch(item_id(request), changes, read_revisions(request))
+    return answer(request, ITEMS, item)
+
+
+@ITEMS.deletes
+def delete_item(request: Request) -> Response:
+    items(request).delete(item_id(request), read_revisions(request))
+    return Response(status=204)

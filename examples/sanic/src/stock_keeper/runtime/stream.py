@@ -1,7 +1,7 @@
-"""Messages pushed to whoever is connected, in the order in which their changes were stored.
+"""Changes pushed over WebSockets, in the order in which they were committed.
 
 With PostgreSQL the replicas tell each other: a change is announced (NOTIFY) in the transaction that
-stores it, and every replica hears (LISTEN) what all of them announce.
+stores it, and each replica listens (LISTEN), on one connection, to what all of them announce.
 """
 
 import asyncio
@@ -9,62 +9,77 @@ import json
 import logging
 import re
 import secrets
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from itertools import count
-from typing import Any, Final, LiteralString, cast
+from typing import Any, Final, LiteralString, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import psycopg
 from prometheus_client import Gauge
 from psycopg import sql
-from psycopg.pq import Escaping
-from sqlalchemy import Connection
+from sqlalchemy import text
 
 from .. import NAME
-from .database import Database, transaction
+from .content import Content
+from .database import Database
 from .http import Problem, check_host
+from .resource import Resource
 from .settings import Settings
+from .store import Change, Store
+from .tables import Record
 
 GOING_AWAY: Final = 1001
 TOO_SLOW: Final = 1008
-MOST_WAITING: Final = 256
-# What the kernel holds for one reader, which else may grow to megabytes for each of thousands.
+MAX_WAITING: Final = 256
+# Otherwise the kernel may buffer megabytes for each of thousands of subscribers.
 SEND_BUFFER_BYTES: Final = 65_536
 PING_SECONDS: Final = 20
-MOST_HEARD_BYTES: Final = 4_096  # of a reader, who has nothing to say
+MAX_RECEIVED_BYTES: Final = 4_096  # of a subscriber, which has nothing to say
 
-Message = dict[str, Any]
+Row = TypeVar("Row", bound=Record)
+Sent = TypeVar("Sent", bound=Content)
+Send = Callable[[str], Awaitable[object]]
+Close = Callable[[int], object]
 
 _log = logging.getLogger(__name__)
-_readers = Gauge("stream_readers", "How many readers the stream has now.")
+_subscribers = Gauge("stream_readers", "Open connections to the streams.")
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
-# An own change waits so long to be heard, so that it takes its place among those of others.
-_HEARING_SECONDS = 1.0
+# How long a change of this replica waits for its notification, to keep its place in the order.
+_NOTIFICATION_SECONDS = 1.0
 _RECONNECT_SECONDS = 1.0
-_MOST_KNOWN = 10_000
-# A message takes its readers a few turns of the loop: a burst must not fill their queues meanwhile.
+_MAX_PUSHED = 10_000
+_MAX_CHUNK = 7_000  # PostgreSQL's notifications have room for 8000 bytes
+# Sending a message takes a few turns of the loop; without them a burst would fill the queues.
 _TURNS = 4
-# Several statements go in one message only without parameters, and a % among them is none.
-_AS_IT_IS = {"no_parameters": True}
 # Of this service in this schema: a database may hold several.
 _CHANNEL: LiteralString = f"md5(concat('{NAME}/', current_schema()))"
+_NOTIFY = text(f"SELECT pg_notify({_CHANNEL}, :payload)")
 
 
-class Reader:
-    """One connection: what waits for it, and how it ends."""
+class Message(NamedTuple):
+    """A message and whom it is for; the key is unique over all replicas."""
 
-    def __init__(
-        self, send: Callable[[str], Awaitable[object]], close: Callable[[int], object]
-    ) -> None:
+    key: str
+    topic: str
+    text: str
+
+
+class Subscriber:
+    """A connection: the messages that wait to be sent, and how it ends."""
+
+    def __init__(self, topic: str, send: Send, close: Close) -> None:
+        self.topic = topic
         self._send = send
         self._close = close
         self._waiting: asyncio.Queue[str | None] = asyncio.Queue()
         self._delivery = asyncio.create_task(self._deliver())
 
     def push(self, message: str) -> bool:
-        """Let a message wait for its turn; a reader for whom too many wait is closed: False."""
-        if self._waiting.qsize() < MOST_WAITING:
+        """Queue a message; False if the queue is full, and the connection therefore closed."""
+        if self._waiting.qsize() < MAX_WAITING:
             self._waiting.put_nowait(message)
             return True
         self._delivery.cancel()
@@ -72,11 +87,11 @@ class Reader:
         return False
 
     def end(self) -> None:
-        """Close after what waits already."""
+        """Close the connection once the queue is empty."""
         self._waiting.put_nowait(None)
 
     def stop(self) -> None:
-        """The connection has gone: send nothing more."""
+        """Send nothing more: the connection is gone."""
         self._delivery.cancel()
 
     async def _deliver(self) -> None:
@@ -85,121 +100,117 @@ class Reader:
                 await self._send(message)
             self._close(GOING_AWAY)
         except Exception as error:
-            _log.debug("reader_lost", exc_info=error)
+            _log.debug("subscriber_lost", exc_info=error)
 
 
 class Stream:
-    """Every message once to every reader, those of other replicas included."""
+    """Pushes each message once to every subscriber of its topic, on all replicas."""
 
     def __init__(self, settings: Settings) -> None:
         self._url = None if settings.on_sqlite else settings.database_url
-        self._readers: set[Reader] = set()
+        self._subscribers: defaultdict[str, set[Subscriber]] = defaultdict(set)
         self._replica = secrets.token_hex(8)
         self._numbers = count()
-        self._known: dict[str, None] = {}
-        self._unheard: dict[str, str] = {}
+        self._pushed: dict[str, None] = {}
+        self._unconfirmed: dict[str, Message] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._hearing: asyncio.Task[None] | None = None
-        self._hears = False
+        self._listener: asyncio.Task[None] | None = None
+        self._is_listening = False
 
     def start(self) -> None:
-        """Begin to push; called in the event loop of the readers."""
+        """Begin to push, in the running event loop. The first `subscribe` does this too."""
+        if self._loop is not None:
+            return
         self._loop = asyncio.get_running_loop()
         if self._url is not None:
-            self._hearing = self._loop.create_task(self._hear_forever(self._url))
+            self._listener = self._loop.create_task(self._listen_forever(self._url))
 
     async def end(self, seconds: float) -> None:
-        """Close every reader, and wait so long at the most until they have gone."""
-        if self._hearing is not None:
-            self._hearing.cancel()
-        for reader in self._readers:
-            reader.end()
+        """Close all connections, and wait at most `seconds` until they are closed."""
+        if self._listener is not None:
+            self._listener.cancel()
+        for subscriber in self._all():
+            subscriber.end()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._readers:
+                while self._all():
                     await asyncio.sleep(0.02)
 
-    def join(
-        self, send: Callable[[str], Awaitable[object]], close: Callable[[int], object]
-    ) -> Reader:
-        """A new reader: each message from now on is sent; `close` gets a WebSocket's close code."""
-        reader = Reader(send, close)
-        self._readers.add(reader)
-        _readers.set(len(self._readers))
-        return reader
+    def subscribe(self, topic: str, send: Send, close: Close) -> Subscriber:
+        """Send every message of a topic from now on; `close` takes a WebSocket's close code."""
+        self.start()
+        subscriber = Subscriber(topic, send, close)
+        self._subscribers[topic].add(subscriber)
+        _subscribers.set(len(self._all()))
+        return subscriber
 
-    def leave(self, reader: Reader) -> None:
-        """Push nothing more to a reader."""
-        reader.stop()
-        self._readers.discard(reader)
-        _readers.set(len(self._readers))
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Send nothing more to a subscriber."""
+        subscriber.stop()
+        self._subscribers[subscriber.topic].discard(subscriber)
+        _subscribers.set(len(self._all()))
 
-    @contextmanager
-    def writing(self, database: Database) -> Iterator[Callable[[Message], None]]:
-        """A transaction, in a thread; what is announced in it is pushed when it is stored.
+    def announce(self, database: Database, topic: str, content: Mapping[str, Any]) -> None:
+        """Push a message when the caller's transaction is committed, or in one of its own.
 
-        PostgreSQL takes messages of less than 8000 bytes.
+        Called in a thread, as the database is. A message may be of any size.
         """
-        announced: dict[str, str] = {}
-        last = ["COMMIT"] if transaction.get() is None else []
-        hears = self._hears  # of what is stored from now on; what began before may never be heard
-        with database.writing(lambda: self._stored(announced, hears)) as connection:
+        key = f"{self._replica}:{next(self._numbers)}"
+        message = Message(key, topic, json.dumps(content))
+        # PostgreSQL notifies of what is committed from now on; of earlier commits it may not.
+        committed = partial(self._committed, message, self._is_listening)
+        with database.writing(committed) as connection:
+            if self._url is not None:
+                for payload in _payloads(message):
+                    connection.execute(_NOTIFY, {"payload": payload})
 
-            def announce(message: Message) -> None:
-                announced[f"{self._replica}:{next(self._numbers)}"] = json.dumps(message)
+    def _all(self) -> list[Subscriber]:
+        return [one for subscribers in self._subscribers.values() for one in subscribers]
 
-            yield announce
-            if announced and self._url is not None:
-                # In one turn with the commit, which then finds nothing left to do.
-                statements = [*_notifications(connection, announced), *last]
-                connection.exec_driver_sql("; ".join(statements), execution_options=_AS_IT_IS)
+    def _committed(self, message: Message, was_listening: bool) -> None:
+        if self._loop is not None:
+            with suppress(RuntimeError):  # the loop has ended, and all connections with it
+                self._loop.call_soon_threadsafe(self._push_own, message, was_listening)
 
-    def _stored(self, announced: Mapping[str, str], hears: bool) -> None:
-        if self._loop is None:
-            return
-        with suppress(RuntimeError):  # the loop has ended, and every reader with it
-            for key, message in announced.items():
-                self._loop.call_soon_threadsafe(self._push_own, key, message, hears)
-
-    def _push_own(self, key: str, message: str, hears: bool) -> None:
+    def _push_own(self, message: Message, was_listening: bool) -> None:
         if self._loop is None or self._url is None:
             self._push(message)
-        elif not self._readers:
+        elif not self._subscribers[message.topic]:
             return
-        elif hears and self._hears and key not in self._known:
-            self._unheard[key] = message
-            self._loop.call_later(_HEARING_SECONDS, self._push_once, key, message)
+        elif was_listening and self._is_listening and message.key not in self._pushed:
+            self._unconfirmed[message.key] = message
+            self._loop.call_later(_NOTIFICATION_SECONDS, self._push_once, message)
         else:
-            self._push_once(key, message)
+            self._push_once(message)
 
-    def _push_once(self, key: str, message: str) -> None:
-        """An own change comes twice, stored here and heard from the database; the first counts."""
-        if key in self._known:
-            del self._known[key]
+    def _push_once(self, message: Message) -> None:
+        """Push what comes twice, from the commit and from the notification, the first time."""
+        if message.key in self._pushed:
+            del self._pushed[message.key]
             return
-        self._known[key] = None
-        self._unheard.pop(key, None)
-        if len(self._known) > _MOST_KNOWN:
-            del self._known[next(iter(self._known))]
+        self._pushed[message.key] = None
+        self._unconfirmed.pop(message.key, None)
+        if len(self._pushed) > _MAX_PUSHED:
+            del self._pushed[next(iter(self._pushed))]
         self._push(message)
 
-    def _push(self, message: str) -> None:
-        for reader in tuple(self._readers):
-            if not reader.push(message):
-                self.leave(reader)
+    def _push(self, message: Message) -> None:
+        for subscriber in tuple(self._subscribers[message.topic]):
+            if not subscriber.push(message.text):
+                self.unsubscribe(subscriber)
 
-    async def _hear_forever(self, url: str) -> None:
+    async def _listen_forever(self, url: str) -> None:
         while True:
             try:
-                await self._hear(url)
+                await self._listen(url)
             except (psycopg.Error, OSError):
-                _log.warning("stream_apart", exc_info=True)
-            self._hears = False
-            for key, message in tuple(self._unheard.items()):  # before what is stored from now on
-                self._push_once(key, message)
+                _log.warning("stream_disconnected", exc_info=True)
+            self._is_listening = False
+            for message in tuple(self._unconfirmed.values()):  # before what is committed from now
+                self._push_once(message)
             await asyncio.sleep(_RECONNECT_SECONDS)
 
-    async def _hear(self, url: str) -> None:
+    async def _listen(self, url: str) -> None:
         connection = await psycopg.AsyncConnection.connect(
             url,
             autocommit=True,
@@ -212,30 +223,60 @@ class Stream:
             found = await connection.execute(f"SELECT {_CHANNEL}")
             for (channel,) in await found.fetchall():
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-            self._hears = True
+            self._is_listening = True
+            chunks: list[str] = []
             async for notification in connection.notifies():
-                if not self._readers:
-                    continue
-                self._take(notification.payload)
-                for _ in range(_TURNS):
-                    await asyncio.sleep(0)
+                if message := _assembled(chunks, notification.payload):
+                    await self._receive(message)
         finally:
             await connection.close()
 
-    def _take(self, payload: str) -> None:
-        key, _, message = payload.partition(" ")
-        if key.startswith(self._replica):
-            self._push_once(key, message)
+    async def _receive(self, message: Message) -> None:
+        if not self._subscribers[message.topic]:
+            return
+        if message.key.startswith(self._replica):
+            self._push_once(message)
         else:
             self._push(message)
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
 
-def _notifications(connection: Connection, announced: Mapping[str, str]) -> Iterator[str]:
-    driver = cast("psycopg.Connection", connection.connection.driver_connection)
-    escaping = Escaping(driver.pgconn)
-    for key, message in announced.items():
-        payload = escaping.escape_literal(f"{key} {message}".encode())
-        yield f"SELECT pg_notify({_CHANNEL}, {bytes(payload).decode()})"
+class StreamedStore(Store[Row, Sent]):
+    """A store whose changes are pushed to the subscribers of its resource.
+
+    A change is announced in the transaction that stores it: never one without the other.
+    """
+
+    def __init__(self, resource: Resource[Row, Sent], database: Database, stream: Stream) -> None:
+        super().__init__(resource, database)
+        self.stream = stream
+
+    def changed(self, change: Change, row: Row) -> None:
+        content = {"type": change, self.resource.name: self.resource.show(row)}
+        self.stream.announce(self.database, self.resource.plural, content)
+
+
+def _payloads(message: Message) -> Iterator[str]:
+    """The message in chunks that fit into a notification; the last one has the number 0.
+
+    Notifications of a transaction arrive one after the other, and those of others not in between.
+    """
+    last = (len(message.text) - 1) // _MAX_CHUNK
+    for number in range(last + 1):
+        chunk = message.text[number * _MAX_CHUNK : (number + 1) * _MAX_CHUNK]
+        yield f"{message.key}\n{message.topic}\n{last - number}\n{chunk}"
+
+
+def _assembled(chunks: list[str], payload: str) -> Message | None:
+    """The message that is complete with this payload; `chunks` keeps what came before."""
+    key, topic, left, chunk = payload.split("\n", 3)
+    chunks.append(chunk)
+    if left != "0":
+        return None
+    message = Message(key, topic, "".join(chunks))
+    chunks.clear()
+    return message
 
 
 def wants_stream(headers: Mapping[str, str]) -> bool:
@@ -245,9 +286,9 @@ def wants_stream(headers: Mapping[str, str]) -> bool:
 
 
 def check_handshake(headers: Mapping[str, str], allowed_hosts: Iterable[str]) -> None:
-    """A `Problem` for a handshake that cannot succeed, or comes from a page of another host.
+    """Reject (426, 400, 403) a handshake that is not valid, or from a page of another host.
 
-    A browser lets any page connect, and says which: one of this host may, or of an allowed one.
+    A browser lets any page connect, and names its origin: it must be this host, or an allowed one.
     """
     if headers.get("Sec-WebSocket-Version") != "13":
         raise Problem(426, headers={"Sec-WebSocket-Version": "13", "Upgrade": "websocket"})

@@ -1,1 +1,1 @@
-"""The example resource: `routes` is its face, `store` its data, `stream` pushes its changes."""
+"""Items: an example of a resource."""

@@ -5,28 +5,27 @@ import gc
 import logging
 import signal
 import sys
-import threading
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from tornado import autoreload
 from tornado.httpserver import HTTPServer
 
+from .lifecycle import draining
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from .web import Service
+    from .service import Service
 
 IN_FLIGHT_SECONDS: Final = 30
-# For the whole head of a request, idle time before it included, and again for its body.
+# For the whole head of a request, including the idle time before it, and again for its body.
 REQUEST_SECONDS: Final = 30
-MAX_HEAD_BYTES: Final = 131_072  # the edge refuses much less, with an answer
+MAX_HEAD_BYTES: Final = 131_072  # the middleware rejects much less, with a response
 BACKLOG: Final = 1_024
-
-draining = threading.Event()
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; what is in flight then gets its answer."""
+    """Serve until SIGTERM or SIGINT; requests in flight are completed."""
     asyncio.run(_serve(settings))
 
 
@@ -35,8 +34,10 @@ async def _serve(settings: Settings) -> None:
     server = http_server(service)
     stopping, at_once = _on_signals(settings.drain_seconds)
     server.listen(settings.port, settings.host, backlog=BACKLOG)
-    service.stream.start()
-    # What was made until now stays. To look at all of it for garbage takes tens of milliseconds.
+    service.start()
+    if "tornado.autoreload" in sys.orig_argv:
+        autoreload.start()  # otherwise it would wait for the process to end
+    # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
     gc.freeze()
     logging.getLogger(__name__).info("listening on %s:%d", settings.host, settings.port)
     await stopping.wait()
@@ -47,7 +48,7 @@ async def _serve(settings: Settings) -> None:
 
 
 def http_server(service: "Service") -> HTTPServer:
-    """The server of an application, which says itself how large a body may be."""
+    """The server of an application; the middleware limits the size of bodies."""
     return HTTPServer(
         service,
         idle_connection_timeout=REQUEST_SECONDS,

@@ -1,4 +1,4 @@
-"""The outbox: events that are yet to be sent."""
+"""Create outbox."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,12 +12,13 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "outbox",
-        sa.Column("position", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-        sa.Column("service", sa.String(100), nullable=False),
-        sa.Column("event", sa.String(100), nullable=False),
-        sa.Column("data", sa.JSON, nullable=False),
-        sa.Column("headers", sa.JSON, nullable=False),
-        sa.Column("claimed_until", sa.DateTime(timezone=True)),
+        sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("service", sa.String(length=100), nullable=False),
+        sa.Column("event", sa.String(length=100), nullable=False),
+        sa.Column("data", sa.JSON(), nullable=False),
+        sa.Column("headers", sa.JSON(), nullable=False),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("position", name=op.f("pk_outbox")),
         sqlite_autoincrement=True,
     )
 

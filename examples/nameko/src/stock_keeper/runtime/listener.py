@@ -1,0 +1,219 @@
+"""The HTTP server: eventlet's, made to withstand slow, broken and hostile clients."""
+
+import os
+import re
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+import eventlet
+from eventlet import hubs, wsgi
+from nameko.web.server import HttpOnlyProtocol
+
+from .http import PROBLEM_CONTENT_TYPE, Problem
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+# Clients that connect while all others do wait here; otherwise their kernels would retry.
+BACKLOG: Final = 1024
+CLIENT_SECONDS: Final = 30  # for a whole request to arrive, idle time before it included
+STALLED_SECONDS: Final = 60  # for a client that does not read its response
+LINGER_SECONDS: Final = 2
+_MAX_LINE: Final = 65_536  # the middleware rejects far less, but as a problem
+_CLOSE: Final = ("Connection", "close")
+
+wsgi.MAX_HEADER_LINE = _MAX_LINE
+
+
+class Head:
+    """The lines of a request's head; knows whether the empty line at its end has come."""
+
+    def __init__(self, lines: Any) -> None:
+        self._lines = lines
+        self.complete = False
+
+    def readline(self, size: int = -1) -> bytes:
+        line: bytes = self._lines.readline(size)
+        self.complete = line in (b"\r\n", b"\n")
+        return line
+
+
+class Body:
+    """A request's body as `wsgi.input`; raises a `Problem` with 400 if it is malformed."""
+
+    def __init__(self, source: Any) -> None:
+        self._source = source
+
+    def read(self, size: int) -> bytes:
+        try:
+            data: bytes = self._source.read(size)
+        except (ValueError, OSError) as error:
+            why = "The body is not framed as HTTP requires."
+            raise Problem(400, why, headers=dict([_CLOSE])) from error
+        return data
+
+
+class BoundedLines:
+    """A file whose lines have a maximum length, as those between chunks must."""
+
+    def __init__(self, file: Any) -> None:
+        self.read = file.read
+        self._file = file
+
+    def readline(self) -> bytes:
+        line: bytes = self._file.readline(_MAX_LINE)
+        if len(line) == _MAX_LINE:
+            raise ValueError("a line is too long")
+        return line
+
+
+class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
+    """One connection; a request that is late, truncated or ambiguous is rejected."""
+
+    rfile: Any
+    application: "WSGIApplication"
+    lingers = False
+
+    def handle_one_request(self) -> None:
+        late = hubs.get_hub().schedule_call_global(CLIENT_SECONDS, self._stop_reading)
+        try:
+            super().handle_one_request()
+        finally:
+            late.cancel()
+
+    def parse_request(self) -> bool:
+        head = self.rfile = Head(self.rfile)
+        try:
+            if not super().parse_request():
+                return False
+        except (wsgi.HeaderLineTooLong, wsgi.HeadersTooLarge):
+            self.send_error(431)
+            return False
+        if self.raw_requestline.endswith(b"\n") and head.complete and self._is_unambiguous():
+            self.path = self.requestline.split()[1]  # the base class collapses leading slashes
+            return True
+        self.send_error(400)
+        return False
+
+    def _is_unambiguous(self) -> bool:
+        lengths = self.headers.get_all("Content-Length", [])
+        encodings = self.headers.get_all("Transfer-Encoding", [])
+        return (
+            self.request_version != "HTTP/0.9"
+            and len(lengths) + len(encodings) <= 1
+            and all(re.fullmatch("[0-9]{1,18}", length) for length in lengths)
+            and all(encoding.lower() == "chunked" for encoding in encodings)
+        )
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Respond with a problem to what is not a valid request; the base class sends HTML."""
+        problem, request_id = Problem(code), os.urandom(16).hex()
+        body = problem.body("", request_id)
+        head = (
+            f"HTTP/1.1 {problem.status} {problem.title}\r\n"
+            f"Content-Type: {PROBLEM_CONTENT_TYPE}\r\nContent-Length: {len(body)}\r\n"
+            f"X-Request-ID: {request_id}\r\nX-Content-Type-Options: nosniff\r\n"
+            "Connection: close\r\n\r\n"
+        )
+        self.wfile.write(head.encode() + body)
+        self.close_connection = self.lingers = True
+
+    def get_environ(self) -> "WSGIEnvironment":
+        environ: WSGIEnvironment = super().get_environ()
+        source = environ["wsgi.input"]
+        source.rfile = BoundedLines(source.rfile)
+        environ["wsgi.input"] = Body(source)
+        return environ
+
+    def handle_one_response(self) -> None:
+        self.application = self._heeding(self.application)
+        super().handle_one_response()
+
+    def _heeding(self, app: "WSGIApplication") -> "WSGIApplication":
+        """The application; `Connection: close` is heeded, and a response to HEAD has no body."""
+
+        def call(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+            def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+                if _CLOSE in headers:
+                    headers.remove(_CLOSE)
+                    self.close_connection = self.lingers = True
+                return start_response(status, headers, exc_info)
+
+            response = app(environ, start)
+            return [] if self.command == "HEAD" else response
+
+        return call
+
+    def _stop_reading(self) -> None:
+        with suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RD)
+
+    def finish(self) -> None:
+        if self.lingers:
+            with suppress(OSError), eventlet.Timeout(LINGER_SECONDS, False):
+                self._linger()
+        super().finish()
+
+    def _linger(self) -> None:
+        """Read what the client still sends; closing earlier would lose the response."""
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_WR)
+        while self.connection.recv(_MAX_LINE):
+            pass
+
+
+class Listener:
+    """Accepts connections and serves a WSGI application to them."""
+
+    def __init__(self, app: "WSGIApplication", host: str, port: int) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._connections: list[list[Any]] = []
+        self._socket = eventlet.listen((host, port), family, backlog=BACKLOG, reuse_port=False)
+        self._server = wsgi.Server(
+            self._socket,
+            self._socket.getsockname(),
+            app,
+            protocol=Protocol,
+            log_output=False,
+            debug=False,
+            url_length_limit=_MAX_LINE,
+            socket_timeout=STALLED_SECONDS,
+        )
+        self._accepting = eventlet.spawn(self._accept)
+
+    def close(self) -> None:
+        """Accept no more connections, and close each one after its current response."""
+        self._accepting.kill()
+        self._socket.close()
+        self._server.keepalive = False
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether connections are accepted."""
+        return not self._accepting.dead
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is in progress or being received."""
+        return any(state == wsgi.STATE_REQUEST for _, _, state in self._connections)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, address = self._socket.accept()
+            except OSError:  # too many open files, for example: some will be closed
+                eventlet.sleep(0.1)
+                continue
+            eventlet.spawn(self._serve, connection, address)
+
+    def _serve(self, connection: Any, address: Any) -> None:
+        served = [address, connection, wsgi.STATE_IDLE]
+        self._connections.append(served)
+        try:
+            with suppress(OSError, ValueError):
+                self._server.process_request(served)
+        finally:
+            self._connections.remove(served)
+            connection.close()
