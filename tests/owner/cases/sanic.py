@@ -31,11 +31,10 @@ ROOMS_AND_BOOKINGS = models() | {
     "{package}/rooms/routes.py": copied(ROUTES, "room", "rooms"),
     "{package}/bookings/routes.py": copied(ROUTES, "booking", "bookings"),
     "{package}/app.py": replaced(
+        (HEALTH, "from .bookings import routes as bookings\n" + HEALTH),
         (
             "from .items import routes as items\n",
-            "from .bookings import routes as bookings\n"
-            "from .items import routes as items\n"
-            "from .rooms import routes as rooms\n",
+            "from .items import routes as items\nfrom .rooms import routes as rooms\n",
         ),
         (
             FIRST,
@@ -295,8 +294,10 @@ ROUTED = '''\
 
 from pathlib import Path
 
-from sanic import HTTPResponse, Request, Sanic, text
+from sanic import HTTPResponse, Request, text
 from sanic.views import HTTPMethodView
+
+from .runtime.service import Service
 
 
 class Notes(HTTPMethodView):
@@ -305,7 +306,7 @@ class Notes(HTTPMethodView):
         return text(note)
 
 
-def add(app: Sanic) -> None:
+def add(app: Service) -> None:
     app.add_route(Notes.as_view(), "/notes/<note>")
     app.static("/source", Path(__file__).parent)
 '''
@@ -402,10 +403,12 @@ EXTENSIONS = '''\
 """Extensions, as their own documentation has them."""
 
 import sentry_sdk
-from sanic import HTTPResponse, Request, Sanic, json
+from sanic import HTTPResponse, Request, json
 from sanic_ext import Extend
 from sanic_jwt import Initialize, exceptions
 from sentry_sdk.types import Event, Hint
+
+from .runtime.service import Service
 
 
 class Clock:
@@ -429,7 +432,7 @@ async def fail(request: Request) -> HTTPResponse:
     raise RuntimeError("secret words")
 
 
-def add(app: Sanic) -> None:
+def add(app: Service) -> None:
     sentry_sdk.init("http://key@127.0.0.1:1/1", before_send=count)
     app.config.CORS_ORIGINS = "https://app.example.com"
     app.config.CORS_EXPOSE_HEADERS = "ETag"
