@@ -18,6 +18,7 @@ FREE_TEXT = {"description", "author"}
 SAFE_FILTERS = {"to_json", "markdown", "regex_replace"}
 MOST_VALUES = 8
 SAME_LINES = 8
+IMPORT_OF_THE_PACKAGE = re.compile(r"^from \{\{ package_name }}[.\w]* import", re.MULTILINE)
 WHAT_IS_IMPORTED = re.compile(r"^(from [\w.]+ )?import (\([^)]*\)|.*)$", re.MULTILINE)
 
 
@@ -44,10 +45,13 @@ def names_in(path: Path, *kinds: type[nodes.Node]) -> list[str]:
 
 
 def values(path: Path) -> int:
-    """How many conditions and filled-in values a file has."""
+    """How many conditions and filled-in values a file has; imports of the package are as many as
+    they are.
+    """
     conditions = len([*tree(path).find_all((nodes.If, nodes.CondExpr))])
     outputs = (part for node in tree(path).find_all(nodes.Output) for part in node.nodes)
-    return conditions + sum(not isinstance(part, nodes.TemplateData) for part in outputs)
+    filled_in = sum(not isinstance(part, nodes.TemplateData) for part in outputs)
+    return conditions + filled_in - len(IMPORT_OF_THE_PACKAGE.findall(path.read_text()))
 
 
 def name_of(path: Path) -> str:
