@@ -569,6 +569,37 @@ def ask_of_work_beside_requests(client: httpx.Client) -> None:
         time.sleep(0.1)
 
 
+BREAKS = {
+    "an operation is missing": {
+        "{package}/runtime/openapi.py": replaced(
+            (
+                'document["paths"] = made["paths"] | document["paths"]',
+                'made["paths"]["/v1/items/{item_id}"].pop("patch")\n'
+                '    document["paths"] = made["paths"] | document["paths"]',
+            )
+        )
+    },
+    "a field is missing": {
+        "{package}/runtime/openapi.py": replaced(
+            (
+                "    for section, found in components.items():\n",
+                '    schemas["ItemContent"]["properties"].pop("quantity")\n'
+                "    for section, found in components.items():\n",
+            )
+        )
+    },
+    "a resource is left over": {
+        "{package}/runtime/openapi.py": replaced(
+            (
+                'document["paths"] = made["paths"] | document["paths"]',
+                'made["paths"]["/v1/ghosts"] = dict(made["paths"]["/v1/items"])\n'
+                '    document["paths"] = made["paths"] | document["paths"]',
+            )
+        )
+    },
+}
+
+
 CASES = [
     Case("O1 O2 O3 R7 R9", "rooms and bookings", ROOMS_AND_BOOKINGS, ask_of_rooms_and_bookings),
     *(
