@@ -124,6 +124,21 @@ async def forgotten() -> None:
     """Let everyone in, if nobody awaited it."""
 '''
 
+UNAWAITED = '''\
+"""A check that starts another one, and does not await it."""
+
+from .runtime.http import Problem
+from .runtime.service import Handler
+
+
+ASYNC def check(handler: Handler) -> None:
+    verify(handler)
+
+
+async def verify(handler: Handler) -> None:
+    raise Problem(401, "Sign in first.")
+'''
+
 SIGNED = {"Authorization": "Bearer good"}
 
 
@@ -658,6 +673,21 @@ CASES = [
             ),
         },
         ask_of_a_forgotten_check,
+    ),
+    *(
+        Case(
+            "O4",
+            f"{kind} check that awaits nothing",
+            {
+                "{package}/access.py": UNAWAITED.replace("ASYNC def", definition),
+                "{package}/app.py": with_service(
+                    "from .access import check\n",
+                    "    return Service(settings, CHECKS, routes, check=check)\n",
+                ),
+            },
+            ask_of_a_forgotten_check,
+        )
+        for kind, definition in (("a", "def"), ("an async", "async def"))
     ),
     Case(
         "O6",
