@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 
 import pytest
@@ -69,7 +71,8 @@ def test_alembic_writes_a_migration_that_goes_down_and_up_again(
     if not has_alembic(target):
         pytest.skip("Django writes its migrations by itself, in Django's own tests")
     project = own(target.framework, CHANGED)
-    environment = {"DATABASE_URL": new_database().url}
+    database = new_database()
+    environment = {"DATABASE_URL": database.url}
 
     def succeed(*arguments: str) -> str:
         ran = project.run(*arguments, environment=environment)
@@ -86,3 +89,8 @@ def test_alembic_writes_a_migration_that_goes_down_and_up_again(
     succeed("-m", "alembic", "downgrade", "-1")
     succeed("-m", "alembic", "upgrade", "head")
     assert "batch_alter_table" in written.read_text()
+    if target.database == "sqlite":
+        path = database.url.removeprefix("sqlite:///")
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            query = "SELECT sql FROM sqlite_master WHERE name = 'items'"
+            assert "AUTOINCREMENT" in connection.execute(query).fetchone()[0], "positions reused"
