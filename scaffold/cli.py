@@ -4,6 +4,7 @@ What is slow to import (copier, questionary) or used by one command only is impo
 commands.
 """
 
+import errno
 import inspect
 import json
 import os
@@ -24,10 +25,10 @@ from scaffold.answers import answers
 from scaffold.catalog import catalog, settings
 from scaffold.catalog.catalog import Catalog, Question
 from scaffold.errors import Interrupted, UserError
-from scaffold.escaping import escape
+from scaffold.escaping import escape, quote_path
 from scaffold.making import service
 from scaffold.terminal import text_output
-from scaffold.terminal.view import Terminal
+from scaffold.terminal.view import NARROWEST, Terminal
 
 if TYPE_CHECKING:
     from scaffold.terminal.wizard import Wizard
@@ -40,6 +41,11 @@ BEHIND_OR_DRIFTED = 5
 # They need no templates but the tool's own: to help is possible without a network.
 WITHOUT_SOURCE = {"-h", "--help", "--version", "check"}
 HERE = Path()
+# What no program can help: rights, room, limits.
+BY_THE_SYSTEM = {
+    getattr(errno, name, None)
+    for name in "EACCES EPERM EROFS ENOSPC EDQUOT EFBIG EMFILE ENFILE ENOMEM EIO EAGAIN".split()
+} - {None}
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no questions.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -396,9 +402,9 @@ def _on_terminal() -> bool:
 def _view() -> Terminal:
     """What stdout can show."""
     terminal = sys.stdout.isatty()
-    plain = "NO_COLOR" in os.environ or os.environ.get("TERM", "dumb") in ("", "dumb")
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "dumb") in ("", "dumb")
     return Terminal(
-        width=shutil.get_terminal_size().columns,
+        width=max(shutil.get_terminal_size().columns, NARROWEST),
         colour=terminal and not plain,
         drawing=sys.stdout.encoding.lower().startswith("utf"),
     )
@@ -447,5 +453,8 @@ def _describe_error(error: BaseException) -> tuple[int, str, str]:
         return Interrupted.code, Interrupted.kind, "Interrupted."
     if isinstance(error, typer.TyperException):
         return USAGE, "usage", error.format_message()
+    if isinstance(error, OSError) and error.errno in BY_THE_SYSTEM:
+        where = f"{quote_path(error.filename)}: " if error.filename else ""
+        return REFUSED, "target-refuses", f"{where}{error.strerror}."
     about = escape(f"{type(error).__name__}: {error}".rstrip(": "))
     return UNEXPECTED, "unexpected", f"This should not happen ({about}). Run it again with --debug."
