@@ -83,7 +83,7 @@ def usable_cores() -> int:
         seen = len(os.sched_getaffinity(0))
     except AttributeError:
         seen = os.cpu_count() or 1
-    return max(1, min(seen, *map(_granted, QUOTAS)))
+    return min([seen, *map(_granted, QUOTAS)])
 
 
 def _granted(files: tuple[str, ...]) -> int:

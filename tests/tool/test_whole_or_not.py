@@ -74,7 +74,7 @@ def test_a_disk_that_is_full_changes_nothing_and_the_next_update_works(
 ) -> None:
     """The whole repository lies on a disk of its own, which the update would overfill."""
     big = "".join(f"{number:09}\n" for number in range(40_000))
-    service.edit({"dropped.md": big, "guide.md": GUIDE + big})
+    service.edit({"guide.md": GUIDE + big})
     before = state_of(service.folder)
     tool = lineage[SECOND]
     python = " ".join(f"'{word}'" for word in tool.command)
@@ -113,6 +113,7 @@ def test_a_folder_that_the_owner_divided_is_a_conflict_that_names_the_new_file(
     for name, place in (("one", "left"), ("two", "right")):
         (service.folder / place).mkdir()
         git(service.folder, "mv", f"parts/{name}.md", f"{place}/{name}.md")
+    (service.folder / "parts").rmdir()
     commit(service.folder)
     before = state_of(service.folder)
     ran = service.update("--json")
