@@ -84,7 +84,7 @@ AS_STORED = (
 
 # How a reason is told by git, uv and the system; the first that fits counts.
 REASONS: Mapping[type[ProgramFailed], str] = {
-    NotInGit: r"not a git repository",
+    NotInGit: r"not a git repository \(or any",
     ForeignOwner: r"dubious ownership|unsafe repository|owned by someone else",
     DiskFull: r"no space left|quota exceeded|file too large|out of memory",
     IndexLocked: r"\.lock'?: file exists",

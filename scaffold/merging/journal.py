@@ -126,6 +126,18 @@ class Journal:
                 self._restore(step)
         self.pending = False
 
+    def undo_or_tell(self) -> None:
+        """Undoes; raises TargetError if that fails, and all that is needed to do it stays."""
+        try:
+            self.undo()
+        except OSError as error:
+            where = quote_path(error.filename2 or error.filename or self.folder)
+            raise TargetError(
+                f"An update failed half way, and what it did cannot be undone yet: {where} cannot "
+                f"be written ({error.strerror or error}). Run the update again once it can; "
+                f"{quote_path(self.folder)} has what is needed."
+            ) from error
+
     def _restore(self, step: Step) -> None:
         place = self.repository.top / step.path
         put(self.old / step.kept, place, self.token)
@@ -206,16 +218,9 @@ def recover(repository: Repository) -> bool:
         undone = record.read() and not record.is_applied()
         # Whoever has committed since has taken what there was.
         if undone and record.head == git_line(repository.top, "rev-parse", "HEAD"):
-            record.undo()
+            record.undo_or_tell()
         record.unlock_index()
         record.remove()
-    except OSError as error:
-        where = quote_path(error.filename2 or error.filename or record.folder)
-        raise TargetError(
-            f"An update was killed half way, and what it did cannot be undone: {where} cannot be "
-            f"written ({error.strerror or error}). Run it again once it can; "
-            f"{quote_path(record.folder)} has what is needed."
-        ) from error
     finally:
         os.close(descriptor)
     return undone

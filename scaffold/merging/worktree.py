@@ -165,7 +165,7 @@ def _replace(repository: Repository, record: Journal) -> None:
         record.lock.replace(repository.git_dir / "index")
         record.pending = False
     except BaseException:
-        record.undo()
+        record.undo_or_tell()
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -350,6 +351,82 @@ def test_a_git_that_is_at_work_is_told_and_left_alone(service: Owned) -> None:
     assert state_of(service.folder) == before
 
 
+SUBCOMMANDS = [
+    *("rev-parse", "ls-tree", "status", "diff-index", "clone", "read-tree", "add", "write-tree"),
+    *("commit-tree", "merge-tree", "diff-tree", "update-index", "ls-files", "checkout-index"),
+]
+
+
+@pytest.mark.parametrize("subcommand", SUBCOMMANDS)
+def test_whatever_git_refuses_is_told_with_its_reason_and_changes_nothing(
+    service: Owned, tmp_path: Path, subcommand: str
+) -> None:
+    """At its last call, as far as there are several: what can be done before it is done."""
+    fake = tmp_path / "programs" / "git"
+    fake.parent.mkdir()
+    refusal = "echo 'warning: no matter' >&2; echo 'fatal: a quota exceeded' >&2; exit 128"
+    fake.write_text(
+        f'#!/bin/sh\ncase " $* " in *" {subcommand} "*) {refusal};; esac\n'
+        f'exec {shutil.which("git")} "$@"\n'
+    )
+    fake.chmod(0o755)
+    before = state_of(service.folder)
+    path = os.pathsep.join([str(fake.parent), os.environ["PATH"]])
+    ran = service.update("--json", PATH=path)
+    assert ran.code == 3, ran
+    assert "a quota exceeded" in ran.json["error"]["message"]
+    assert "no matter" not in ran.json["error"]["message"]
+    assert state_of(service.folder) == before
+
+
+# ---- where the repository is
+
+
+def test_a_linked_work_tree_and_a_git_directory_elsewhere_can_be_updated(
+    service: Owned, tmp_path: Path
+) -> None:
+    git(service.folder, "worktree", "add", "--quiet", str(tmp_path / "linked"))
+    linked = Owned(tmp_path / "linked", service.tool)
+    assert linked.update().code == 0
+    assert linked.text("guide.md") == NEWER_GUIDE
+    assert service.state == ""
+    git(service.folder, "init", "--quiet", f"--separate-git-dir={tmp_path / 'elsewhere'}")
+    assert service.update().code == 0
+    assert service.text("guide.md") == NEWER_GUIDE
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_git_directory_on_another_disk_is_no_matter(
+    service: Owned, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """Then nothing is linked or renamed from there, only copied."""
+    rename = Path.replace
+    left = iter(range(4))
+
+    def replace(path: Path, target: Path) -> Path:
+        if ("scaffold-update" in path.parts) and path.name != "plan.json":
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        if fails and path.name.endswith(".scaffold-new") and next(left, None) is None:
+            monkeypatch.setattr(Path, "replace", rename)
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        return rename(path, target)
+
+    def link(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(os, "link", link)
+    before = state_of(service.folder)
+    ran = service.update()
+    if fails:
+        assert (ran.code, "No space left on device" in ran.err) == (3, True)
+        assert state_of(service.folder) == before
+    else:
+        assert (ran.code, ran.err) == (0, "")
+        assert service.text("guide.md") == NEWER_GUIDE
+        assert not list(service.folder.rglob("*.scaffold-new"))
+
+
 # ---- what a killed run left
 
 
@@ -401,6 +478,26 @@ def test_a_killed_run_whose_files_were_committed_is_forgotten(service: Owned) ->
     before = state_of(service.folder)
     journal.recover(repository.repository_of(service.folder))
     assert state_of(service.folder) == before._replace(left=[])
+
+
+def test_what_cannot_be_undone_is_kept_for_the_next_run(
+    service: Owned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = state_of(service.folder)
+    with monkeypatch.context() as patch:
+
+        def refuse(path: Path, target: Path) -> Path:
+            if path.name == "index.lock" or path.parent.name == "old":
+                raise OSError(errno.EIO, "Input/output error", str(target))
+            return rename(path, target)
+
+        rename = Path.replace
+        patch.setattr(Path, "replace", refuse)
+        ran = service.update()
+    assert ran.code == 3
+    assert "cannot be undone yet" in ran.err
+    assert journal.recover(repository.repository_of(service.folder))
+    assert state_of(service.folder) == before
 
 
 def test_a_run_that_is_alive_is_left_alone(service: Owned) -> None:
