@@ -186,7 +186,8 @@ def begun(repository: Repository) -> Iterator[Journal]:
 def locked_index(repository: Repository, record: Journal) -> Iterator[None]:
     """Keeps git from changing the index; raises ProgramFailed if it is at it already.
 
-    The lock is git's own, with the new index in it: to rename it is to change the index.
+    The lock is git's own, with the new index in it: to rename it is to change the index. If the
+    block fails, what was done in it is undone.
     """
     try:
         _link_or_copy(record.index, record.lock)
@@ -198,7 +199,12 @@ def locked_index(repository: Repository, record: Journal) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        record.lock.unlink(missing_ok=True)
+        with processes.no_interruption():
+            try:
+                if record.pending:
+                    record.undo_or_tell()
+            finally:
+                record.lock.unlink(missing_ok=True)
         raise
 
 

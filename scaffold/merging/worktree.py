@@ -152,21 +152,17 @@ def _folders_in_place_of_files(top: Path, changes: Sequence[Change]) -> list[str
 def _replace(repository: Repository, record: Journal) -> None:
     """Puts everything in its place by renames; the index, which is the last, makes it final."""
     top = repository.top
-    try:
-        for step in record.steps:
-            if step.before is not None and step.after is None:
-                (top / step.path).unlink(missing_ok=True)
-        for folder, _mode in record.replaced_folders:
-            (top / folder).rmdir()
-        for step in record.steps:
-            if step.after is not None:
-                (top / step.path).parent.mkdir(parents=True, exist_ok=True)
-                journal.put(record.new / step.path, top / step.path, record.token)
-        record.lock.replace(repository.git_dir / "index")
-        record.pending = False
-    except BaseException:
-        record.undo_or_tell()
-        raise
+    for step in record.steps:
+        if step.before is not None and step.after is None:
+            (top / step.path).unlink(missing_ok=True)
+    for folder, _mode in record.replaced_folders:
+        (top / folder).rmdir()
+    for step in record.steps:
+        if step.after is not None:
+            (top / step.path).parent.mkdir(parents=True, exist_ok=True)
+            journal.put(record.new / step.path, top / step.path, record.token)
+    record.lock.replace(repository.git_dir / "index")
+    record.pending = False
 
 
 def _prune(repository: Repository, record: Journal) -> None:
