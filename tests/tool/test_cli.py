@@ -270,7 +270,9 @@ def test_a_commit_without_an_author_is_a_warning(
     ran = finished(checkout, tmp_path / "out", tools, **nobody)
     assert ran.code == 0
     (warning,) = ran.json["warnings"]
-    assert warning.startswith("The first commit was not made; run `git commit` yourself. (git: ")
+    assert warning.startswith(
+        "The first commit was not made; run `git commit` yourself. (git commit: "
+    )
 
 
 def test_a_program_that_takes_too_long_is_named(tmp_path: Path) -> None:
