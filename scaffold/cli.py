@@ -4,6 +4,7 @@ What is slow to import (copier, questionary) or used by one command only is impo
 commands.
 """
 
+import errno
 import inspect
 import json
 import os
@@ -24,10 +25,10 @@ from scaffold.answers import answers
 from scaffold.catalog import catalog, settings
 from scaffold.catalog.catalog import Catalog, Question
 from scaffold.errors import Interrupted, UserError
-from scaffold.escaping import escape
+from scaffold.escaping import escape, quote_path
 from scaffold.making import service
 from scaffold.terminal import text_output
-from scaffold.terminal.view import Terminal
+from scaffold.terminal.view import NARROWEST, Terminal
 
 if TYPE_CHECKING:
     from scaffold.terminal.wizard import Wizard
@@ -39,7 +40,32 @@ CONFLICTS = 4
 BEHIND_OR_DRIFTED = 5
 # They need no templates but the tool's own: to help is possible without a network.
 WITHOUT_SOURCE = {"-h", "--help", "--version", "check"}
+# Not their docstrings: PYTHONOPTIMIZE=2 has none.
+HELP = {
+    "scaffold": (
+        "Makes production-ready Python microservices, with the framework that fits the workload."
+    ),
+    "new": "Make a service: answer the questions, or give the answers as flags.",
+    "advise": "Rank the frameworks for a workload, and say why.",
+    "list": "List the frameworks, with facts about each.",
+    "show": "Show one framework: evidence, facts, limits, the files it makes.",
+    "update": (
+        "Bring a service to the newest release of its template, and keep what you made of it."
+    ),
+    "check": (
+        "See which services are behind their template, and with which files they have drifted."
+    ),
+    "schema": "Print every question as JSON Schema, for scripts and agents.",
+    "matrix": (
+        "List the services that prove the templates, as a workflow's matrix takes them with --json."
+    ),
+}
 HERE = Path()
+# What no program can help: rights, room, limits.
+BY_THE_SYSTEM = {
+    getattr(errno, name, None)
+    for name in "EACCES EPERM EROFS ENOSPC EDQUOT EFBIG EMFILE ENFILE ENOMEM EIO EAGAIN".split()
+} - {None}
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no questions.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -135,16 +161,20 @@ def build(known: Catalog) -> typer.Typer:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"], "obj": known},
     )
-    app.callback()(_root)
-    app.command("new")(_with_flags(new, [*known.fields, *known.workload]))
+    app.callback(help=HELP["scaffold"])(_root)
+
+    def command(name: str) -> Callable[[Callable[..., None]], object]:
+        return app.command(name, help=HELP[name])
+
+    command("new")(_with_flags(new, [*known.fields, *known.workload]))
     by_figures = [known.measured_by] if known.measured_by else []
-    app.command("advise")(_with_flags(advise_, [*known.workload, *by_figures]))
-    app.command("list")(list_)
-    app.command("show")(show)
-    app.command("update")(_with_flags(update_, known.fields))
-    app.command("check")(check_)
-    app.command("schema")(schema_)
-    app.command("matrix")(matrix_)
+    command("advise")(_with_flags(advise_, [*known.workload, *by_figures]))
+    command("list")(list_)
+    command("show")(show)
+    command("update")(_with_flags(update_, known.fields))
+    command("check")(check_)
+    command("schema")(schema_)
+    command("matrix")(matrix_)
     return app
 
 
@@ -191,7 +221,7 @@ def _flag(question: Question) -> inspect.Parameter:
 
 
 def _root(version: Version = False) -> None:
-    """Makes production-ready Python microservices, with the framework that fits the workload."""
+    """What stands before any command."""
 
 
 def new(
@@ -209,7 +239,6 @@ def new(
     debug: Debug = False,
     **flags: str | None,
 ) -> None:
-    """Make a service: answer the questions, or give the answers as flags."""
     known: Catalog = context.obj
     steps = tuple(step for step, left_out in (("lock", no_lock), ("git", no_git)) if not left_out)
     made = None
@@ -245,7 +274,6 @@ def advise_(
     debug: Debug = False,
     **flags: str | None,
 ) -> None:
-    """Rank the frameworks for a workload, and say why."""
     known: Catalog = context.obj
     given = answers.collect(known, None, flags)
     asked = given.keys().isdisjoint(question.id for question in known.workload)
@@ -264,7 +292,6 @@ def list_(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the frameworks, with facts about each."""
     known: Catalog = context.obj
     listed = [f for f in known.frameworks if f.facts.maintained or not maintained]
     if as_json:
@@ -279,7 +306,6 @@ def show(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Show one framework: evidence, facts, limits, the files it makes."""
     known: Catalog = context.obj
     one = answers.framework_called(known, framework)
     files = service.preview(known, one)
@@ -299,7 +325,6 @@ def update_(
     debug: Debug = False,
     **flags: str | None,
 ) -> None:
-    """Bring a service to the newest release of its template, and keep what you made of it."""
     from scaffold.catalog import sources
     from scaffold.terminal import report
     from scaffold.updating import update
@@ -335,7 +360,6 @@ def check_(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """See which services are behind their template, and with which files they have drifted."""
     from scaffold.terminal import report
     from scaffold.updating.check import check
 
@@ -351,7 +375,6 @@ def check_(
 
 
 def schema_(context: typer.Context, as_json: Json = False, debug: Debug = False) -> None:
-    """Print every question as JSON Schema, for scripts and agents."""
     _print_json(schema.questions(context.obj))
 
 
@@ -362,7 +385,6 @@ def matrix_(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """List the services that prove the templates, as a workflow's matrix takes them with --json."""
     from scaffold import matrix
     from scaffold.catalog import sources
 
@@ -396,9 +418,9 @@ def _on_terminal() -> bool:
 def _view() -> Terminal:
     """What stdout can show."""
     terminal = sys.stdout.isatty()
-    plain = "NO_COLOR" in os.environ or os.environ.get("TERM", "dumb") in ("", "dumb")
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM", "dumb") in ("", "dumb")
     return Terminal(
-        width=shutil.get_terminal_size().columns,
+        width=max(shutil.get_terminal_size().columns, NARROWEST),
         colour=terminal and not plain,
         drawing=sys.stdout.encoding.lower().startswith("utf"),
     )
@@ -447,5 +469,8 @@ def _describe_error(error: BaseException) -> tuple[int, str, str]:
         return Interrupted.code, Interrupted.kind, "Interrupted."
     if isinstance(error, typer.TyperException):
         return USAGE, "usage", error.format_message()
+    if isinstance(error, OSError) and error.errno in BY_THE_SYSTEM:
+        where = f"{quote_path(error.filename)}: " if error.filename else ""
+        return REFUSED, "target-refuses", f"{where}{error.strerror}."
     about = escape(f"{type(error).__name__}: {error}".rstrip(": "))
     return UNEXPECTED, "unexpected", f"This should not happen ({about}). Run it again with --debug."

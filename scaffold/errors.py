@@ -14,7 +14,16 @@
     │   ├── NotAService       3  not-a-service       the folder has no service of this tool
     │   ├── NoRepository      3  no-repository       an update needs git, and a commit to go from
     │   ├── DirtyTree         3  dirty-tree          something is not committed
-    │   └── UnknownRelease    3  unknown-release     what it was made from is not known here
+    │   ├── UnknownRelease    3  unknown-release     what it was made from is not known here
+    │   └── ProgramFailed     3  program-failed      git or uv could not do its part
+    │       ├── NotInGit      3  not-in-git          the folder is in no git repository
+    │       ├── ForeignOwner  3  foreign-owner       the repository belongs to another user
+    │       ├── DiskFull      3  disk-full           git or uv has no room to write
+    │       ├── IndexLocked   3  index-locked        another git is at work, or was killed
+    │       ├── NoPermission  3  no-permission       git or uv may not read or write a file
+    │       ├── NoSolution    3  no-solution         uv finds no versions that fit together
+    │       ├── Unreachable   3  unreachable         git or uv cannot reach a server
+    │       └── BadSettings   3  bad-settings        the settings of git or uv do not work
     ├── SourceError           3  source-refuses      the templates cannot be read from their source
     └── Interrupted         130  interrupted         a signal ended it
 
@@ -85,6 +94,44 @@ class DirtyTree(TargetError):
 
 class UnknownRelease(TargetError):
     kind = "unknown-release"
+
+
+class ProgramFailed(TargetError):
+    """What another program gave as its reason, in one line."""
+
+    kind = "program-failed"
+
+
+class NotInGit(ProgramFailed):
+    kind = "not-in-git"
+
+
+class ForeignOwner(ProgramFailed):
+    kind = "foreign-owner"
+
+
+class DiskFull(ProgramFailed):
+    kind = "disk-full"
+
+
+class IndexLocked(ProgramFailed):
+    kind = "index-locked"
+
+
+class NoPermission(ProgramFailed):
+    kind = "no-permission"
+
+
+class NoSolution(ProgramFailed):
+    kind = "no-solution"
+
+
+class Unreachable(ProgramFailed):
+    kind = "unreachable"
+
+
+class BadSettings(ProgramFailed):
+    kind = "bad-settings"
 
 
 class SourceError(UserError):

@@ -10,7 +10,6 @@ Tags are not looked at: a clone need not have them. The wheel's build reads this
 needs nothing beside Python and git. docs/decisions/updates.md has the reasons.
 """
 
-import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from scaffold.programs import ProgramFailed, git, git_line
+from scaffold.errors import ProgramFailed
+from scaffold.programs import AS_STORED, git, git_line
 
 VERSION_FILE = "scaffold/__init__.py"
 CHANGELOG = "CHANGELOG.md"
@@ -131,12 +131,19 @@ def export(repository: Path, commit: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="scaffold-") as temporary:
         environment = {
-            "GIT_DIR": git_line(repository, "rev-parse", "--absolute-git-dir"),
+            "GIT_DIR": str(git_dir_of(repository)),
             "GIT_WORK_TREE": str(folder),
             "GIT_INDEX_FILE": str(Path(temporary) / "index"),
         }
         git(folder, "read-tree", commit, environment=environment)
-        git(folder, "checkout-index", "--all", "--force", environment=environment)
+        git(folder, *AS_STORED, "checkout-index", "--all", "--force", environment=environment)
+
+
+def git_dir_of(repository: Path) -> Path:
+    """Where git has its files; a bare repository is named, as a user may forbid to look for one."""
+    if (repository / "HEAD").is_file() and (repository / "objects").is_dir():
+        return repository
+    return Path(git_line(repository, "rev-parse", "--absolute-git-dir"))
 
 
 def _spans(root: Path) -> Iterator[tuple[str, Sequence[str]]]:
@@ -228,7 +235,6 @@ def _tree_at(root: Path, release: Release, environment: Mapping[str, str]) -> st
 def _tree_now(root: Path, environment: Mapping[str, str]) -> str:
     """The tree of the files as they lie there, committed or not, but for those that git ignores."""
     git(root, "read-tree", "HEAD", environment=environment)
-    adding = ("-c", f"core.excludesFile={os.devnull}", "add", "--all", "--", *CONTENT)
-    git(root, *adding, environment=environment)
+    git(root, *AS_STORED, "add", "--all", "--", *CONTENT, environment=environment)
     whole = git_line(root, "write-tree", environment=environment)
     return _tree_at(root, Release("", whole), environment)

@@ -40,16 +40,28 @@ def source(environment: Mapping[str, str] = os.environ) -> Place | None:
     if VARIABLE in environment:
         return place(environment[VARIABLE], VARIABLE) if environment[VARIABLE] else None
     file = config_file()
-    value = _read(file).get("source") if file.is_file() else None
+    value = _read(file).get("source") if file and _is_readable(file) else None
     if value is not None and not isinstance(value, str):
         raise SourceError(f"source in {file} has to be text.")
     return place(value, str(file)) if value else None
 
 
-def config_file() -> Path:
+def config_file() -> Path | None:
+    """Where the user's settings are; None for a user without a home."""
     import platformdirs
 
-    return platformdirs.user_config_path("scaffold", appauthor=False) / FILE
+    try:
+        return platformdirs.user_config_path("scaffold", appauthor=False) / FILE
+    except (RuntimeError, KeyError):
+        return None
+
+
+def _is_readable(file: Path) -> bool:
+    """Whether there is a file; a home that belongs to somebody else counts as none, as for git."""
+    try:
+        return file.is_file()
+    except OSError:
+        return False
 
 
 def place(text: str, named_by: str) -> Place:

@@ -16,8 +16,8 @@ from scaffold.catalog.catalog import Catalog, Question, source_root
 from scaffold.catalog.history import CHANGELOG, HistoryIncomplete
 from scaffold.catalog.record import OWN, OWN_ADDRESS, Origin
 from scaffold.catalog.settings import Place, place
-from scaffold.errors import SourceError, UnknownRelease
-from scaffold.programs import ProgramFailed, git, git_line
+from scaffold.errors import ProgramFailed, SourceError, UnknownRelease
+from scaffold.programs import git
 
 BUNDLE = "releases.bundle"
 QUESTIONS = "copier.yml"
@@ -165,7 +165,8 @@ class Remote(Source):
     def newest(self) -> str:
         if self.pinned:
             return self.pinned
-        return versions.newest(self._tags) or git_line(self._repository, "rev-parse", "HEAD")
+        head = ("rev-parse", "HEAD")
+        return versions.newest(self._tags) or self._git(*head).decode().strip()
 
     @property
     def past(self) -> Sequence[str]:
@@ -173,7 +174,7 @@ class Remote(Source):
 
     @cached_property
     def _tags(self) -> Sequence[str]:
-        return git(self._repository, "tag", "--list").decode().split()
+        return self._git("tag", "--list", "--no-column").decode().split()
 
     @cached_property
     def _repository(self) -> Path:
@@ -194,14 +195,18 @@ class Remote(Source):
     def is_behind(self, revision: str) -> bool:
         """Also False where `revision` is later than the newest release, as a draft of the next."""
         ours, theirs = self._commit(revision), self._commit(self.newest)
-        ended = programs.run(self._repository, ["git", "merge-base", "--is-ancestor", theirs, ours])
-        return ended.code != 0
+        asked = ["git", "merge-base", "--is-ancestor", theirs, ours]
+        return programs.run(self._repository, asked, _named(self._repository)).code != 0
+
+    def _git(self, *arguments: str, given: bytes = b"") -> bytes:
+        own = _named(self._repository)
+        return git(self._repository, *arguments, environment=own, given=given)
 
     def _commit(self, revision: str) -> str:
         """The commit of a tag, a commit or what `git describe` printed."""
         asked = f"{revision}^{{commit}}\n".encode()
         checked = ("cat-file", "--batch-check=%(objectname)")
-        answer = git(self._repository, *checked, given=asked).decode().strip()
+        answer = self._git(*checked, given=asked).decode().strip()
         if "\n" in revision or len(answer.split()) != 1:
             raise self._unknown(revision, "That repository has no such revision.")
         return answer
@@ -271,7 +276,13 @@ def _cloned(address: str, folder: Path) -> Path:
     """A bare copy of the repository at `address`. Raises SourceError."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        git(folder.parent, "clone", "--quiet", "--bare", "--", address, str(folder))
+        allowed = ("-c", "protocol.file.allow=always")
+        git(folder.parent, *allowed, "clone", "--quiet", "--bare", "--", address, str(folder))
     except ProgramFailed as failed:
         raise SourceError(f"The templates of {address} cannot be read: {failed}.") from failed
     return folder
+
+
+def _named(bare: Path) -> Mapping[str, str]:
+    """The environment in which git works on a bare repository, also if it may not look for one."""
+    return {"GIT_DIR": str(bare)}

@@ -44,7 +44,7 @@ def create(
     try:
         target = output.absolute() / answers["name"]
         if not dry_run:
-            staging.remove_abandoned(target.parent)
+            staging.remove_abandoned(target)
         staging.refuse_taken(target)
     except OSError as error:
         raise TargetError(_cannot_write(output / answers["name"], error)) from error

@@ -1,6 +1,8 @@
 """A folder that appears whole or not at all, whatever ends the run.
 
-It is filled in a hidden folder beside its target and moved there by one rename. The hidden folder
+It is filled in a hidden folder beside its target and moved there by one rename. A target that is
+there already (empty, or with only `.git`) stays the folder that it is: the hidden one lies in it,
+and what is in that is moved up, which the next run completes if it was killed. The hidden folder
 is locked for as long as its run lives, so that the next run beside it can tell one that was left
 behind by SIGKILL from one in use, and removes it.
 """
@@ -9,45 +11,50 @@ import errno
 import os
 import re
 import shutil
-import signal
-import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 from scaffold.errors import TargetError
 from scaffold.escaping import quote_path
+from scaffold.processes import LOCK, lock, no_interruption
 
 MARK = ".scaffold-"
-LOCK = "lock"
+COMPLETE = "complete"  # in a hidden folder whose files only have to be moved up
+GIT = ".git"
 OURS = re.compile(rf"\.(?P<name>.+){re.escape(MARK)}[a-z0-9_]{{8}}")
-NO_LOCKS_HERE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # some network file systems
 
 
 @contextmanager
 def staged(target: Path) -> Iterator[Path]:
     """An empty folder to fill, of the target's name, that becomes `target` when the block ends.
 
+    A target that is empty, or has only `.git`, is filled and stays itself.
+
     Raises TargetError where `target` has something in it already, before the block or after.
     """
-    remove_abandoned(target.parent)
+    remove_abandoned(target)
     refuse_taken(target)
     with _parent_of(target), _locked_folder(target) as holder:
         folder = holder / target.name
         folder.mkdir()
         yield folder
-        _move(folder, target)
+        if holder.parent == target:
+            (holder / COMPLETE).touch()
+            with no_interruption():
+                _fill(folder, target)
+        else:
+            _move(folder, target)
 
 
 def refuse_taken(target: Path) -> None:
-    """Raises TargetError unless `target` is absent or an empty folder."""
+    """Raises TargetError unless `target` is absent or a folder with nothing in it but `.git`."""
     if target.is_symlink():
         raise _refused(target, "is a symbolic link")
     if target.exists() and not target.is_dir():
         raise _refused(target, "is a file")
-    if target.is_dir() and any(target.iterdir()):
+    if target.is_dir() and any(path.name != GIT for path in target.iterdir()):
         raise _refused(target, "is not empty")
     there = next((parent for parent in target.parents if parent.exists()), target)
     if not there.is_dir() and there != target:
@@ -58,13 +65,23 @@ def _refused(target: Path, why: str) -> TargetError:
     return TargetError(f"{quote_path(target)} {why}; choose another name or --output.")
 
 
-def remove_abandoned(parent: Path) -> None:
-    """Removes the hidden folders that earlier runs left behind in `parent`."""
-    for left in parent.glob(f".*{MARK}*"):
+def remove_abandoned(target: Path) -> None:
+    """Removes the hidden folders that earlier runs left behind beside `target`, or in it."""
+    for left in (*target.parent.glob(f".*{MARK}*"), *target.glob(f".*{MARK}*")):
         with suppress(OSError):
             if _is_ours(left):
-                os.close(_lock(left, or_go_without=False))
+                os.close(lock(left, or_go_without=False))
+                if (left / COMPLETE).exists():
+                    _complete(left)
                 _remove(left)
+
+
+def _complete(left: Path) -> None:
+    """Moves up what a killed run did not come to; what somebody else put there stays."""
+    for folder in [path for path in left.iterdir() if path.is_dir()]:
+        for path in folder.iterdir():
+            if not os.path.lexists(left.parent / path.name):
+                path.rename(left.parent / path.name)
 
 
 def _is_ours(folder: Path) -> bool:
@@ -72,7 +89,7 @@ def _is_ours(folder: Path) -> bool:
     named = OURS.fullmatch(folder.name)
     if not named or folder.is_symlink():
         return False
-    return {path.name for path in folder.iterdir()} <= {LOCK, named["name"]}
+    return {path.name for path in folder.iterdir()} <= {LOCK, COMPLETE, named["name"]}
 
 
 def _remove(folder: Path) -> None:
@@ -103,7 +120,7 @@ def _parent_of(target: Path) -> Iterator[None]:
 @contextmanager
 def _locked_folder(target: Path) -> Iterator[Path]:
     with no_interruption() as allow_interruption:
-        holder, lock = _new_locked_folder(target)
+        holder, descriptor = _new_locked_folder(target)
         try:
             try:
                 allow_interruption()
@@ -111,15 +128,16 @@ def _locked_folder(target: Path) -> Iterator[Path]:
             finally:
                 _remove(holder)
         finally:  # a run is interrupted once: if just there, then not here
-            os.close(lock)
+            os.close(descriptor)
             _remove(holder)
 
 
 def _new_locked_folder(target: Path) -> tuple[Path, int]:
     while True:
-        holder = Path(tempfile.mkdtemp(prefix=f".{target.name}{MARK}", dir=target.parent))
+        place = target if target.is_dir() else target.parent
+        holder = Path(tempfile.mkdtemp(prefix=f".{target.name}{MARK}", dir=place))
         try:
-            return holder, _lock(holder, or_go_without=True)
+            return holder, lock(holder, or_go_without=True)
         except (BlockingIOError, FileNotFoundError):
             continue  # another run saw it without its lock and took it for abandoned
         except OSError:
@@ -127,60 +145,29 @@ def _new_locked_folder(target: Path) -> tuple[Path, int]:
             raise
 
 
-def _lock(folder: Path, or_go_without: bool) -> int:
-    """A descriptor that holds the folder's lock. Raises BlockingIOError if another run has it.
-
-    Where the file system has no locks it holds nothing, or an OSError says so.
-    """
-    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        _exclusive(descriptor)
-        (folder / LOCK).stat()  # the other run may have removed it just before
-    except OSError as error:
-        if or_go_without and error.errno in NO_LOCKS_HERE:
-            return descriptor
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _exclusive(descriptor: int) -> None:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError as error:
-            raise BlockingIOError from error
-
-else:
-    import fcntl
-
-    def _exclusive(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
 def _move(folder: Path, target: Path) -> None:
     try:
-        if sys.platform == "win32" and target.is_dir():
-            target.rmdir()  # there a rename does not replace an empty folder
         folder.rename(target)
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-            raise TargetError(f"{quote_path(target)} was made by another run meanwhile.") from error
+            raise _made_meanwhile(target) from error
         raise
 
 
-@contextmanager
-def no_interruption() -> Iterator[Callable[[], object]]:
-    """Puts off what would end the run to the end of the block, or until its value is called."""
-    if sys.platform == "win32":
-        yield lambda: None
-        return
-    ending = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
-    allow = partial(signal.pthread_sigmask, signal.SIG_SETMASK, before)
+def _fill(folder: Path, target: Path) -> None:
+    """Moves everything in `folder` into `target`, or nothing."""
+    moved: list[str] = []
     try:
-        yield allow
-    finally:
-        allow()
+        for name in sorted(path.name for path in folder.iterdir()):
+            if os.path.lexists(target / name):
+                raise _made_meanwhile(target / name)
+            (folder / name).rename(target / name)
+            moved.append(name)
+    except BaseException:
+        for name in moved:
+            (target / name).rename(folder / name)
+        raise
+
+
+def _made_meanwhile(path: Path) -> TargetError:
+    return TargetError(f"{quote_path(path)} was made by another run meanwhile.")

@@ -4,6 +4,6 @@ Other rooms use:
     prompts      LinePrompter MenuPrompter
     report       checked updated
     text_output  advice chosen command_line ending framework frameworks
-    view         Terminal
+    view         NARROWEST Terminal
     wizard       Wizard
 """

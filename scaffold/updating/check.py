@@ -2,11 +2,10 @@
 
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,11 +13,17 @@ from scaffold.catalog import record, sources
 from scaffold.catalog.record import ANSWERS_FILE, Origin, Record
 from scaffold.catalog.settings import Place
 from scaffold.catalog.sources import Source
-from scaffold.errors import UserError
-from scaffold.programs import ProgramFailed
+from scaffold.errors import ProgramFailed, UserError
+from scaffold.processes import no_interruption
 
 MISSING, CHANGED = "missing", "changed"
 CHUNK = 4  # services that are handed to a process at once
+UNLIMITED = 1_000_000
+# The files in which the two versions of control groups have a quota and its period.
+QUOTAS = (
+    ("/sys/fs/cgroup/cpu.max",),
+    ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
+)
 INTERRUPTIONS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
@@ -55,20 +60,57 @@ def check(
 ) -> Iterator[Checked]:
     """What is found of each of `folders`, in their order.
 
-    `jobs` processes look for drift, by default one for each core. A source that services name is
-    opened once for all of them.
+    `jobs` processes look for drift, by default one for each usable core. A source that services
+    name is opened once for all of them.
     """
     with ExitStack() as stack:
         look = _Look(stack, configured, drift)
         found = [look.at(folder) for folder in folders]
-        if not any(isinstance(one, _Task) for one in found):
-            yield from (one for one in found if isinstance(one, Checked))
+        tasks = sum(isinstance(one, _Task) for one in found)
+        pool = _pool(min(jobs or usable_cores(), tasks))
+        if pool is None:
+            yield from _one_by_one(found, tasks)
         else:
-            count = jobs or os.cpu_count()
-            pool = stack.enter_context(ProcessPoolExecutor(count, initializer=_prepare))
-            with _no_interruption():
+            stack.enter_context(pool)
+            with no_interruption():
                 results = pool.map(_finished, found, chunksize=CHUNK)
             yield from results
+
+
+def usable_cores() -> int:
+    """The cores that this process may use: a container sees more than it is granted."""
+    try:
+        seen = len(os.sched_getaffinity(0))
+    except AttributeError:
+        seen = os.cpu_count() or 1
+    return min([seen, *map(_granted, QUOTAS)])
+
+
+def _granted(files: tuple[str, ...]) -> int:
+    """The cores that a control group grants, rounded up; UNLIMITED if it sets no limit."""
+    try:
+        quota, period = " ".join(Path(file).read_text() for file in files).split()
+        return -(-int(quota) // int(period)) if int(quota) > 0 else UNLIMITED
+    except (OSError, ValueError):  # there is none, or it is "max"
+        return UNLIMITED
+
+
+def _pool(count: int) -> ProcessPoolExecutor | None:
+    """`count` processes; None if there is no need for them, or the system has no means for them."""
+    if count < 2:
+        return None
+    try:
+        return ProcessPoolExecutor(count, initializer=_prepare)
+    except (ImportError, OSError):  # no semaphores, or no room for them
+        return None
+
+
+def _one_by_one(found: Sequence[Checked | _Task], tasks: int) -> Iterator[Checked]:
+    if tasks > 1:
+        from scaffold.making import render
+
+        render.compile_once()
+    yield from map(_finished, found)
 
 
 class _Look:
@@ -118,19 +160,6 @@ def _compared(folder: Path, made: Record, source: Source) -> Checked:
         newest=source.newest,
         behind=source.is_behind(made.origin.revision),
     )
-
-
-@contextmanager
-def _no_interruption() -> Iterator[None]:
-    """What would interrupt this process waits, also in the processes that begin meanwhile."""
-    if sys.platform == "win32":
-        yield
-    else:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _prepare() -> None:

@@ -4,25 +4,27 @@ copier renders both, what the service was made from and what would be made today
 difference (docs/decisions/updates.md says why not copier).
 """
 
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from scaffold.catalog import record
-from scaffold.catalog.record import ANSWERS_FILE, Origin, Record
+from scaffold.catalog.record import Origin, Record
 from scaffold.catalog.sources import Source
 from scaffold.errors import FixedAnswer, Interrupted
 from scaffold.making import post_generate
 from scaffold.making.service import NOTHING_WRITTEN
-from scaffold.updating import changelog, merge
+from scaffold.merging import journal, merge, worktree
+from scaffold.merging.merge import Conflict, Merge, Workplace
+from scaffold.merging.repository import Repository, refuse_dirty, repository_of, uncommitted
+from scaffold.updating import changelog
 from scaffold.updating.changelog import Changes
-from scaffold.updating.merge import Conflict, Repository
 
 LOCK = "uv.lock"
 PROJECT = "pyproject.toml"
+RECOVERED = "An earlier update was killed half way; what it had changed was undone first."
+NOT_IN_GIT = "{}: the template changed it, but yours is not in git, so it stays as it is."
 # Why an answer stays as it was given.
 FIXED = {
     "framework": (
@@ -60,19 +62,28 @@ class Updated:
 
 @dataclass(frozen=True)
 class Service:
-    """A service that can be updated: in git, with nothing uncommitted."""
+    """A service that can be updated: in git, with nothing uncommitted.
+
+    `recovered` tells that a killed update was undone in it.
+    """
 
     folder: Path
     made: Record
     repository: Repository
+    recovered: bool = False
 
 
 def find(folder: Path) -> Service:
-    """The service in `folder`. Raises NotAService, NoRepository or DirtyTree."""
+    """The service in `folder`. Raises NotAService, NoRepository or DirtyTree.
+
+    What a killed update left half done is undone first.
+    """
+    record.read(folder)
+    found = repository_of(folder)
+    recovered = journal.recover(found)
     made = record.read(folder)
-    repository = merge.repository_of(folder)
-    merge.refuse_dirty(repository)
-    return Service(folder, made, repository)
+    refuse_dirty(found)
+    return Service(folder, made, found, recovered)
 
 
 def refuse_fixed(made: Record, given: Mapping[str, str]) -> None:
@@ -94,30 +105,28 @@ def apply_update(
 ) -> Updated:
     """Brings `service` to the newest release of `source`, with `answers` from now on.
 
-    With `dry_run` the same is done to a copy. Raises TargetError and what it is above of,
-    SourceError, or BadAnswers.
+    With `dry_run` nothing is written, and the difference is shown. Raises TargetError and what it
+    is above of, SourceError, or BadAnswers.
     """
     before = service.made.origin
     # A draft that is later than the newest release is not brought back to it.
     after = source.newest if source.is_behind(before.revision) else before.revision
     target = before._replace(revision=after)
-    done, diff, warnings = merge.Merged((), ()), "" if dry_run else None, []
+    warnings = [RECOVERED] if service.recovered else []
+    done, diff = None, "" if dry_run else None
     with _reporting_interruption(service, dry_run):
         if target != before or dict(answers) != dict(service.made.answers):
-            progress("Rendering both releases ...")
-            with _renderings(service, source, target, answers) as renderings:
-                progress("Merging ...")
-                text = message(before.revision, after)
-                done, diff = _merged(service.repository, renderings, text, dry_run)
-        if lock and not dry_run:
-            warnings = _lock(service, done, progress)
+            done, diff = _merged(service, source, target, answers, progress, dry_run)
+            warnings += map(NOT_IN_GIT.format, done.untouched)
+        if done and lock and not dry_run:
+            warnings += _lock(service, done, progress)
     return Updated(
         path=service.folder,
         framework=service.made.answers.get("framework", ""),
         before=before.revision,
         after=after,
-        files=done.files,
-        conflicts=done.conflicts,
+        files=done.files if done else (),
+        conflicts=done.conflicts if done else (),
         changes=changelog.between(source.changelog, before.revision, after),
         warnings=warnings,
         diff=diff,
@@ -130,23 +139,32 @@ def _reporting_interruption(service: Service, dry_run: bool) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if not dry_run and merge.uncommitted(service.repository):
+        if not dry_run and uncommitted(service.repository):
             raise Interrupted(
                 "Interrupted. The update is merged, but what follows it was not finished. "
-                "`git diff --staged` shows it, `git reset --hard` undoes it."
+                f"`git diff --staged` shows it, `{service.repository.undo}` undoes it."
             ) from None
         raise Interrupted(NOTHING_WRITTEN) from None
 
 
 def _merged(
-    repository: Repository, renderings: tuple[Path, Path], text: str, dry_run: bool
-) -> tuple[merge.Merged, str | None]:
-    """What the merge did, and the diff of it where it was done to a copy."""
-    old, new = renderings
-    if not dry_run:
-        return merge.merge(repository, old, new, text), None
-    with merge.copy_of(repository) as copy:
-        return merge.merge(copy, old, new, text), merge.difference(copy)
+    service: Service,
+    source: Source,
+    target: Origin,
+    answers: Mapping[str, str],
+    progress: Callable[[str], None],
+    dry_run: bool,
+) -> tuple[Merge, str | None]:
+    """The merge, applied or with its diff."""
+    with merge.workplace(service.repository, keep_objects=not dry_run) as place:
+        progress("Rendering both releases ...")
+        _render_both(place, service, source, target, answers)
+        progress("Merging ...")
+        done = merge.merge(place, message(service.made.origin.revision, target.revision))
+        if dry_run:
+            return done, merge.difference(place, done)
+        worktree.apply(place, done)
+        return done, None
 
 
 def message(before: str, after: str) -> str:
@@ -156,26 +174,21 @@ def message(before: str, after: str) -> str:
     return f"Update from the template, {before} to {after}"
 
 
-@contextmanager
-def _renderings(
-    service: Service, source: Source, target: Origin, answers: Mapping[str, str]
-) -> Iterator[tuple[Path, Path]]:
+def _render_both(
+    place: Workplace, service: Service, source: Source, target: Origin, answers: Mapping[str, str]
+) -> None:
     """The service as it was made, and as it would be made now."""
     from scaffold.making import render
 
     was = service.made.origin
-    with tempfile.TemporaryDirectory(prefix="scaffold-") as name:
-        old, new = Path(name) / "old", Path(name) / "new"
-        render.render(source.root(was.revision), service.made.answers, old, was)
-        render.render(source.root(target.revision), answers, new, target)
-        # The record is never merged: it is what the tool writes.
-        shutil.copyfile(service.folder / ANSWERS_FILE, old / ANSWERS_FILE)
-        yield old, new
+    render.render(source.root(was.revision), service.made.answers, place.before, was)
+    render.render(source.root(target.revision), answers, place.after, target)
 
 
-def _lock(service: Service, done: merge.Merged, progress: Callable[[str], None]) -> list[str]:
+def _lock(service: Service, done: Merge, progress: Callable[[str], None]) -> list[str]:
     """Locks again where the service has a lock and its project changed; the warnings."""
-    if PROJECT not in dict(done.files) or not (service.folder / LOCK).exists():
+    has_lock = (service.folder / LOCK).exists() or post_generate.workspace_of(service.folder)
+    if PROJECT not in dict(done.files) or not has_lock:
         return []
     if PROJECT in {conflict.file for conflict in done.conflicts}:
         return [f"{LOCK} is as it was, as {PROJECT} has conflicts; run `uv lock` after them."]

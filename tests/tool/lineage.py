@@ -141,6 +141,8 @@ def _first(root: Path) -> None:
         "dropped.md": DROPPED,
         "old-name.md": MOVED,
         "example/one.md": EXAMPLE,
+        "parts/one.md": text_of("part one"),
+        "parts/two.md": text_of("part two"),
         ".gitignore": "*.local\n",
         "pyproject.toml": "[project]\n",
     }
@@ -153,6 +155,7 @@ def _second(root: Path) -> None:
         project = project_of(root, framework)
         write(project, {"guide.md": NEWER_GUIDE, "new-name.md": NEWER_MOVED, "added.md": "New.\n"})
         write(project, {"example/one.md": NEWER_EXAMPLE, "example/two.md": "Two.\n"})
+        write(project, {"parts/three.md": "Three.\n", "scripts/run.md": "Run.\n"})
         (project / "dropped.md").unlink()
         (project / "old-name.md").unlink()
 

@@ -15,7 +15,7 @@ from tests.services import REPOSITORY
 
 PACKAGE = REPOSITORY / "scaffold"
 BASE = "base"  # the modules that every room may use, as one room
-BASE_MODULES = {"__init__", "documents", "errors", "escaping", "programs"}
+BASE_MODULES = {"__init__", "documents", "errors", "escaping", "processes", "programs"}
 # A room imports only from layers below its own. A new package needs a line here.
 LAYERS = {
     "__main__": 7,
@@ -24,6 +24,7 @@ LAYERS = {
     "schema": 5,
     "updating": 4,
     "answers": 4,
+    "merging": 3,
     "making": 3,
     "advice": 3,
     "matrix": 3,

@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from scaffold import __version__, programs
+from scaffold.errors import ProgramFailed
 from tests.tool.conftest import WITH_TEMPLATE, Checkout
 
 COMMANDS = ["list", "show", "advise", "schema", "new"]
@@ -269,11 +270,13 @@ def test_a_commit_without_an_author_is_a_warning(
     ran = finished(checkout, tmp_path / "out", tools, **nobody)
     assert ran.code == 0
     (warning,) = ran.json["warnings"]
-    assert warning.startswith("The first commit was not made; run `git commit` yourself. (git: ")
+    assert warning.startswith(
+        "The first commit was not made; run `git commit` yourself. (git commit: "
+    )
 
 
 def test_a_program_that_takes_too_long_is_named(tmp_path: Path) -> None:
-    with pytest.raises(programs.ProgramFailed, match=r"^sleep: it took longer than 0.1 seconds$"):
+    with pytest.raises(ProgramFailed, match=r"^sleep: it took longer than 0.1 seconds$"):
         programs.run(tmp_path, ["sleep", "30"], seconds=0.1)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from scaffold import processes
 from scaffold.errors import TargetError
 from scaffold.making import staging
 from tests.tool.conftest import Checkout
@@ -110,7 +111,7 @@ def test_of_two_at_once_one_wins_and_the_other_is_told(checkout: Checkout, tmp_p
 def test_the_folder_of_a_run_that_still_lives_is_left_alone(tmp_path: Path) -> None:
     target = tmp_path / "my-svc"
     with staging.staged(target) as mine:
-        staging.remove_abandoned(tmp_path)
+        staging.remove_abandoned(target)
         assert mine.is_dir()
     assert list(tmp_path.iterdir()) == [target]
 
@@ -138,7 +139,7 @@ def test_what_only_looks_like_a_run_s_folder_is_never_touched(tmp_path: Path) ->
     (here / ".my-svc.scaffold-linkedto").symlink_to(elsewhere)
     (here / ".my-svc.scaffold-afileofm").touch()
     before = sorted(tmp_path.rglob("*"))
-    staging.remove_abandoned(here)
+    staging.remove_abandoned(here / "my-svc")
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -148,7 +149,7 @@ def test_where_there_are_no_locks_nothing_counts_as_left_behind(
     def refuse(_: int) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(staging, "_exclusive", refuse)
+    monkeypatch.setattr(processes, "_exclusive", refuse)
     with staging.staged(tmp_path / "one") as mine:
         with staging.staged(tmp_path / "two") as other:
             (other / "file").touch()

@@ -114,7 +114,7 @@ def test_what_the_owner_removed_stays_removed(service: Owned) -> None:
     ran = service.update()
     assert (ran.code, ran.err) == (0, "")
     assert not service.has("guide.md")
-    assert not service.has("example")
+    assert list((service.folder / "example").iterdir()) == []
 
 
 def test_bytes_that_are_no_text_stay(service: Owned) -> None:
@@ -458,20 +458,35 @@ def test_giving_up_at_the_question_changes_nothing(lineage: Lineage, service: Ow
     assert service.state == ""
 
 
-def test_an_interrupted_merge_is_whole_and_said_to_be(
-    lineage: Lineage, service: Owned, tmp_path: Path
+@pytest.mark.parametrize("moment", ["merge-tree", "update-index"])
+def test_an_update_that_is_interrupted_before_it_is_applied_changes_nothing(
+    lineage: Lineage, service: Owned, tmp_path: Path, moment: str
 ) -> None:
-    """Ctrl-C reaches the tool and git at once, in the very moment of the merge."""
+    """Ctrl-C reaches the tool and git at once."""
     folder = tmp_path / "programs"
     folder.mkdir()
     real = shutil.which("git")
-    signal = 'case " $* " in *" cherry-pick "*) kill -INT $PPID $$; esac'
+    signal = f'case " $* " in *" {moment} "*) kill -INT $PPID $$; esac'
     program(folder / "git", f'{signal}\nexec {real} "$@"')
-    whole = Owned(tmp_path / "whole", lineage[SECOND])
-    shutil.copytree(service.folder, whole.folder)
-    assert whole.update().code == 0
+    before = tree(service.folder)
     path = os.pathsep.join([str(folder), os.environ["PATH"]])
     ran = lineage[SECOND].scaffold("update", cwd=service.folder, **SOMEBODY | {"PATH": path})
+    assert (ran.code, ran.err) == (130, "scaffold: Interrupted. Nothing was written.\n")
+    assert tree(service.folder) == before
+    assert service.state == ""
+
+
+def test_an_update_that_is_interrupted_after_the_merge_is_whole_and_said_to_be(
+    lineage: Lineage, service: Owned, uv: Path, tmp_path: Path
+) -> None:
+    service.edit({"uv.lock": "locked\n"})
+    program(uv, "kill -INT $PPID; sleep 5")
+    whole = Owned(tmp_path / "whole", lineage[THIRD])
+    shutil.copytree(service.folder, whole.folder)
+    assert whole.update("--no-lock").code == 0
+    (uv.parent / "sleep").symlink_to(str(shutil.which("sleep")))
+    given = SOMEBODY | {"PATH": str(uv.parent)}
+    ran = lineage[THIRD].scaffold("update", cwd=service.folder, **given)
     assert ran.code == 130
     assert "`git reset --hard` undoes it" in ran.err
     assert tree(service.folder) == tree(whole.folder)

@@ -32,6 +32,7 @@ from typing import Any, NoReturn
 REPOSITORY = Path(__file__).parents[2]
 # What Python reads at its start, and a fork can no longer heed.
 READ_AT_THE_START = ("PYTHON", "LC_", "LANG", "TZ")
+DROP_FROM_BOUNDS = 24  # of linux/prctl.h
 CAPABILITY_VERSION = 0x20080522  # the third, of linux/capability.h
 IMPORTED = [
     "__main__",
@@ -195,8 +196,12 @@ def _become(request: dict[str, Any], streams: list[int]) -> NoReturn:
 
 
 def _drop_every_right() -> None:
+    """Also those that a program would get back which root begins, as git is."""
+    system = ctypes.CDLL(None, use_errno=True)
+    for one in range(64):
+        system.prctl(DROP_FROM_BOUNDS, one, 0, 0, 0)
     header, none = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0), (ctypes.c_uint32 * 6)()
-    if ctypes.CDLL(None, use_errno=True).capset(header, none):
+    if system.capset(header, none):
         raise OSError(ctypes.get_errno(), "rights cannot be dropped")
 
 

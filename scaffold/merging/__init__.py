@@ -1,0 +1,8 @@
+"""Merge a change of the template into a service's repository, completely or not at all.
+
+Other rooms use:
+    journal     recover
+    merge       Conflict Merge Workplace difference merge workplace
+    repository  Repository refuse_dirty repository_of uncommitted
+    worktree    apply
+"""
