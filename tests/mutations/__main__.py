@@ -5,8 +5,9 @@
 
 For every patch the tests that it names run on the patched service, in a process of their own.
 Caught means: each of them fails there, and passes on the service as it is. A service that does
-not even start proves nothing about a test, unless starting is what the test is about. Every job
-has services and a PostgreSQL of its own. The exit code is 0 if every patch was caught.
+not even start proves nothing about a test, unless starting is what the test is about. A test
+of what owners do makes their change in a copy of the patched service. Every job has services and
+a PostgreSQL of its own. The exit code is 0 if every patch was caught.
 
 ``--json FILE`` is written anew with each outcome: ``{"patches": 92, "outcomes": [{"framework":
 "flask", "line": "R3", "breaks": ..., "caught": true, "by": ..., "seconds": 6.1}]}``.
@@ -36,7 +37,7 @@ from tests.mutations.session import pytest_says
 from tests.servers import any_postgres_url
 from tests.services import PACKAGE, REPOSITORY, Projects
 
-WHERE_TESTS_ARE = ("tests/contract", "tests/deployment")
+WHERE_TESTS_ARE = ("tests/contract", "tests/deployment", "tests/owner")
 FAILED = re.compile(r"^FAILED (\S+?::\S+.*?)(?: - .*)?$", re.MULTILINE)
 PASSED = re.compile(r"^PASSED (\S+?::\S+.*?)$", re.MULTILINE)
 DOES_NOT_START = re.compile(r"^ERROR (\S+?::\S+.*?)(?: - .*)?$", re.MULTILINE)
@@ -198,6 +199,8 @@ def tried(mutant: Mutant, bench: Bench, places: dict[str, str]) -> Outcome:
     patch = mutant.patch
     began = time.monotonic()
     tests = [f"{places[name]}::{name}" for name in patch.tests]
+    if patch.case:
+        tests += ["-k", patch.case]
     try:
         with applied(patch, bench.service(mutant.framework)):
             said = bench.pytest_says(mutant.framework, "--database", patch.database, *tests)

@@ -11,7 +11,7 @@ import pytest
 
 from stock_keeper.app import create_app
 from stock_keeper.runtime.database import Database
-from stock_keeper.runtime.settings import Settings
+from stock_keeper.settings import Settings
 
 ClientOf = Callable[[Settings], AbstractContextManager[httpx.Client]]
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL")
@@ -28,6 +28,15 @@ def postgresql_schema() -> Iterator[str]:
             yield f"{POSTGRES_URL}{joint}options={quote(f'-csearch_path={name}')}"
         finally:
             connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_environment() -> Iterator[None]:
+    """No setting of the shell that runs the tests reaches the service."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in Settings.model_fields:
+            environment.delenv(name.upper(), raising=False)
+        yield
 
 
 @pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES_URL else [])])
@@ -74,7 +83,7 @@ def connect(settings: Settings) -> Iterator[httpx.Client]:
     app = create_app(settings)
     with httpx.Client(transport=httpx.WSGITransport(app), base_url="http://test") as client:
         yield client
-    app.extensions["database"].close()
+    app.database.close()
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""The example resource: `routes` is its face, `store` its data, `openapi.json` its document."""
+"""Items: an example of a resource."""

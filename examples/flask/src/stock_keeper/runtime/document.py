@@ -1,104 +1,209 @@
-"""The API document and the page that shows it, both read from files and sent as they are.
-
-`openapi.json` beside this module is the base: health, metrics, problems. The `openapi.json` in
-each other folder of the package is what that resource adds, so removing the folder is enough.
-"""
+"""The OpenAPI document, made from the routes and from the types that validate requests."""
 
 import json
 import re
-from base64 import b64encode
-from functools import cache
-from hashlib import sha256
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata, resources
-from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from .. import NAME
+from .operations import Operation, operation_of
+from .resource import Resource
 
 Document = dict[str, Any]
+Schema = dict[str, Any]
 
-_PACKAGE = resources.files(__name__.partition(".")[0])
 _RUNTIME = resources.files(__name__.rpartition(".")[0])
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_ALWAYS: Final = (400, 405, 431, 500, 503)
+_RESPONSES: Final = {
+    400: "BadRequest",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    409: "Conflict",
+    412: "PreconditionFailed",
+    413: "ContentTooLarge",
+    415: "UnsupportedMediaType",
+    422: "ValidationFailed",
+    431: "HeadersTooLarge",
+    500: "InternalError",
+    503: "Unavailable",
+}
 
 
-def load_document(title: str, version: str) -> Document:
-    """The whole OpenAPI 3.1 document, resources first, in the order of their folders' names.
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A handler and where it is found; the path has its parameters as `{name}`."""
 
-    Raises ValueError if an operation, a component or anything else is described twice.
-    """
-    base = _read(_RUNTIME)
-    document: Document = {
-        "openapi": base.pop("openapi"),
-        "info": base.pop("info") | {"title": title, "version": version},
+    method: str
+    path: str
+    handler: Callable[..., Any]
+
+
+class ApiDocument:
+    """The document of a service; `routes` is called when the document is first needed."""
+
+    def __init__(self, routes: Callable[[], Iterable[Route]]) -> None:
+        self._routes = routes
+
+    @cached_property
+    def content(self) -> Document:
+        """The document as OpenAPI 3.1 has it."""
+        return build(NAME, metadata.version(NAME), self._routes())
+
+    @cached_property
+    def body(self) -> bytes:
+        """The document as compact JSON in UTF-8."""
+        return json.dumps(self.content, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def route_of(self, path: str) -> str:
+        """The path template that `path` matches, or "".
+
+        For requests that are rejected before the framework has matched them.
+        """
+        return next((path_ for pattern, path_ in self._patterns if pattern.fullmatch(path)), "")
+
+    @cached_property
+    def _patterns(self) -> list[tuple[re.Pattern[str], str]]:
+        paths = dict.fromkeys(route.path for route in self._routes())
+        return [
+            (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))), path) for path in paths
+        ]
+
+
+def build(title: str, version: str, routes: Iterable[Route]) -> Document:
+    """Make the document of these routes; what every service has comes from `openapi.json`."""
+    document: Document = json.loads((_RUNTIME / "openapi.json").read_text(encoding="utf-8"))
+    document["info"] |= {"title": title, "version": version}
+    described = [(route, operation_of(route.handler)) for route in routes]
+    schemas, references = _schemas([operation for _, operation in described])
+    paths: Document = {}
+    tags: Document = {}
+    for route, operation in described:
+        path = paths.setdefault(route.path, {})
+        path[route.method.lower()] = _described(route, operation, references)
+        if operation.resource is not None:
+            words = " ".join((operation.resource.table.__doc__ or "").split())
+            tags[operation.resource.plural] = {"name": operation.resource.plural} | (
+                {"description": words} if words else {}
+            )
+    document["paths"] = paths | document["paths"]
+    document["tags"] = [*tags.values(), *document["tags"]]
+    document["components"]["schemas"] |= schemas
+    return document
+
+
+def _described(route: Route, operation: Operation, references: Callable[..., Schema]) -> Document:
+    resource = operation.resource
+    entry: Document = {"operationId": operation.id}
+    if resource is not None:
+        entry["tags"] = [resource.plural]
+    entry["summary"] = operation.summary
+    if operation.description:
+        entry["description"] = operation.description
+    parameters = [_in_path(name, resource) for name in _PARAMETER.findall(route.path)]
+    parameters += [_parameter(name, resource) for name in operation.parameters]
+    if parameters:
+        entry["parameters"] = parameters
+    if operation.body is not None:
+        schema = {"schema": references(operation.body, "validation")}
+        content = dict.fromkeys(operation.body_types, schema)
+        entry["requestBody"] = {"required": True, "content": content}
+    entry["responses"] = _responses(operation, references)
+    return entry
+
+
+def _in_path(name: str, resource: Resource[Any, Any] | None) -> Document:
+    schema: Schema = {"type": "string"}
+    found = {"name": name, "in": "path", "required": True, "schema": schema}
+    if resource is not None and name == resource.id_parameter:
+        schema["format"] = "uuid"
+        found["description"] = "The ID. One of another form does not exist: 404."
+    return found
+
+
+def _parameter(name: str, resource: Resource[Any, Any] | None) -> Document:
+    if resource is None or name in ("limit", "cursor", "If-Match", "If-None-Match"):
+        return {"$ref": f"#/components/parameters/{name}"}
+    found: Document = {"name": name, "in": "query", "required": False}
+    if name == "sort":
+        words = "The order: by a field, or by it in reverse with a minus sign; ties by creation."
+        return found | {"description": words, "schema": {"enum": resource.sort_values}}
+    return found | {
+        "description": "Only those with this value.",
+        "schema": resource.filter_schema(name),
     }
-    for part in (*map(_read, _resources()), base):
-        _merge(document, part)
-    return document
 
 
-@cache
-def document_bytes() -> bytes:
-    """The document of this service as compact JSON, in UTF-8."""
-    document = load_document(NAME, metadata.version(NAME))
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+def _responses(operation: Operation, references: Callable[..., Schema]) -> Document:
+    headers = {
+        name: {"$ref": f"#/components/headers/{name}"}
+        for name in ("X-Request-ID", *operation.headers)
+    }
+    success: Document = {"description": _success(operation), "headers": headers}
+    if operation.answer is not None:
+        schema = {"schema": references(operation.answer, "serialization")}
+        success["content"] = {"application/json": schema}
+    found: Document = {str(operation.status): success}
+    for status in sorted({*_ALWAYS, *operation.problems}):
+        if status == 304:
+            words = "Not modified: If-None-Match has the current entity tag."
+            found["304"] = {"description": words, "headers": headers}
+        elif status != 409 or _can_conflict(operation):
+            found[str(status)] = {"$ref": f"#/components/responses/{_RESPONSES[status]}"}
+    return found
 
 
-@cache
-def docs_page() -> bytes:
-    """The page that shows `./openapi.json` and tries it: HTML in UTF-8, asking no other host."""
-    return (_RUNTIME / "docs.html").read_bytes()
+def _success(operation: Operation) -> str:
+    return {201: "Created.", 204: "Done; there is nothing to return."}.get(operation.status, "OK.")
 
 
-@cache
-def docs_policy() -> str:
-    """The Content-Security-Policy to send with the page: its own script and style, nothing else."""
-    script, style = (_inline_hash(tag) for tag in ("script", "style"))
-    return (
-        f"default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; "
-        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+def _can_conflict(operation: Operation) -> bool:
+    """Whether a 409 is possible: only with something unique, or something that refers to a row."""
+    resource = operation.resource
+    if resource is None:
+        return True
+    return resource.is_referred_to if operation.status == 204 else bool(resource.unique_columns)
+
+
+class _Untitled(GenerateJsonSchema):
+    """Schemas without the titles that pydantic makes of names."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def _schemas(operations: list[Operation]) -> tuple[Schema, Callable[..., Schema]]:
+    """The schemas by name, and how to refer to the one of a model in a mode."""
+    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {}
+    for operation in operations:
+        if operation.body is not None:
+            wanted[operation.body, "validation"] = None
+        if operation.answer is not None:
+            wanted[operation.answer, "serialization"] = None
+    found, definitions = models_json_schema(
+        list(wanted), ref_template="#/components/schemas/{model}", schema_generator=_Untitled
     )
+    schemas: Schema = definitions.get("$defs", {})
+    for schema in schemas.values():
+        schema.pop("title", None)
+    for operation in operations:
+        if operation.body is not None and operation.resource is not None:
+            _refine(schemas.get(operation.body.__name__, {}), operation.resource)
+    return schemas, lambda model, mode: found[model, mode]
 
 
-def route_of(path: str) -> str:
-    """The path template of the document that `path` fits; empty where none does.
-
-    For requests that are refused before the framework knows their route.
-    """
-    return next((template for pattern, template in _routes() if pattern.fullmatch(path)), "")
-
-
-@cache
-def _routes() -> list[tuple[re.Pattern[str], str]]:
-    templates = (*json.loads(document_bytes())["paths"], "/openapi.json", "/docs")
-    return [(re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(t))), t) for t in templates]
-
-
-def _resources() -> list[Traversable]:
-    """The folders of the package that describe a resource, by name."""
-    folders = (entry for entry in _PACKAGE.iterdir() if entry.name != _RUNTIME.name)
-    described = (folder for folder in folders if (folder / "openapi.json").is_file())
-    return sorted(described, key=lambda folder: folder.name)
-
-
-def _read(folder: Traversable) -> Document:
-    document: Document = json.loads((folder / "openapi.json").read_text(encoding="utf-8"))
-    return document
-
-
-def _merge(whole: Document, part: Document, *where: str) -> None:
-    """Add a part: lists at the top are joined, mappings too, down to operations and components."""
-    for key, value in part.items():
-        if key not in whole:
-            whole[key] = value
-        elif isinstance(value, dict) and len(where) < 2:
-            _merge(whole[key], value, *where, key)
-        elif isinstance(value, list) and not where:
-            whole[key] += value
-        else:
-            raise ValueError(f"openapi.json: {' '.join((*where, key))} is described twice")
-
-
-def _inline_hash(tag: str) -> str:
-    """The CSP source of the page's one inline `<tag>`: the digest of its exact text."""
-    (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>".encode(), docs_page(), re.DOTALL)
-    return f"'sha256-{b64encode(sha256(text).digest()).decode()}'"
+def _refine(schema: Schema, resource: Resource[Any, Any]) -> None:
+    """Add what the types cannot know: an example, and what is unique."""
+    for name, one in schema.get("properties", {}).items():
+        if name in resource.unique_columns and "Unique." not in one.get("description", ""):
+            one["description"] = f"{one.get('description', '')} Unique.".strip()
+        if "pattern" in one:
+            one.setdefault("examples", [name.replace("_", " ")])
+        if name not in schema.get("required", ()) and one.get("default", 0) is None:
+            del one["default"]  # what is left out is not null, it is left out
