@@ -11,7 +11,7 @@ import pytest
 
 from stock_keeper.app import create_app
 from stock_keeper.runtime.database import Database
-from stock_keeper.runtime.settings import Settings
+from stock_keeper.settings import Settings
 
 ClientOf = Callable[[Settings], AbstractContextManager[httpx.Client]]
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL")
@@ -30,6 +30,15 @@ def postgresql_schema() -> Iterator[str]:
             connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
 
 
+@pytest.fixture(autouse=True, scope="session")
+def plain_environment() -> Iterator[None]:
+    """No setting of the shell that runs the tests reaches the service."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in Settings.model_fields:
+            environment.delenv(name.upper(), raising=False)
+        yield
+
+
 @pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES_URL else [])])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database: a file, and where TEST_POSTGRES_URL is set a schema of that server too."""
@@ -45,9 +54,19 @@ def settings(database_url: str) -> Settings:
     return Settings(database_url=database_url, database_timeout_seconds=2)
 
 
-os.environ.setdefault("SECRET_KEY", "not a secret, but as long as one: " + 20 * "!")
-# This sets Django up, before any test imports a model, and connects to nothing.
-Database(Settings(database_url="sqlite:///none.db"))
+@pytest.fixture(autouse=True, scope="session")
+def secret_key(plain_environment: None) -> Iterator[None]:
+    """What PostgreSQL asks for."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("SECRET_KEY", "not a secret, but as long as one: " + 20 * "!")
+        yield
+
+
+with pytest.MonkeyPatch.context() as environment:
+    for name in Settings.model_fields:
+        environment.delenv(name.upper(), raising=False)
+    # This sets Django up, before any test imports a model, and connects to nothing.
+    Database(Settings(database_url="sqlite:///none.db"))
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +102,7 @@ def connect(settings: Settings) -> Iterator[httpx.Client]:
     app = create_app(settings)
     with httpx.Client(transport=httpx.WSGITransport(app), base_url="https://test") as client:
         yield client
-    Database(settings).close()
+    app.database.close()
 
 
 @pytest.fixture

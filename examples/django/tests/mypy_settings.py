@@ -4,4 +4,4 @@ import os
 
 os.environ.setdefault("SECRET_KEY", 50 * "x")
 
-from stock_keeper.settings import *  # noqa: F403
+from stock_keeper.django_settings import *  # noqa: F403

@@ -21,15 +21,17 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 from rest_framework import exceptions
 
-from stock_keeper.runtime import rest, telemetry
+from stock_keeper.runtime import errors, telemetry
 from stock_keeper.runtime.database import Database
 from stock_keeper.runtime.serializers import (
     StrictBooleanField,
     StrictCharField,
     StrictIntegerField,
+    StrictLineField,
 )
-from stock_keeper.runtime.settings import BadSetting, Settings, load_settings
-from stock_keeper.runtime.wsgi import EXCHANGE
+from stock_keeper.runtime.settings import SettingsError, load_settings
+from stock_keeper.runtime.wsgi import CONTEXT
+from stock_keeper.settings import Settings
 
 ClientOf = Callable[[Settings], AbstractContextManager[httpx.Client]]
 
@@ -46,7 +48,7 @@ def test_every_change_of_a_model_has_its_migration(database: Database) -> None:
 def test_postgresql_asks_for_a_secret_key(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/name")
     monkeypatch.setenv("SECRET_KEY", key)
-    with pytest.raises(BadSetting, match=r"^SECRET_KEY: [^;]+$"):
+    with pytest.raises(SettingsError, match=r"^SECRET_KEY: [^;]+$"):
         load_settings()
 
 
@@ -119,7 +121,8 @@ def test_a_write_waits_for_sqlites_lock_until_its_deadline(
 @pytest.mark.parametrize(
     ("field", "good", "bad"),
     [
-        (StrictCharField(), ["x", "\xa0x"], [5, True, None, ["x"], " ", "a\x00"]),
+        (StrictCharField(), ["x", "\xa0x", " "], [5, True, None, ["x"], "", "a\x00"]),
+        (StrictLineField(), ["x", "\xa0x"], [5, True, None, ["x"], " ", "a\x00"]),
         (StrictIntegerField(), [0, -5], ["7", 1.0, True, None]),
         (StrictBooleanField(), [True, False], ["true", 1, 0, None]),
     ],
@@ -136,8 +139,8 @@ def test_a_strict_field_converts_nothing(field: Any, good: list[Any], bad: list[
 def refusal(error: Exception) -> HttpResponse:
     """What a caller gets for an error in a view."""
     request = HttpRequest()
-    request.META[EXCHANGE] = telemetry.Exchange("GET", "/path", "mine", "trace", 0.0)
-    answer = rest.answer_error(error, {"request": request})
+    request.META[CONTEXT] = telemetry.RequestContext("GET", "/path", "mine", "trace", 0.0)
+    answer = errors.handle_exception(error, {"request": request})
     assert answer is not None
     assert answer["Content-Type"] == "application/problem+json"
     return answer
@@ -175,4 +178,4 @@ def test_what_is_invalid_is_found_however_deep() -> None:
 
 
 def test_any_other_error_is_not_the_frameworks_to_answer() -> None:
-    assert rest.answer_error(ZeroDivisionError(), {}) is None
+    assert errors.handle_exception(ZeroDivisionError(), {"request": HttpRequest()}) is None

@@ -1,4 +1,4 @@
-"""The example resource: these tests go with it."""
+"""Items over HTTP."""
 
 import json
 from typing import Any
@@ -21,6 +21,13 @@ def test_a_created_item_is_found_where_its_location_says(client: httpx.Client) -
     assert found.json()["name"] == "bolt"
     assert found.json()["quantity"] == 7
     assert found.headers["ETag"] == created.headers["ETag"]
+
+
+def test_the_document_has_the_fields_of_an_item(client: httpx.Client) -> None:
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    assert set(schemas["Item"]["properties"]) == set(create(client).json())
+    for sent in ("ItemContent", "ItemPatch"):
+        assert set(schemas[sent]["properties"]) == {"name", "quantity"}
 
 
 def test_a_name_loses_the_white_space_around_it(client: httpx.Client) -> None:
@@ -66,7 +73,9 @@ def test_a_name_is_taken_once(client: httpx.Client) -> None:
     create(client, "bolt")
     other = create(client, "nut")
     assert create(client, "bolt").status_code == 409
-    assert client.put(other.headers["Location"], json={"name": "bolt"}).status_code == 409
+    for method in ("PUT", "PATCH"):
+        taken = client.request(method, other.headers["Location"], json={"name": "bolt"})
+        assert (taken.status_code, taken.json()["detail"]) == (409, "Another item has this name.")
 
 
 def test_a_walk_over_the_pages_sees_each_item_once(client: httpx.Client) -> None:
@@ -83,7 +92,7 @@ def test_a_walk_over_the_pages_sees_each_item_once(client: httpx.Client) -> None
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=101", "limit=-1", "limit=abc", "limit=", "cursor=x", "limit=1&limit=2"],
+    ["limit=0", "limit=101", "limit=", "limit=abc", "cursor=x", "limit=1&limit=2", "color=red"],
 )
 def test_a_page_that_cannot_be_is_refused(client: httpx.Client, query: str) -> None:
     assert client.get(f"/v1/items?{query}").status_code == 422
@@ -99,6 +108,26 @@ def test_an_item_is_replaced_only_as_it_was_read(client: httpx.Client) -> None:
     assert client.put(url, json={"name": "nut"}, headers={"If-Match": tag}).status_code == 412
     assert client.delete(url, headers={"If-Match": tag}).status_code == 412
     assert client.put(url, json={"name": "nut"}, headers={"If-Match": "*"}).status_code == 200
+
+
+def test_a_patch_changes_only_what_it_names(client: httpx.Client) -> None:
+    created = create(client, "bolt", 7)
+    url, tag = created.headers["Location"], created.headers["ETag"]
+    patched = client.patch(url, json={"quantity": 8}, headers={"If-Match": tag})
+    assert patched.status_code == 200
+    assert (patched.json()["name"], patched.json()["quantity"]) == ("bolt", 8)
+    assert patched.headers["ETag"] != tag
+    assert client.patch(url, json={"name": "nut"}, headers={"If-Match": tag}).status_code == 412
+    assert client.patch(url, json={}).json() == patched.json()
+
+
+@pytest.mark.parametrize("patch", [{"name": None}, {"quantity": "7"}, {"id": "mine"}, [], None])
+def test_a_patch_that_is_not_valid_is_rejected(client: httpx.Client, patch: Any) -> None:
+    created = create(client)
+    body, headers = json.dumps(patch), {"Content-Type": "application/merge-patch+json"}
+    rejected = client.patch(created.headers["Location"], content=body, headers=headers)
+    assert rejected.status_code == 422
+    assert client.get(created.headers["Location"]).json() == created.json()
 
 
 def test_an_item_that_did_not_change_is_not_sent_again(client: httpx.Client) -> None:
@@ -126,9 +155,9 @@ def test_an_id_of_nothing_is_not_found(client: httpx.Client, item_id: str) -> No
 def test_the_methods_of_each_path_are_told(client: httpx.Client) -> None:
     for path, methods in (
         ("/v1/items", {"GET", "HEAD", "POST", "OPTIONS"}),
-        (f"/v1/items/{uuid4()}", {"GET", "HEAD", "PUT", "DELETE", "OPTIONS"}),
+        (f"/v1/items/{uuid4()}", {"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"}),
     ):
-        for method, status in (("OPTIONS", 204), ("PATCH", 405)):
+        for method, status in (("OPTIONS", 204), ("TRACE", 405)):
             answer = client.request(method, path)
             assert answer.status_code == status
             assert set(answer.headers["Allow"].split(", ")) == methods

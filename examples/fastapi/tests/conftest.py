@@ -1,4 +1,3 @@
-import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -9,10 +8,11 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
+from fastapi.testclient import TestClient
 
 from stock_keeper.app import create_app
 from stock_keeper.runtime.database import Database
-from stock_keeper.runtime.settings import Settings
+from stock_keeper.settings import Settings
 
 ClientOf = Callable[[Settings], AbstractContextManager[httpx.Client]]
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL")
@@ -29,6 +29,15 @@ def postgresql_schema() -> Iterator[str]:
             yield f"{POSTGRES_URL}{joint}options={quote(f'-csearch_path={name}')}"
         finally:
             connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_environment() -> Iterator[None]:
+    """No setting of the shell that runs the tests reaches the service."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name in Settings.model_fields:
+            environment.delenv(name.upper(), raising=False)
+        yield
 
 
 @pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES_URL else [])])
@@ -69,33 +78,11 @@ def database(settings: Settings, migrated_file: Path) -> Iterator[Database]:
     database.close()
 
 
-class Transport(httpx.BaseTransport):
-    """Calls the application on an event loop that runs while there is a request."""
-
-    def __init__(self, runner: asyncio.Runner, transport: httpx.ASGITransport) -> None:
-        self._runner = runner
-        self._transport = transport
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        return self._runner.run(self._answer(request))
-
-    async def _answer(self, request: httpx.Request) -> httpx.Response:
-        answer = await self._transport.handle_async_request(request)
-        body = await answer.aread()
-        return httpx.Response(answer.status_code, headers=answer.headers, content=body)
-
-
 @contextmanager
 def connect(settings: Settings) -> Iterator[httpx.Client]:
     """A client of a service with these settings, in this process."""
-    app = create_app(settings)
-    with asyncio.Runner() as runner:
-        lifespan = app.router.lifespan_context(app)
-        runner.run(lifespan.__aenter__())
-        transport = Transport(runner, httpx.ASGITransport(app))
-        with httpx.Client(transport=transport, base_url="http://test") as client:
-            yield client
-        runner.run(lifespan.__aexit__(None, None, None))
+    with TestClient(create_app(settings), base_url="http://test") as client:
+        yield client
 
 
 @pytest.fixture

@@ -3,26 +3,68 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
-import httpx
 import pytest
-from fastapi import APIRouter, Body, HTTPException
+from fastapi import (
+    APIRouter,
+    BackgroundTasks,
+    Body,
+    Depends,
+    FastAPI,
+    HTTPException,
+    Query,
+    Request,
+    Response,
+)
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.security import HTTPBearer
+from fastapi.testclient import TestClient
+from prometheus_client import REGISTRY
+from pydantic import BaseModel, model_validator
 
-from stock_keeper.runtime import Unavailable, asgi
+from stock_keeper.runtime import NotFound, Unavailable, asgi
+from stock_keeper.runtime.endpoints import Endpoints
+from stock_keeper.runtime.openapi import problems
 from stock_keeper.runtime.service import Service
-from stock_keeper.runtime.settings import Settings
 from stock_keeper.runtime.telemetry import metrics
 from stock_keeper.runtime.threads import THREADS, Threads
+from stock_keeper.settings import Settings
 
 router = APIRouter()
+ORIGIN = {"Origin": "https://shop.example"}
+
+
+class Range(BaseModel):
+    first: int = 0
+    last: int = 9
+
+    @model_validator(mode="after")
+    def in_order(self) -> "Range":
+        if self.first > self.last:
+            raise ValueError("first must not be greater than last")
+        return self
+
+
+@router.get("/things", responses=problems(401, 404))
+async def list_things(wanted: Annotated[Range, Query()]) -> list[int]:
+    return [wanted.first, wanted.last]
 
 
 @router.get("/things/{thing}")
 async def get_thing(thing: str, count: int = 1) -> dict[str, int]:
     if thing == "secret":
         raise HTTPException(403, "Not for you.", {"X-Why": "secret"})
+    if thing == "broken":
+        raise HTTPException(409, {"held_by": ["bolt"]})
+    if thing == "moved":
+        raise HTTPException(307, headers={"Location": "/elsewhere"})
+    if thing == "none":
+        raise NotFound
+    if thing == "error":
+        raise RuntimeError
     return {thing: count}
 
 
@@ -31,58 +73,204 @@ async def make_thing(size: Annotated[int, Body(embed=True)]) -> int:
     return size
 
 
-@pytest.fixture
-def service() -> Service:
-    """Routes as FastAPI has them, under a prefix."""
+@router.post("/lists")
+async def make_list(things: list[int]) -> int:
+    return len(things)
+
+
+@router.post("/echo")
+async def echo(request: Request, thing: Annotated[Any, Body()]) -> list[Any]:
+    return [thing, await request.json()]
+
+
+@router.put("/things/{thing}")
+async def change_thing(thing: str, wanted: Range) -> Range:
+    return wanted
+
+
+@router.delete("/things/{thing}", status_code=202)
+async def delete_thing(thing: str, tasks: BackgroundTasks) -> None:
+    tasks.add_task(asyncio.sleep, 0.2)
+
+
+async def verify() -> None:
+    raise HTTPException(401)
+
+
+def forget() -> Any:
+    return verify()
+
+
+async def check(request: Request) -> None:
+    if "Authorization" not in request.headers:
+        raise HTTPException(401, "Who is it?", {"WWW-Authenticate": "Bearer"})
+
+
+def serving(**options: Any) -> TestClient:
+    """A service with FastAPI's own routes under a prefix, and its client."""
     service = Service(Settings(max_body_bytes=100))
-    service.include_router(router, prefix="/more")
-    return service
+    service.include_router(router, prefix="/more", **options)
+    return TestClient(service)
 
 
-def send(service: Service, method: str, path: str, **content: Any) -> httpx.Response:
-    async def answer() -> httpx.Response:
-        transport = httpx.ASGITransport(service)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.request(method, path, **content)
-
-    return asyncio.run(answer())
+@pytest.fixture
+def client() -> TestClient:
+    return serving()
 
 
-def test_what_annotations_refuse_is_a_problem_that_says_where(service: Service) -> None:
-    query = send(service, "GET", "/more/things/bolt?count=few")
-    body = send(service, "POST", "/more/things", json={"size": "tall"})
-    assert (query.status_code, body.status_code) == (422, 422)
+def test_what_annotations_refuse_is_a_problem_that_says_where(client: TestClient) -> None:
+    query = client.get("/more/things/bolt?count=few")
+    model = client.get("/more/things?first=3&last=2")
+    body = client.post("/more/things", json={"size": "tall"})
+    array = client.post("/more/lists", json=[1, "x"])
+    assert [query.status_code, model.status_code, body.status_code] == [422, 422, 422]
     assert [one["pointer"] for one in query.json()["errors"]] == ["count"]
+    assert [one["pointer"] for one in model.json()["errors"]] == [""]
     assert [one["pointer"] for one in body.json()["errors"]] == ["/size"]
+    assert [one["pointer"] for one in array.json()["errors"]] == ["/1"]
 
 
-def test_an_http_exception_is_a_problem(service: Service) -> None:
-    answer = send(service, "GET", "/more/things/secret")
+def test_bodies_of_every_shape_are_read(client: TestClient) -> None:
+    assert client.post("/more/things", json={"size": 3}).json() == 3
+    assert client.post("/more/lists", json=[1, 2]).json() == 2
+    assert client.post("/more/echo", json={"a": None}).json() == [{"a": None}] * 2
+    assert client.put("/more/things/bolt", json={"last": 7}).json() == {"first": 0, "last": 7}
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status"),
+    [(b"", "json", 400), (b"{", "json", 400), (b"{}", "xml", 415), (b'{"first": 10}', "json", 422)],
+)
+def test_a_body_is_judged_after_the_check(content: bytes, kind: str, status: int) -> None:
+    headers = {"Content-Type": f"application/{kind}"}
+    known = headers | {"Authorization": "Bearer bolt"}
+    with serving(dependencies=[Depends(check)]) as client:
+        for method, path in (("PUT", "/more/things/bolt"), ("POST", "/more/lists")):
+            refused = client.request(method, path, content=content, headers=headers)
+            assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+            judged = client.request(method, path, content=content, headers=known)
+            assert judged.status_code == status
+        assert client.get("/readyz").status_code == 503, "no database; and no check"
+        assert client.get("/livez").status_code == 200
+
+
+def test_a_check_that_nobody_awaits_lets_nobody_in() -> None:
+    assert serving(dependencies=[Depends(forget)]).get("/more/things/bolt").status_code == 500
+    assert serving(dependencies=[Depends(verify)]).get("/more/things/bolt").status_code == 401
+
+
+def test_an_http_exception_is_a_problem(client: TestClient) -> None:
+    answer = client.get("/more/things/secret")
     assert (answer.status_code, answer.headers["X-Why"]) == (403, "secret")
     assert answer.json()["detail"] == "Not for you."
+    assert client.get("/more/things/broken").json()["detail"] == '{"held_by": ["bolt"]}'
+    moved = client.get("/more/things/moved", follow_redirects=False)
+    assert (moved.status_code, moved.headers["Location"]) == (307, "/elsewhere")
 
 
-def test_a_body_that_fastapi_reads_itself_is_bounded_too(service: Service) -> None:
-    assert send(service, "POST", "/more/things", json={"size": "x" * 100}).status_code == 413
+def test_a_large_body_is_refused_as_it_comes_in(client: TestClient) -> None:
+    chunks = (b" " * 60 for _ in range(2))
+    headers = {"Content-Type": "application/json"}
+    assert client.post("/more/things", content=chunks, headers=headers).status_code == 413
 
 
-def test_methods_are_told_of_a_path_with_a_prefix(service: Service) -> None:
-    answer = send(service, "OPTIONS", "/more/things/bolt")
-    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, HEAD, OPTIONS")
+def test_middleware_of_the_service_sees_every_response() -> None:
+    client = serving()
+    service: Any = client.app
+    service.add_middleware(CORSMiddleware, allow_origins=[ORIGIN["Origin"]])
+    large = client.post("/more/things", content=b" " * 101, headers=ORIGIN)
+    long = client.get("/more/things", headers=ORIGIN | {"X-Long": "x" * 33_000})
+    broken = client.get("/more/things/error", headers=ORIGIN)
+    unknown = client.get("/unknown", headers=ORIGIN)
+    for answer, status in ((large, 413), (long, 431), (broken, 500), (unknown, 404)):
+        assert answer.status_code == status
+        assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN["Origin"]
+        assert answer.headers["Content-Type"] == "application/problem+json"
 
 
-def test_a_request_counts_under_its_route_with_the_prefix(service: Service) -> None:
-    assert send(service, "GET", "/more/things/bolt").status_code == 200
+def test_exception_handlers_of_the_service_come_first(client: TestClient) -> None:
+    service: Any = client.app
+    assert client.get("/more/things/none").status_code == 404
+
+    @service.exception_handler(NotFound)
+    async def gone(request: Request, error: NotFound) -> Response:
+        return Response(status_code=410)
+
+    @service.exception_handler(Exception)
+    async def teapot(request: Request, error: Exception) -> Response:
+        return Response(status_code=418)
+
+    service.middleware_stack = None
+    assert client.get("/more/things/none").status_code == 410
+    assert client.get("/more/things/error").status_code == 418
+
+
+def test_an_error_of_middleware_is_a_problem() -> None:
+    client = serving()
+    service: Any = client.app
+
+    @service.middleware("http")
+    async def refuse(request: Request, call_next: Any) -> Response:
+        raise HTTPException(403, "Not here.")
+
+    answer = client.get("/more/things")
+    assert (answer.status_code, answer.json()["detail"]) == (403, "Not here.")
+
+
+def test_methods_are_told_of_a_path_with_a_prefix(client: TestClient) -> None:
+    answer = client.options("/more/things")
+    assert (answer.status_code, answer.headers["Allow"]) == (204, "GET, HEAD, OPTIONS, POST")
+
+
+def test_a_request_counts_under_its_route_with_the_prefix(client: TestClient) -> None:
+    assert client.get("/more/things/bolt").status_code == 200
     assert b'http_route="/more/things/{thing}"' in metrics()
 
 
-def test_the_document_names_an_operation_as_its_function(service: Service) -> None:
-    operation = service.openapi()["paths"]["/more/things"]["post"]
-    assert operation["operationId"] == "makeThing"
-    assert set(operation["responses"]) == {"200"}
+def test_a_task_after_the_response_is_not_the_time_of_the_request(client: TestClient) -> None:
+    assert client.delete("/more/things/bolt").status_code == 202
+    labels = {
+        "http_request_method": "DELETE",
+        "http_route": "/more/things/{thing}",
+        "http_response_status_code": "202",
+    }
+    name = "http_server_request_duration_seconds_sum"
+    assert 0 < (REGISTRY.get_sample_value(name, labels) or 0) < 0.2
 
 
-def call_edge(
+def test_a_lifespan_of_the_service_is_entered() -> None:
+    entered = []
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        entered.append("began")
+        yield
+        entered.append("ended")
+
+    service = Service(Settings(), lifespan=lifespan)
+    for _ in range(2):
+        with TestClient(service) as client:
+            assert client.get("/livez").status_code == 200
+    assert entered == ["began", "ended"] * 2
+
+
+def test_the_document_is_the_one_of_fastapi() -> None:
+    client = serving(dependencies=[Depends(HTTPBearer())])
+    document: dict[str, Any] = client.get("/openapi.json").json()
+    listed = document["paths"]["/more/things"]["get"]
+    made = document["paths"]["/more/things"]["post"]
+    assert made["operationId"] == "makeThing"
+    assert made["security"] == [{"HTTPBearer": []}]
+    assert document["components"]["securitySchemes"] == {
+        "HTTPBearer": {"type": "http", "scheme": "bearer"}
+    }
+    assert {"200", "413", "415", "422", "500"} <= set(made["responses"])
+    assert set(listed["responses"]["401"]["content"]) == {"application/problem+json"}
+    assert listed["responses"]["404"] == {"$ref": "#/components/responses/NotFound"}
+    assert [one["name"] for one in listed["parameters"]] == ["first", "last"]
+
+
+def call_middleware(
     headers: list[tuple[bytes, bytes]], receive: asgi.Receive, app: asgi.ASGIApp
 ) -> list[Any]:
     sent = []
@@ -97,7 +285,9 @@ def call_edge(
         "query_string": b"",
         "headers": headers,
     }
-    asyncio.run(asgi.Edge(app, Settings(), lambda _: "")(scope, receive, send))
+    service = Service(Settings())
+    endpoints: Endpoints = service._endpoints
+    asyncio.run(asgi.ServiceMiddleware(app, Settings(), endpoints)(scope, receive, send))
     return sent
 
 
@@ -113,7 +303,7 @@ def test_a_body_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
         await asyncio.sleep(0.05)
         return {"type": "http.request", "body": b" ", "more_body": True}
 
-    start, _ = call_edge([(b"content-length", b"1000")], trickle, read)
+    start, _ = call_middleware([(b"content-length", b"1000")], trickle, read)
     assert start["status"] == 408
     assert (b"connection", b"close") in start["headers"]
 
@@ -122,7 +312,7 @@ def test_a_body_that_ends_too_soon_is_refused() -> None:
     async def leave() -> asgi.Message:
         return {"type": "http.disconnect"}
 
-    start, _ = call_edge([(b"transfer-encoding", b"chunked")], leave, read)
+    start, _ = call_middleware([(b"transfer-encoding", b"chunked")], leave, read)
     assert start["status"] == 400
 
 
@@ -135,7 +325,7 @@ def test_several_lines_of_one_header_are_a_list() -> None:
     async def nothing() -> asgi.Message:
         return {"type": "http.request"}
 
-    call_edge([(b"if-match", b'"a"'), (b"if-match", b'"b"')], nothing, note)
+    call_middleware([(b"if-match", b'"a"'), (b"if-match", b'"b"')], nothing, note)
     assert seen[b"if-match"] == b'"a", "b"'
 
 

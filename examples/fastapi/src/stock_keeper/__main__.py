@@ -1,63 +1,6 @@
-"""The command line of the service: serve, or bring the schema to its newest revision."""
+"""Runs the service as `python -m` and as its command."""
 
-import argparse
-import errno
-import logging
-import socket
-import sys
-
-from . import NAME
-from .runtime.logs import configure_logs
-from .runtime.settings import BadSetting, Settings, load_settings
-
-
-def main() -> None:
-    """`serve` (the default) or `migrate`; a bad setting ends both at once, with exit code 2."""
-    parser = argparse.ArgumentParser(prog=NAME, description=f"Run {NAME}.")
-    parser.add_argument("command", nargs="?", choices=["serve", "migrate"], default="serve")
-    command = parser.parse_args().command
-    configure_logs("info")
-    try:
-        settings = load_settings()
-        if command == "serve":
-            check_address(settings.host, settings.port)
-    except BadSetting as error:
-        logging.getLogger(__name__).critical("%s", error)
-        sys.exit(2)
-    configure_logs(settings.log_level)
-    run(command, settings)
-
-
-def check_address(host: str, port: int) -> None:
-    """Listen there for a moment: a server would share a port in use, or fail in its own words."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind(address)
-            trial.listen()
-    except (OSError, UnicodeError) as error:
-        number = getattr(error, "errno", None)
-        variable = "PORT" if number in (errno.EADDRINUSE, errno.EACCES) else "HOST"
-        why = getattr(error, "strerror", None) or "not an address"
-        raise BadSetting(f"{variable}: {why}") from None
-
-
-def run(command: str, settings: Settings) -> None:
-    """Do what the command says. On SQLite `serve` migrates first, as nobody else would."""
-    # Imported here, so that a bad setting is told before the second that this takes.
-    from .runtime.database import Database  # noqa: PLC0415
-    from .runtime.server import serve  # noqa: PLC0415
-
-    if command == "migrate" or settings.on_sqlite:
-        database = Database(settings)
-        # A file that is locked or out of reach keeps nobody from serving: readiness tells of it.
-        if command == "migrate" or database.checks().get("schema") is False:
-            database.migrate()
-        database.close()  # a server that forks must not hand down an open connection
-    if command == "serve":
-        serve(settings)
-
+from .runtime.cli import main
 
 if __name__ == "__main__":
     main()

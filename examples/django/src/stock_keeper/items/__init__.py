@@ -1,1 +1,1 @@
-"""The example resource: `models` is its data, `serializers` and `views` are its face."""
+"""Items: an example of a resource."""

@@ -1,19 +1,12 @@
 """Items in the admin."""
 
-from typing import TYPE_CHECKING
-
 from django.contrib import admin
 
+from ..runtime.admin import RecordAdmin
 from .models import Item
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Item]
-else:
-    ModelAdmin = admin.ModelAdmin
 
 
 @admin.register(Item)
-class ItemAdmin(ModelAdmin):
+class ItemAdmin(RecordAdmin[Item]):
     list_display = ("name", "quantity", "updated_at")
     search_fields = ("name",)
-    readonly_fields = ("uuid", "created_at", "updated_at")

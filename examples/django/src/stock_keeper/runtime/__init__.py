@@ -1,20 +1,42 @@
-"""What the service stands on: seldom changed, and the same in every service.
+"""Shared infrastructure of the service, maintained by its template.
 
-Here are the answers that a store may give instead of data.
+The exceptions here are raised by stores and turned into responses by the HTTP layer.
 """
+
+from collections.abc import Iterable, Sequence
 
 
 class NotFound(Exception):
-    """There is nothing of this id."""
+    """No row has this ID."""
 
 
 class Duplicate(Exception):
-    """Something that must be unique is taken; the message tells the caller what."""
+    """A value that must be unique is taken; the message tells the client which one."""
 
 
-class Outdated(Exception):
-    """It was changed since the caller saw it; the message tells the caller what."""
+class StaleRevision(Exception):
+    """The row has changed since the client read it; the message says so."""
+
+
+class StillReferenced(Exception):
+    """Other rows refer to the row that was to be deleted; the message says which ones."""
+
+
+class UnknownReference(Exception):
+    """A row refers to rows that do not exist; `fields` names the columns that do."""
+
+    def __init__(self, fields: Iterable[str]) -> None:
+        self.fields = tuple(fields)
+        super().__init__(f"{', '.join(self.fields)}: no such row")
+
+
+class InvalidContent(Exception):
+    """Content that cannot be stored; `errors` are pairs of a location and a message."""
+
+    def __init__(self, errors: Iterable[tuple[Sequence[int | str], str]]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("; ".join(message for _, message in self.errors))
 
 
 class Unavailable(Exception):
-    """The database is out of reach, or did not answer in time; the caller may try again."""
+    """The database is unreachable or did not answer in time; the client may try again."""

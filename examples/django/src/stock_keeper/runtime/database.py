@@ -1,12 +1,14 @@
 """The database under Django: bounded, pooled connections, and the state of its schema."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import django
+from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import DEFAULT_DB_ALIAS, Error, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -16,11 +18,18 @@ from psycopg.conninfo import conninfo_to_dict
 
 from . import Unavailable, deadlines
 from .deadlines import Bulkhead
-from .settings import Settings
+from .settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from ..settings import Settings as ServiceSettings
 
 CONNECTIONS: Final = 10
 READINESS_SECONDS: Final = 2.0
+_PACKAGE = __name__.partition(".")[0]
 _MIGRATION_LOCK = 7_061_644_215_716_937  # any number, as long as every replica takes the same
+
+
+_given: list["ServiceSettings"] = []
 
 
 class Pool:
@@ -98,14 +107,14 @@ class PooledWrapper(BaseDatabaseWrapper):
     def take_place(self, bulkhead: Bulkhead) -> None:
         """Wait for a place here instead of the one that this connection has, if it has one."""
         self.give_place_back(finished=True)
-        bulkhead.enter()
+        bulkhead.acquire()
         self._place = bulkhead
 
     def give_place_back(self, *, finished: bool) -> None:
         """Let the next one in; `finished` says that the database did answer."""
         place, self._place = self._place, None
         if place is not None:
-            place.leave(finished)
+            place.release(finished)
 
 
 class Database:
@@ -116,15 +125,19 @@ class Database:
     """
 
     def __init__(self, settings: Settings) -> None:
-        package = __package__.partition(".")[0]
-        os.environ.setdefault("DJANGO_SETTINGS_MODULE", f"{package}.settings")
-        django.setup()
-        self.close()
-        with suppress(AttributeError):
-            del connections[DEFAULT_DB_ALIAS]
-        connections.settings = connections.configure_settings(
-            {DEFAULT_DB_ALIAS: connection_settings(settings)}
-        )
+        if not django_settings.configured:
+            os.environ["DJANGO_SETTINGS_MODULE"] = f"{_PACKAGE}.django_settings"
+            _given.append(cast("ServiceSettings", settings))
+            django.setup()
+        wanted = connection_settings(settings)
+        if wanted != connection_settings(django_settings.SERVICE):
+            self.close()
+            with suppress(AttributeError):
+                del connections[DEFAULT_DB_ALIAS]
+            connections.settings = connections.configure_settings({DEFAULT_DB_ALIAS: wanted})
+        django_settings.SERVICE = settings
+        # The middleware of the service logs each request once.
+        logging.getLogger("django.request").setLevel(logging.CRITICAL)
 
     def migrate(self) -> None:
         """Bring the schema to its newest state; nothing happens where it is there."""
@@ -147,6 +160,16 @@ class Database:
         connections.close_all()
         for pool in _pools.values():
             pool.clear()
+
+
+def given_settings() -> "ServiceSettings":
+    """The settings that Django is set up with; its own commands read the environment."""
+    return _given[-1] if _given else load_settings()
+
+
+def is_unavailable(error: Error) -> bool:
+    """Whether an error of Django's means that the database cannot be used at all right now."""
+    return deadlines.is_unavailable(error.__cause__)
 
 
 def connection_settings(settings: Settings) -> dict[str, Any]:
@@ -178,20 +201,22 @@ def connection_settings(settings: Settings) -> dict[str, Any]:
 
 @contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """What is asked inside ends within `seconds`; afterwards the connection is somebody else's.
+    """Give all database calls inside the block `seconds` in total, and then the connection back.
 
-    Whatever finds the database out of reach raises `Unavailable`; every other error of the
-    database comes through as Django raises it.
+    For jobs and threads of your own; a request is in such a block. Raises `Unavailable` if the
+    database cannot be reached; every other error of the database comes as Django raises it.
     """
     try:
         with deadlines.deadline(seconds):
             yield
     except Error as error:
-        if deadlines.out_of_reach(error.__cause__):
+        if is_unavailable(error):
             raise Unavailable("the database is out of reach") from error
         raise
     finally:
-        connections.close_all()
+        for each in connections.all(initialized_only=True):
+            if not each.in_atomic_block:  # a test case runs in a transaction of its own
+                each.close()
 
 
 @cache

@@ -1,7 +1,8 @@
-"""A database that hangs or is gone costs a request its deadline, never the service.
+"""Deadlines for everything that waits for the database.
 
-A PostgreSQL server that was stopped still acknowledges TCP, and its own timeouts do nothing; so
-the client gives up by its own clock, and only so many requests wait at a time.
+The kernel of a machine acknowledges TCP for a PostgreSQL server that hangs, and the server's own
+timeouts do nothing then. So the client gives up by its own clock, and the number of requests that
+wait at the same time is limited.
 """
 
 import sqlite3
@@ -22,7 +23,7 @@ Result = TypeVar("Result")
 
 _MIN_CONNECT_SECONDS = 2  # libpq's own floor
 _STALL_SECONDS = 1.0
-_SQLITE_OUT_OF_REACH = frozenset(
+_SQLITE_UNAVAILABLE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
         sqlite3.SQLITE_LOCKED,
@@ -32,16 +33,17 @@ _SQLITE_OUT_OF_REACH = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
-# PostgreSQL's classes 08 (connection), 53 (resources) and 57 (operator intervention).
-_POSTGRESQL_OUT_OF_REACH = ("08", "53", "57")
+# Classes of SQLSTATE: 08 connection, 53 resources, 57 operator intervention, 40 deadlocks and
+# serialization failures, and 55P03, a lock that was not granted in time.
+_POSTGRESQL_UNAVAILABLE = ("08", "53", "57", "40", "55P03")
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Whatever asks the database inside has at most `seconds` for it all together.
+    """Give all database calls inside the block at most `seconds` in total.
 
-    Inside another deadline the earlier one counts.
+    If deadlines are nested, the earliest one applies.
     """
     end, outer = time.monotonic() + seconds, _deadline.get()
     token = _deadline.set(end if outer is None else min(end, outer))
@@ -52,13 +54,13 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 def remaining() -> float | None:
-    """Seconds until the deadline, never below 0; None where there is none."""
+    """Seconds until the deadline, never below 0; None if there is no deadline."""
     end = _deadline.get()
     return None if end is None else max(0.0, end - time.monotonic())
 
 
 class DeadlineConnection(psycopg.Connection[psycopg.rows.TupleRow]):
-    """A connection to PostgreSQL that is closed when the deadline passes before the answer."""
+    """A connection to PostgreSQL that is closed if the deadline passes before a result arrives."""
 
     def wait(
         self, gen: PQGen[Result], interval: float = 0.1, timeout: float | None = None
@@ -72,12 +74,12 @@ class DeadlineConnection(psycopg.Connection[psycopg.rows.TupleRow]):
         except psycopg.OperationalError as error:
             if time.monotonic() < end:
                 raise
-            self.pgconn.finish()  # an answer may still come: it must not be read as another's
+            self.pgconn.finish()  # a late result must not be read as that of another query
             raise psycopg.OperationalError("the database did not answer in time") from error
 
 
 def connect(url: str = "", **parameters: Any) -> DeadlineConnection:
-    """A new connection to PostgreSQL, within what is left of the deadline."""
+    """Open a connection to PostgreSQL within what is left of the deadline."""
     left = remaining()
     if left is not None and left < _MIN_CONNECT_SECONDS - 1:
         raise psycopg.OperationalError("no time is left to connect")
@@ -85,10 +87,10 @@ def connect(url: str = "", **parameters: Any) -> DeadlineConnection:
     return DeadlineConnection.connect(url, **{**parameters, "connect_timeout": seconds})
 
 
-def log_ahead(connection: sqlite3.Connection, seconds: float) -> None:
-    """Have an SQLite file keep a write-ahead log, which it does from then on.
+def enable_wal(connection: sqlite3.Connection, seconds: float) -> None:
+    """Switch an SQLite file to write-ahead logging, permanently.
 
-    Where several change a new file at once, SQLite refuses all but one without any waiting.
+    If several processes do this to a new file at once, SQLite fails all but one without waiting.
     """
     left = remaining()
     end = time.monotonic() + (seconds if left is None else left)
@@ -102,45 +104,48 @@ def log_ahead(connection: sqlite3.Connection, seconds: float) -> None:
         time.sleep(0.01)
 
 
-def out_of_reach(error: BaseException | None) -> bool:
-    """Whether a driver's error says that the database cannot be asked, rather than what it says."""
+def is_unavailable(error: BaseException | None) -> bool:
+    """Whether a driver's error means that the database cannot be used at all right now."""
     if isinstance(error, sqlite3.Error):
-        return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_OUT_OF_REACH
+        return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_UNAVAILABLE
     if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
-        return error.sqlstate is None or error.sqlstate.startswith(_POSTGRESQL_OUT_OF_REACH)
+        return error.sqlstate is None or error.sqlstate.startswith(_POSTGRESQL_UNAVAILABLE)
     return False
 
 
 class Bulkhead:
-    """At most `places` callers at a time; the rest wait in the order in which they came.
+    """Limit concurrent callers; the rest wait in FIFO order.
 
-    A caller gives up (`Unavailable`) at its deadline, or at once when every place is taken and
-    nobody has finished for a second: then the database hangs, and waiting would only take threads
-    away from what can still be answered.
+    A caller gets `Unavailable` when its deadline passes, or at once if every slot is taken and no
+    call has completed for a second: the database is then assumed to hang, and waiting would only
+    tie up threads that could serve other requests.
     """
 
-    def __init__(self, places: int) -> None:
-        self._places = places
-        self._free = places
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._free = limit
         self._lock = threading.Lock()
         self._queue: deque[threading.Event] = deque()
         self._progress = time.monotonic()
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold one place."""
-        self.enter()
-        finished = False
+    def slot(self) -> Iterator[None]:
+        """Hold one slot. Any error but `Unavailable` counts as progress: the database answered."""
+        self.acquire()
+        answered = False
         try:
             yield
-            finished = True
+            answered = True
+        except Exception as error:
+            answered = not isinstance(error, Unavailable)
+            raise
         finally:
-            self.leave(finished)
+            self.release(answered)
 
-    def enter(self) -> None:
-        """Take a place; who got it has to `leave`."""
+    def acquire(self) -> None:
+        """Take a slot, which the caller has to `release`."""
         with self._lock:
-            if self._free == self._places:
+            if self._free == self._limit:
                 self._progress = time.monotonic()
             if self._free:
                 self._free -= 1
@@ -156,15 +161,15 @@ class Bulkhead:
 
     def _give_up(self, turn: threading.Event) -> None:
         with self._lock:
-            if turn.is_set():  # the place was handed over in this very moment
+            if turn.is_set():  # the slot was handed over in this very moment
                 return
             self._queue.remove(turn)
         raise Unavailable("no connection became free in time")
 
-    def leave(self, finished: bool) -> None:
-        """Give the place back; `finished` says that the database did answer."""
+    def release(self, answered: bool) -> None:
+        """Return the slot; `answered` tells whether the database has answered."""
         with self._lock:
-            if finished:
+            if answered:
                 self._progress = time.monotonic()
             if self._queue:
                 self._queue.popleft().set()  # handed over, so that no newcomer overtakes

@@ -16,21 +16,20 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
+from .lifecycle import draining, on_start
 from .logs import configure_logs, logging_config
 from .settings import Settings, load_settings
 
 INTERFACE: Final = Interfaces.WSGI
-# A request that waits for the database holds a thread: enough that probes always find a free one.
+# A request that waits for the database holds a thread; this many leave some free for probes.
 THREADS: Final = 128
 IN_FLIGHT_SECONDS: Final = 30
 _DEATH_OF_PARENT: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
-draining = threading.Event()
-
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; what is in flight then gets its answer."""
-    # A worker that is still starting must not die of the signal that tells it to drain.
+    """Serve until SIGTERM or SIGINT; requests in flight are completed."""
+    # A worker that is still starting must survive the signal that tells it to drain.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     logging.getLogger("_granian").addFilter(_unexpected)
     _DrainingServer(
@@ -50,31 +49,34 @@ def serve(settings: Settings) -> None:
 
 
 def application() -> Callable[..., Any]:
-    """What the worker process runs."""
-    # A signal to the whole group, such as Ctrl-C, is for the main process alone to act on.
+    """Create the application in the worker process."""
+    # A signal to the whole group, such as Ctrl-C, must reach the main process alone.
     os.setpgid(0, 0)
     if sys.platform == "linux":
-        # Without its parent nobody would ever stop this process.
+        # If the parent is killed, nobody else would stop this process.
         ctypes.CDLL(None).prctl(_DEATH_OF_PARENT, signal.SIGKILL)
     signal.signal(signal.SIGUSR2, lambda *_: draining.set())
-    # Python hears a signal that comes just as its main thread begins to wait with the next one.
+    # CPython leaves a signal pending if it arrives just as the main thread starts to wait; a no-op
+    # timer every second gets it handled.
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.setitimer(signal.ITIMER_REAL, 1, 1)
     settings = load_settings()
     configure_logs(settings.log_level)
     app: Callable[..., Any] = import_module("..app", __package__).create_app(settings)
-    # What was made until now stays. To look at all of it for garbage takes tens of milliseconds.
+    for call in on_start:
+        call()
+    # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
     gc.freeze()
     return app
 
 
 def _unexpected(record: logging.LogRecord) -> bool:
-    """Granian warns of many threads per core; here most of them wait, and that is meant."""
+    """Drop granian's warning of many threads per core: here most of them wait for the database."""
     return "Python threads" not in record.getMessage()
 
 
 class _DrainingServer(MPServer):
-    """Between SIGTERM and closing the listener, readiness says no for `drain_seconds`."""
+    """Keeps the listener open for `drain_seconds` after SIGTERM, while readiness fails."""
 
     def __init__(self, *args: Any, drain_seconds: float, **options: Any) -> None:
         super().__init__(*args, **options)

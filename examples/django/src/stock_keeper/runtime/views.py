@@ -1,33 +1,170 @@
-"""What every view of the API is made of."""
+"""The views of a resource."""
 
+import re
+from copy import copy
 from typing import Any, TypeVar
 
-from django.db.models import Model
+from django.db import router, transaction
+from django.db.models import PROTECT
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
-from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from .http import check_json
+from . import NotFound, StaleRevision
+from .constraints import referring, still_referenced, storing
+from .http import check_json, entity_tag, if_match, invalid, none_match, read_id, read_query
+from .models import Record
+from .parsers import MERGE_PATCH
+from .permissions import require_sync
+from .service import current_service, route_of
 
-Stored = TypeVar("Stored", bound=Model)
+Row = TypeVar("Row", bound=Record)
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Endpoint(APIView):
-    """A view that tells its methods to whom asks; Allow is in every answer of the framework."""
+class ResourceViewSet(GenericViewSet[Row]):
+    """Lists, creates, reads, replaces, changes and deletes the rows of a queryset.
 
-    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:
+    All that Django REST Framework asks of a viewset is asked here too: permissions, of the object
+    as well, `filter_backends`, `get_queryset`, `get_object`, and the `perform_` methods, which run
+    in the transaction. `http_method_names` leaves methods out.
+    """
+
+    lookup_field = "uuid"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if cls.queryset is not None and cls.lookup_url_kwarg is None:
+            words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.queryset.model.__name__)
+            cls.lookup_url_kwarg = f"{words.lower()}_id"
+
+    def list(self, request: Request, **_: Any) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    def create(self, request: Request, **_: Any) -> Response:
+        serializer = self._read_body()
+        serializer.is_valid(raise_exception=True)
+        with storing(self._database) as write:
+            self.perform_create(serializer)
+            write.row = serializer.instance
+        row: Any = serializer.instance
+        location = self.reverse_action("detail", [row.uuid], request=None)
+        return self._answer(serializer, 201, {"Location": location})
+
+    def retrieve(self, request: Request, **_: Any) -> Response:
+        row = self.get_object()
+        if none_match(request.headers.get("If-None-Match"), row.revision):
+            return Response(status=304, headers={"ETag": entity_tag(row.revision)})
+        return self._answer(self.get_serializer(row))
+
+    def update(self, request: Request, **_: Any) -> Response:
+        return self._change(self._read_body())
+
+    def partial_update(self, request: Request, **_: Any) -> Response:
+        return self._change(self._read_body(MERGE_PATCH, partial=True))
+
+    def destroy(self, request: Request, **_: Any) -> Response:
+        with storing(self._database) as write:
+            row = self._expected_object()
+            write.row, write.deletes = copy(row), True
+            # Django would read all rows that refer to this one.
+            if names := list(referring(row, self._database, PROTECT)):
+                raise still_referenced(row, names)
+            self.perform_destroy(row)
         return Response(status=204)
 
+    def options(self, request: Any, *_: Any, **__: Any) -> Response:
+        return Response(status=204)  # Allow is in every response of the framework
 
-class ResourceViewSet(Endpoint, GenericViewSet[Stored]):
-    """The views of a resource whose bodies are JSON."""
+    def perform_create(self, serializer: BaseSerializer[Row]) -> None:
+        serializer.save()
 
-    def valid_serializer(self) -> BaseSerializer[Stored]:
-        """A serializer that holds what the caller has sent; a refusal if that is not valid."""
-        request = self.request
-        headers = request.headers
-        check_json(headers.get("Content-Type"), headers.get("Content-Encoding"), request.body)
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        return serializer
+    def perform_update(self, serializer: BaseSerializer[Row]) -> None:
+        serializer.save()
+
+    def perform_destroy(self, row: Row) -> None:
+        row.delete()
+
+    def get_object(self) -> Row:
+        """The row that the path names; locked if it is about to be changed in a transaction."""
+        queryset = self.filter_queryset(self.get_queryset())
+        text = self.kwargs[self.lookup_url_kwarg or self.lookup_field]
+        key = {self.lookup_field: read_id(text) if self.lookup_field == "uuid" else text}
+        locks = transaction.get_connection(queryset.db).in_atomic_block
+        if locks and self.request.method not in _SAFE:
+            if queryset.query.group_by is None and not queryset.query.distinct:
+                queryset = queryset.select_for_update(of=("self",))
+            else:  # a query of groups cannot lock its rows
+                queryset.model._base_manager.select_for_update().filter(**key).first()
+        row: Row | None = queryset.filter(**key).first()
+        if row is None:
+            raise NotFound
+        self.check_object_permissions(self.request, row)
+        return row
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.detail is False and request.method in _SAFE:
+            self._check_query(request)
+
+    def check_permissions(self, request: Request) -> None:
+        require_sync(self.get_permissions())
+        super().check_permissions(request)
+
+    @property
+    def _database(self) -> str:
+        return router.db_for_write(self.get_queryset().model)
+
+    def _change(self, serializer: BaseSerializer[Row]) -> Response:
+        # What is not valid by itself is told before the row is looked for.
+        serializer.to_internal_value(self.request.data)
+        with storing(self._database) as write:
+            row = serializer.instance = self._expected_object()
+            serializer.is_valid(raise_exception=True)
+            if not serializer.partial or _differs(row, serializer.validated_data):
+                self.perform_update(serializer)
+            write.row = serializer.instance
+        return self._answer(serializer)
+
+    def _read_body(self, *other_types: str, partial: bool = False) -> BaseSerializer[Row]:
+        """A serializer with what the client has sent, if that is JSON."""
+        headers = self.request.headers
+        sent = headers.get("Content-Type"), headers.get("Content-Encoding"), self.request.body
+        check_json(*sent, *other_types)
+        return self.get_serializer(data=self.request.data, partial=partial)
+
+    def _expected_object(self) -> Row:
+        """The row, if it is still what the client has seen."""
+        row = self.get_object()
+        revisions = if_match(self.request.headers.get("If-Match"))
+        if revisions is not None and row.revision not in revisions:
+            name = row._meta.verbose_name
+            raise StaleRevision(f"The {name} has changed since you read it.")
+        return row
+
+    def _check_query(self, request: Request) -> None:
+        """Reject parameters that the OpenAPI document does not have."""
+        sent = read_query(request.META["QUERY_STRING"])
+        if sent:
+            route = route_of(request._request)
+            known = current_service().document.query_parameters(route, "get")
+            for name in sent.keys() - known:
+                raise invalid(name[:100], "There is no such parameter.")
+
+    def _answer(
+        self,
+        serializer: BaseSerializer[Row],
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+    ) -> Response:
+        row: Any = serializer.instance
+        return Response(
+            serializer.data, status, headers={"ETag": entity_tag(row.revision)} | (headers or {})
+        )
+
+
+def _differs(row: Record, values: Any) -> bool:
+    return any(getattr(row, name) != value for name, value in values.items())

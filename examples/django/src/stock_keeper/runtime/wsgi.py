@@ -1,11 +1,12 @@
-"""The outermost layer: what holds for every answer, whatever is inside and whatever is sent."""
+"""The outermost layer: what holds for every response, whatever the framework does."""
 
 import io
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from . import telemetry
-from .document import route_of
+from .endpoints import Endpoints, Reply
 from .http import (
     BODILESS,
     MAX_HEADER_BYTES,
@@ -15,63 +16,87 @@ from .http import (
     check_host,
     problem_of,
 )
-from .server import draining
+from .lifecycle import draining
 from .settings import Settings
-from .telemetry import QUIET_PATHS, Exchange
+from .telemetry import QUIET_PATHS, RequestContext
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-EXCHANGE = "service.exchange"
+CONTEXT = "service.context"
+REJECTED = "service.rejected"
 _CHUNK = 65_536
-_HANG_UP = {"Connection": "close"}
+_CLOSE = {"Connection": "close"}
 
 
-class Edge:
-    """A WSGI application around another: ids, log line, metrics, bounds on headers and body."""
+class ServiceMiddleware:
+    """WSGI middleware: request IDs, log line, metrics, limits on headers and body, endpoints."""
 
-    def __init__(self, app: "WSGIApplication", settings: Settings) -> None:
+    def __init__(self, app: "WSGIApplication", settings: Settings, endpoints: Endpoints) -> None:
         self._app = app
+        self._endpoints = endpoints
         self._max_body_bytes = settings.max_body_bytes
         self._allowed_hosts = settings.allowed_hosts
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        exchange = telemetry.begin(
+        context = telemetry.begin(
             environ["REQUEST_METHOD"],
             path_of(environ),
             environ.get("HTTP_X_REQUEST_ID"),
             environ.get("HTTP_TRACEPARENT"),
         )
-        environ[EXCHANGE] = exchange
-        answer = _Answer(start_response, exchange)
+        environ[CONTEXT] = context
+        # Other servers refuse it from an application (PEP 3333), and close connections themselves.
+        may_close = environ.get("SERVER_SOFTWARE") == "Granian"
+        response = _Response(start_response, context, may_close)
         try:
-            self._check(environ, exchange)
-            return self._app(environ, answer.start)
+            rejected = self._rejected(environ, context)
+            if self._endpoints.has(context.path):
+                if rejected is not None:
+                    raise rejected
+                reply = self._endpoints.reply(environ["REQUEST_METHOD"], context.path)
+                return response.reply(reply, environ["REQUEST_METHOD"])
+            if rejected is not None:
+                # The framework answers, so that its own hooks see the response: CORS, for example.
+                environ[REJECTED] = rejected
+                _set_body(environ, b"")
+            return self._app(environ, response.start)
         except Exception as error:
-            return answer.problem(problem_of(error))
+            return response.problem(problem_of(error))
         finally:
-            exchange.route = exchange.route or route_of(exchange.path)
-            telemetry.finish(exchange, answer.status)
+            context.route = context.route or self._endpoints.route_of(context.path)
+            telemetry.finish(context, response.status)
 
-    def _check(self, environ: "WSGIEnvironment", exchange: Exchange) -> None:
-        if not environ["REQUEST_METHOD"].isupper():  # methods tell upper from lower case
+    def _rejected(self, environ: "WSGIEnvironment", context: RequestContext) -> Problem | None:
+        """Why the request is not let through to the framework, if it is not."""
+        try:
+            self._check(environ, context)
+        except Problem as problem:
+            return problem
+        return None
+
+    def _check(self, environ: "WSGIEnvironment", context: RequestContext) -> None:
+        if not environ["REQUEST_METHOD"].isupper():  # methods are case-sensitive
             raise Problem(400)
         if _header_bytes(environ) > MAX_HEADER_BYTES:
             raise Problem(431)
-        if self._allowed_hosts and exchange.path not in QUIET_PATHS:
+        if self._allowed_hosts and context.path not in QUIET_PATHS:
             check_host(environ.get("HTTP_HOST", ""), self._allowed_hosts)
         if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
             _buffer_body(environ, self._max_body_bytes)
 
 
-class _Answer:
-    """The answer as it goes out: remembers its status, adds the headers that all have."""
+class _Response:
+    """The response as it is sent: remembers its status, adds the headers that all have."""
 
-    def __init__(self, start_response: "StartResponse", exchange: Exchange) -> None:
+    def __init__(
+        self, start_response: "StartResponse", context: RequestContext, may_close: bool
+    ) -> None:
         self._start_response = start_response
-        self._exchange = exchange
+        self._context = context
+        self._may_close = may_close
         self.status = 500
 
     def start(
@@ -80,24 +105,33 @@ class _Answer:
         self.status = int(status[:3])
         if self.status in BODILESS:
             headers = [header for header in headers if header[0].lower() != "content-type"]
-        own = [*headers, ("X-Request-ID", self._exchange.request_id), NOSNIFF]
+        own = [*headers, ("X-Request-ID", self._context.request_id), NOSNIFF]
         if draining.is_set():
-            own += _HANG_UP.items()  # the client's next request is another replica's
+            own += _CLOSE.items()  # the client's next request goes to another replica
+        if not self._may_close:
+            own = [header for header in own if header[0] != "Connection"]
         return self._start_response(status, own, exc_info)
 
     def problem(self, problem: Problem) -> Iterable[bytes]:
-        body = problem.body(self._exchange.path, self._exchange.request_id)
-        headers = [
-            ("Content-Type", PROBLEM_CONTENT_TYPE),
-            ("Content-Length", str(len(body))),
-            *problem.headers.items(),
-        ]
-        self.start(f"{problem.status.value} {problem.status.phrase}", headers)
-        return [body]
+        body = problem.body(self._context.path, self._context.request_id)
+        return self.reply(Reply(problem.status, PROBLEM_CONTENT_TYPE, body, problem.headers))
+
+    def reply(self, reply: Reply, method: str = "") -> Iterable[bytes]:
+        headers = list(reply.headers.items())
+        if reply.status not in BODILESS:
+            headers.append(("Content-Length", str(len(reply.body))))
+        if reply.content_type:
+            headers.append(("Content-Type", reply.content_type))
+        phrase = HTTPStatus(reply.status).phrase if reply.status in _PHRASES else "Error"
+        self.start(f"{reply.status} {phrase}", headers)
+        return [] if method == "HEAD" else [reply.body]
+
+
+_PHRASES = frozenset(status.value for status in HTTPStatus)
 
 
 def path_of(environ: "WSGIEnvironment") -> str:
-    """The path as text, decoded as UTF-8 where it is that."""
+    """The path as text, decoded as UTF-8 if it is UTF-8."""
     return str(environ["PATH_INFO"]).encode("latin-1").decode("utf-8", "replace")
 
 
@@ -108,10 +142,10 @@ def _header_bytes(environ: "WSGIEnvironment") -> int:
 
 
 def _buffer_body(environ: "WSGIEnvironment", limit: int) -> None:
-    """Read the body here, bounded; what is inside then sees a plain one with its length."""
+    """Read the body, up to the limit; the application then sees one with its length."""
     length = environ.get("CONTENT_LENGTH") or ""
     if length.isdecimal() and int(length) > limit:
-        raise Problem(413, headers=_HANG_UP)  # what is left of it is not read
+        raise Problem(413, headers=_CLOSE)  # the rest of it is not read
     wanted = int(length) if length.isdecimal() else limit + 1
     body = bytearray()
     while len(body) < wanted:
@@ -120,9 +154,13 @@ def _buffer_body(environ: "WSGIEnvironment", limit: int) -> None:
             break
         body += chunk
     if len(body) > limit:
-        raise Problem(413, headers=_HANG_UP)  # what is left of it is not read
+        raise Problem(413, headers=_CLOSE)  # the rest of it is not read
     if length.isdecimal() and len(body) < wanted:
         raise Problem(400, "The body ended before its Content-Length.")
+    _set_body(environ, body)
+
+
+def _set_body(environ: "WSGIEnvironment", body: bytes | bytearray) -> None:
     environ["wsgi.input"] = io.BytesIO(body)
     environ["CONTENT_LENGTH"] = str(len(body))
     environ.pop("HTTP_TRANSFER_ENCODING", None)

@@ -1,1 +1,1 @@
-"""The example resource: `routes` is its face and its document, `store` its data."""
+"""Items: an example of a resource."""

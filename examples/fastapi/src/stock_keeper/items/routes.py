@@ -1,179 +1,72 @@
-"""Items over HTTP. The API's document is made from what stands here."""
+"""Items over HTTP."""
 
-from datetime import datetime
 from typing import Annotated, Any
-from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Request, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Request, Response
 
-from ..runtime.http import cursor_after, entity_tag, none_match, read_id
-from ..runtime.routing import (
-    ETAG,
-    Cursor,
-    IfMatch,
-    IfNoneMatch,
-    InThread,
-    PageQuery,
-    StrictRoute,
-    problems,
-)
-from . import store
-from .store import NAME_PATTERN, ItemContent, ItemStore
+from ..runtime.http import read_id
+from ..runtime.resource import PageRequest
+from ..runtime.routing import Revisions, RowId, read_patch, read_query
+from ..runtime.service import answer, answer_page, database, in_thread
+from ..runtime.store import Store
+from .model import ITEMS, Item, ItemContent
 
-LOCATION = {
-    "Location": {
-        "description": "Where the item is, relative to this service.",
-        "required": True,
-        "schema": {"type": "string", "format": "uri-reference"},
-    }
-}
-LINK = {"Link": {"description": "The next page, while there is one.", "schema": {"type": "string"}}}
-
-router = APIRouter(
-    prefix="/v1/items",
-    tags=["items"],
-    route_class=StrictRoute,
-    responses=problems(400, 405, 431, 500, 503),
-)
+router = APIRouter(prefix=ITEMS.path, tags=[ITEMS.plural])
 
 
-class Item(BaseModel):
-    """An item as it is stored."""
-
-    id: UUID
-    name: Annotated[str, Field(json_schema_extra={"pattern": f"^{NAME_PATTERN}$"})]
-    quantity: Annotated[int, Field(ge=0, le=1_000_000, examples=[12])]
-    created_at: Annotated[datetime, Field(description="In UTC.")]
-    updated_at: Annotated[datetime, Field(description="In UTC.")]
+async def item_store(request: Request) -> Store[Item, ItemContent]:
+    return Store(ITEMS, database(request))
 
 
-class ItemPage(BaseModel):
-    """Some of the items, and where to go on."""
-
-    items: Annotated[list[Item], Field(max_length=100)]
-    next_cursor: Annotated[
-        Cursor | None, Field(description="The cursor of the next page; null on the last.")
-    ]
+Items = Annotated[Store[Item, ItemContent], Depends(item_store)]
+ItemQuery = Annotated[PageRequest, Depends(read_query(ITEMS))]
+ItemPatch = Annotated[dict[str, Any], Depends(read_patch(ITEMS))]
 
 
-async def item_store(request: Request) -> ItemStore:
-    return ItemStore(request.app.state.database)
+@router.get("", response_model=ITEMS.page_view)
+@ITEMS.lists
+async def list_items(request: Request, items: Items, query: ItemQuery) -> Response:
+    page = await in_thread(request, items.page, query)
+    return answer_page(request, ITEMS, page)
 
 
-async def known_id(
-    item_id: Annotated[
-        str,
-        Path(
-            description="The id of the item. One that is not of this form is no item's: 404.",
-            json_schema_extra={"format": "uuid"},
-        ),
-    ],
-) -> UUID:
-    return read_id(item_id)
+@router.post("", response_model=ITEMS.view, status_code=201)
+@ITEMS.creates
+async def create_item(request: Request, items: Items, content: ItemContent) -> Response:
+    item = await in_thread(request, items.create, content)
+    location = request.app.url_path_for("get_item", item_id=item.id)
+    return answer(request, ITEMS, item, 201, location=location)
 
 
-Items = Annotated[ItemStore, Depends(item_store)]
-ItemId = Annotated[UUID, Depends(known_id)]
+@router.get("/{item_id}", response_model=ITEMS.view)
+@ITEMS.reads
+async def get_item(request: Request, items: Items, item_id: RowId) -> Response:
+    item = await in_thread(request, items.get, read_id(item_id))
+    return answer(request, ITEMS, item)
 
 
-@router.get(
-    "",
-    response_model=ItemPage,
-    response_description="A page of items.",
-    responses={200: {"headers": LINK}, **problems(422)},
-)
-async def list_items(
-    page: PageQuery, items: Items, in_thread: InThread, request: Request, response: Response
-) -> dict[str, Any]:
-    """A page of items, newest last. Follow Link, or send next_cursor as cursor, until there is no
-    more: each item that was there at the start comes exactly once.
-    """
-    found, last = await in_thread.run(items.page, page.limit, page.after)
-    cursor = None if last is None else cursor_after(last)
-    if cursor:
-        following = f"{request.url.path}?limit={page.limit}&cursor={cursor}"
-        response.headers["Link"] = f'<{following}>; rel="next"'
-    return {"items": found, "next_cursor": cursor}
-
-
-@router.post(
-    "",
-    status_code=201,
-    response_model=Item,
-    response_description="The item was created.",
-    responses={201: {"headers": ETAG | LOCATION}, **problems(409, 413, 415, 422)},
-)
-async def create_item(
-    content: ItemContent, items: Items, in_thread: InThread, request: Request, response: Response
-) -> store.Item:
-    """The name has to be free: of several that ask for it at once, one gets it."""
-    item = await in_thread.run(items.create, content)
-    response.headers["ETag"] = entity_tag(item.revision)
-    response.headers["Location"] = request.app.url_path_for("get_item", item_id=str(item.id))
-    return item
-
-
-@router.get(
-    "/{item_id}",
-    response_model=Item,
-    response_description="The item.",
-    responses={
-        200: {"headers": ETAG},
-        304: {
-            "description": "What you have is still good: If-None-Match has its entity tag.",
-            "headers": ETAG,
-        },
-        **problems(404),
-    },
-)
-async def get_item(
-    item_id: ItemId,
-    items: Items,
-    in_thread: InThread,
-    response: Response,
-    if_none_match: IfNoneMatch = None,
-) -> store.Item | Response:
-    """Send the ETag you have as If-None-Match to hear only whether it has changed."""
-    item = await in_thread.run(items.get, item_id)
-    response.headers["ETag"] = entity_tag(item.revision)
-    if none_match(if_none_match, item.revision):
-        return Response(status_code=304, headers=response.headers)
-    return item
-
-
-@router.put(
-    "/{item_id}",
-    response_model=Item,
-    response_description="The item was replaced.",
-    responses={200: {"headers": ETAG}, **problems(404, 409, 412, 413, 415, 422)},
-)
+@router.put("/{item_id}", response_model=ITEMS.view)
+@ITEMS.replaces
 async def replace_item(
-    item_id: ItemId,
-    content: ItemContent,
-    items: Items,
-    in_thread: InThread,
-    response: Response,
-    revisions: IfMatch,
-) -> store.Item:
-    """All of the content is replaced: no quantity means 0. Send the ETag you read as If-Match, and
-    nobody's write is lost.
-    """
-    item = await in_thread.run(items.replace, item_id, content, revisions)
-    response.headers["ETag"] = entity_tag(item.revision)
-    return item
+    request: Request, items: Items, item_id: RowId, content: ItemContent, revisions: Revisions
+) -> Response:
+    item = await in_thread(request, items.replace, read_id(item_id), content, revisions)
+    return answer(request, ITEMS, item)
 
 
-@router.delete(
-    "/{item_id}",
-    status_code=204,
-    response_description="The item is gone.",
-    responses=problems(404, 412),
-)
+@router.patch("/{item_id}", response_model=ITEMS.view)
+@ITEMS.patches
+async def patch_item(
+    request: Request, items: Items, item_id: RowId, changes: ItemPatch, revisions: Revisions
+) -> Response:
+    item = await in_thread(request, items.patch, read_id(item_id), changes, revisions)
+    return answer(request, ITEMS, item)
+
+
+@router.delete("/{item_id}", status_code=204)
+@ITEMS.deletes
 async def delete_item(
-    item_id: ItemId, items: Items, in_thread: InThread, revisions: IfMatch
-) -> None:
-    """Send the ETag you read as If-Match to delete only what you have seen. Its name is free
-    again.
-    """
-    await in_thread.run(items.delete, item_id, revisions)
+    request: Request, items: Items, item_id: RowId, revisions: Revisions
+) -> Response:
+    await in_thread(request, items.delete, read_id(item_id), revisions)
+    return Response(status_code=204)

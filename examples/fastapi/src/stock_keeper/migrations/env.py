@@ -1,15 +1,5 @@
-"""How Alembic reaches the database: by the service's own settings and connection."""
+"""Alembic's environment; `runtime/migrations.py` has what it does."""
 
-from alembic import context
+from stock_keeper.runtime.migrations import run
 
-import stock_keeper.app  # noqa: F401  whatever is wired there has its tables in metadata
-from stock_keeper.runtime.database import Database, metadata
-from stock_keeper.runtime.settings import load_settings
-
-# `migrate` hands over its database; Alembic's own command line does not.
-database = context.config.attributes.get("database") or Database(load_settings())
-
-with database.migrating() as connection:
-    context.configure(connection=connection, target_metadata=metadata)
-    with context.begin_transaction():
-        context.run_migrations()
+run()

@@ -1,10 +1,14 @@
-"""The outermost layer: what holds for every answer, whatever is inside and whatever is sent."""
+"""The outermost layer: what holds for every response, whatever the framework does."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final
 
-from . import telemetry
+import structlog
+
+from . import Unavailable, telemetry
+from .database import READINESS_SECONDS
+from .endpoints import Endpoints, Reply
 from .http import (
     BODILESS,
     MAX_HEADER_BYTES,
@@ -14,9 +18,10 @@ from .http import (
     check_host,
     problem_of,
 )
-from .server import draining
+from .lifecycle import draining
 from .settings import Settings
-from .telemetry import QUIET_PATHS, Exchange
+from .telemetry import QUIET_PATHS, RequestContext
+from .threads import Threads
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -25,74 +30,106 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
+CONTEXT: Final = "service.context"
+REJECTED: Final = "service.rejected"
 BODY_SECONDS: Final = 20
 _NOSNIFF = (NOSNIFF[0].lower().encode(), NOSNIFF[1].encode())
 
 
-class Edge:
-    """An ASGI application around another: ids, log line, metrics, bounds on headers and body.
+class ServiceMiddleware:
+    """ASGI middleware: request IDs, log line, metrics, limits on headers and body, endpoints.
 
-    `route_of` tells which template matched, from the scope as the inner application leaves it.
-    Inside, HEAD is GET, and every header has one line.
+    The application sees HEAD as GET, and every header on one line.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, route_of: Callable[[Scope], str]) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, endpoints: Endpoints) -> None:
         self._app = app
-        self._route_of = route_of
+        self._endpoints = endpoints
         self._max_body_bytes = settings.max_body_bytes
         self._allowed_hosts = settings.allowed_hosts
+        self._probe_threads = Threads(READINESS_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = _joined(scope["headers"])
-        exchange = telemetry.begin(
+        context = telemetry.begin(
             scope["method"],
             scope["path"],
             _text(headers.get(b"x-request-id")),
             _text(headers.get(b"traceparent")),
         )
-        body = _Body(receive, headers, self._max_body_bytes)
-        answer = _Answer(send, exchange, body, bodiless=scope["method"] == "HEAD")
-        inner = {**scope, "headers": list(headers.items())}
-        if scope["method"] == "HEAD":
-            inner["method"] = "GET"
+        body = _RequestBody(receive, headers, self._max_body_bytes)
+        response = _Response(send, context, body, self._endpoints, scope["method"] == "HEAD")
         try:
-            self._check(scope, headers, exchange)
-            await self._app(inner, body.receive, answer.send)
+            await self._respond({**scope, "headers": headers, CONTEXT: context}, body, response)
         except Exception as error:
-            await answer.problem(problem_of(error))
+            await response.failed(error)
         finally:
-            exchange.route = self._route_of(inner)
-            telemetry.finish(exchange, answer.status)
+            response.finish()
+            structlog.contextvars.clear_contextvars()
 
-    def _check(self, scope: Scope, headers: dict[bytes, bytes], exchange: Exchange) -> None:
+    async def _respond(self, scope: Scope, body: "_RequestBody", response: "_Response") -> None:
+        headers, context, method = scope["headers"], scope[CONTEXT], scope["method"]
+        scope["headers"] = list(headers.items())
+        rejected = self._rejected(scope, headers, context)
+        if self._endpoints.has(context.path):
+            if rejected is not None:
+                raise rejected
+            await response.reply(await self._reply(method, context.path))
+            return
+        if method == "HEAD":
+            scope["method"] = "GET"
+        if rejected is None:
+            await self._app(scope, body.receive, response.send)
+        else:
+            # The framework answers, so that its own middleware sees the response: CORS, say.
+            scope[REJECTED] = rejected
+            await self._app(scope, _no_body, response.send)
+
+    async def _reply(self, method: str, path: str) -> Reply:
+        if not self._endpoints.blocks(path):
+            return self._endpoints.reply(method, path)
+        try:
+            return await self._probe_threads.run(self._endpoints.reply, method, path)
+        except Unavailable:
+            return self._endpoints.overdue()
+
+    def _rejected(
+        self, scope: Scope, headers: dict[bytes, bytes], context: RequestContext
+    ) -> Problem | None:
+        """Why the request is not let through to the framework, if it is not."""
+        if not scope["method"].isupper():  # methods are case-sensitive
+            return Problem(400)
         size = sum(len(name) + len(value) for name, value in scope["headers"])
         if size + len(scope["query_string"]) > MAX_HEADER_BYTES:
-            raise Problem(431)
-        if self._allowed_hosts and exchange.path not in QUIET_PATHS:
-            check_host(headers.get(b"host", b"").decode("latin-1"), self._allowed_hosts)
+            return Problem(431)
+        if self._allowed_hosts and context.path not in QUIET_PATHS:
+            try:
+                check_host(headers.get(b"host", b"").decode("latin-1"), self._allowed_hosts)
+            except Problem as problem:
+                return problem
+        length = headers.get(b"content-length", b"")
+        return Problem(413) if length.isdigit() and int(length) > self._max_body_bytes else None
 
 
-class _Body:
+class _RequestBody:
     """The body as it comes in: bounded in its size and in the time that it takes."""
 
     def __init__(self, receive: Receive, headers: dict[bytes, bytes], limit: int) -> None:
         self._receive = receive
         self._limit = limit
-        length = headers.get(b"content-length", b"")
-        self._declared = int(length) if length.isdigit() else 0
         self._size = 0
-        self.complete = self._declared == 0 and b"transfer-encoding" not in headers
+        self.complete = (
+            headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
+        )
         self._end: float | None = None
 
     async def receive(self) -> Message:
         """The next message, as ASGI has it; a `Problem` with 413, 408 or 400 instead of some."""
         if self.complete:
             return await self._receive()
-        if self._declared > self._limit:
-            raise Problem(413)
         self._end = self._end or asyncio.get_running_loop().time() + BODY_SECONDS
         try:
             async with asyncio.timeout_at(self._end):
@@ -108,60 +145,103 @@ class _Body:
         return message
 
 
-class _Answer:
-    """The answer as it goes out: remembers its status, adds the headers that all have."""
+class _Response:
+    """The response as it is sent: remembers its status, adds the headers that all have."""
 
-    def __init__(self, send: Send, exchange: Exchange, body: _Body, *, bodiless: bool) -> None:
+    def __init__(
+        self,
+        send: Send,
+        context: RequestContext,
+        body: _RequestBody,
+        endpoints: Endpoints,
+        bodiless: bool,
+    ) -> None:
         self._send = send
-        self._exchange = exchange
+        self._context = context
         self._body = body
+        self._endpoints = endpoints
         self._bodiless = bodiless
         self._started = False
-        self.status = 500
+        self._finished = False
+        self._status = 500
 
     async def send(self, message: Message) -> None:
         """Send a message, as ASGI has it."""
         if message["type"] == "http.response.start":
             self._started = True
-            self.status = message["status"]
+            self._status = message["status"]
             message = {**message, "headers": list(self._headers(message.get("headers", ())))}
-        elif self._bodiless and message["type"] == "http.response.body":
-            message = {**message, "body": b""}
-        await self._send(message)
+            await self._send(message)
+        elif message["type"] == "http.response.body":
+            await self._send({**message, "body": b""} if self._bodiless else message)
+            if not message.get("more_body", False):
+                self.finish()
+        else:
+            await self._send(message)
 
-    async def problem(self, problem: Problem) -> None:
-        """Answer with a problem, unless an answer has begun: then it can only be cut off."""
-        if self._started:
-            raise problem
-        body = problem.body(self._exchange.path, self._exchange.request_id)
-        headers = {
-            "content-type": PROBLEM_CONTENT_TYPE,
-            "content-length": str(len(body)),
-            **problem.headers,
-        }
+    async def reply(self, reply: Reply) -> None:
+        """Send a whole response."""
+        headers = dict(reply.headers)
+        if reply.content_type:
+            headers["content-type"] = reply.content_type
+        if reply.status not in BODILESS:
+            headers["content-length"] = str(len(reply.body))
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-        status = problem.status.value
-        await self.send({"type": "http.response.start", "status": status, "headers": raw})
-        await self.send({"type": "http.response.body", "body": body})
+        await self.send({"type": "http.response.start", "status": reply.status, "headers": raw})
+        await self.send({"type": "http.response.body", "body": reply.body})
+
+    async def failed(self, error: Exception) -> None:
+        """Send the problem that an error means; a response that has begun can only be cut off."""
+        if self._finished:  # in a task after the response, or answered by the framework already
+            problem_of(error)
+            return
+        if self._started:
+            raise error
+        problem = problem_of(error)
+        body = problem.body(self._context.path, self._context.request_id)
+        await self.reply(Reply(problem.status, PROBLEM_CONTENT_TYPE, body, problem.headers))
+
+    def finish(self) -> None:
+        """Count the request and log its line, once; what runs after the response is not its time.
+
+        What is logged later carries the IDs of the request still.
+        """
+        if self._finished:
+            return
+        self._finished = True
+        context = self._context
+        context.route = context.route or self._endpoints.route_of(context.path)
+        telemetry.finish(context, self._status)
+        structlog.contextvars.bind_contextvars(
+            request_id=context.request_id, trace_id=context.trace_id
+        )
 
     def _headers(self, headers: RawHeaders) -> RawHeaders:
         for name, value in headers:
-            if name != b"content-type" or self.status not in BODILESS:
+            if name != b"content-type" or self._status not in BODILESS:
                 yield name, value
-        yield b"x-request-id", self._exchange.request_id.encode()
+        yield b"x-request-id", self._context.request_id.encode()
         yield _NOSNIFF
-        # What is left of the body is not read; the next request is another replica's.
+        # What is left of the body is not read; the client's next request goes to another replica.
         if not self._body.complete or draining.is_set():
             yield b"connection", b"close"
 
 
+async def _no_body() -> Message:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
 def _joined(headers: RawHeaders) -> dict[bytes, bytes]:
     """Each header once: several lines of one name mean the same as a list of their values."""
-    joined: dict[bytes, bytes] = {}
+    lines: dict[bytes, list[bytes]] = {}
     for name, value in headers:
-        joint = b"; " if name == b"cookie" else b", "
-        joined[name] = joined[name] + joint + value if name in joined else value
-    return joined
+        lines.setdefault(name, []).append(value)
+    return {
+        name: values[0]
+        if len(values) == 1
+        else (b"; " if name == b"cookie" else b", ").join(values)
+        for name, values in lines.items()
+    }
 
 
 def _text(header: bytes | None) -> str | None:

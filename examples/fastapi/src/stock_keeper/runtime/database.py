@@ -1,9 +1,10 @@
-"""The database: connections with a deadline, and the state of its schema."""
+"""The database: connections with a deadline, transactions, and the state of the schema."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ from typing import Any, Final
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -20,22 +21,29 @@ from . import Unavailable, deadlines
 from .deadlines import Bulkhead
 from .settings import Settings
 
-metadata: Final = MetaData()  # every table of the service
 CONNECTIONS: Final = 10
 READINESS_SECONDS: Final = 2.0
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _NEARLY_MILLISECONDS = 50
 _MIGRATION_LOCK = 7_061_644_215_716_937  # any number, as long as every replica takes the same
-transaction: Final[ContextVar[tuple[Connection, list[Callable[[], object]]] | None]] = ContextVar(
-    "transaction", default=None
-)
+
+
+@dataclass(frozen=True, slots=True)
+class _Transaction:
+    database: "Database"
+    connection: Connection
+    on_commit: list[Callable[[], object]] = field(default_factory=list)
+
+
+# The transactions of this thread or task, at most one for each database.
+_transactions: ContextVar[tuple[_Transaction, ...]] = ContextVar("transactions", default=())
 
 
 class Database:
-    """SQLite or PostgreSQL behind one face; every use of it ends by its deadline.
+    """Common interface to SQLite and PostgreSQL; every operation has a deadline.
 
-    Whatever finds the database out of reach raises `Unavailable`; every other error of the
-    database comes through as SQLAlchemy raises it.
+    Raises `Unavailable` if the database cannot be reached; all other errors of the database are
+    raised as SQLAlchemy raises them.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -48,60 +56,87 @@ class Database:
         )
         self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._readers = Bulkhead(CONNECTIONS)
-        # SQLite has one writer at a time: the rest had better queue than poll its lock.
+        # SQLite has one writer at a time: waiting here costs less than polling its lock.
         self._writers = Bulkhead(1) if self._sqlite else self._readers
 
     @contextmanager
     def reading(self, seconds: float | None = None) -> Iterator[Connection]:
-        """A connection on which each statement sees what is committed when it starts."""
+        """Borrow a connection on which each statement sees what is committed when it starts.
+
+        Inside a `writing` block it is the connection of that transaction.
+        """
+        outer = self._transaction()
+        if outer is not None:
+            yield outer.connection
+            return
         with self._guard(self._readers, seconds), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
-    def writing(self, stored: Callable[[], object] | None = None) -> Iterator[Connection]:
-        """A transaction: committed when the block ends, rolled back when it raises.
+    def writing(
+        self, on_commit: Callable[[], object] | None = None, *, seconds: float | None = None
+    ) -> Iterator[Connection]:
+        """Run a transaction: committed at the end of the block, rolled back if it raises.
 
-        A block inside another one is part of its transaction. `stored` is called after the commit,
-        on SQLite before the next transaction begins.
+        A block inside another one of the same database joins its transaction. `on_commit` is called
+        after the commit; on SQLite before the next transaction begins. `seconds` replaces
+        DATABASE_TIMEOUT_SECONDS, for jobs that take longer than a request may.
         """
-        outer = transaction.get()
+        calls = [on_commit] if on_commit else []
+        outer = self._transaction()
         if outer is not None:
-            connection, calls = outer
-            yield connection
-            calls += [stored] if stored else []
+            yield outer.connection
+            outer.on_commit.extend(calls)
             return
-        with self._guard(self._writers, None):
-            calls = [stored] if stored else []
+        with self._guard(self._writers, seconds):
             with self._committing() as connection:
-                token = transaction.set((connection, calls))
+                own = _Transaction(self, connection, calls)
+                token = _transactions.set((*_transactions.get(), own))
                 try:
                     yield connection
                 finally:
-                    transaction.reset(token)
+                    _transactions.reset(token)
             for call in calls:
                 call()
 
+    def in_transaction(self) -> bool:
+        """Whether the caller is inside a `writing` block of this database."""
+        return self._transaction() is not None
+
+    def _transaction(self) -> _Transaction | None:
+        for transaction in _transactions.get():
+            if transaction.database is self:
+                return transaction
+        return None
+
     @contextmanager
     def migrating(self) -> Iterator[Connection]:
-        """A transaction without a deadline that waits for any other one of its kind."""
-        with self._committing() as connection:
-            if not self._sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": _MIGRATION_LOCK})
+        """Run a transaction without a deadline, after any other migration that is in progress."""
+        if self._sqlite:
+            with self._unenforced() as connection, self._immediate(connection):
+                yield connection
+                # A table that is rebuilt is dropped first; what refers to it has to be right again.
+                wrong = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+                if wrong is not None:
+                    raise ValueError(f"a row of {wrong[0]} refers to a missing row of {wrong[2]}")
+            return
+        with self._transactions.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": _MIGRATION_LOCK})
             yield connection
 
     def migrate(self) -> None:
-        """Bring the schema to its newest revision; nothing happens where it is there."""
+        """Upgrade the schema to its newest revision, if it is not there yet."""
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         config.attributes["database"] = self
         command.upgrade(config, "head")
 
     def close(self) -> None:
-        """Close every connection that is not in use."""
+        """Close all idle connections."""
         self._engine.dispose()
 
     def checks(self) -> dict[str, bool]:
-        """What a readiness probe asks: does the database answer, and is its schema there?"""
+        """Check for a readiness probe that the database answers and that the schema is migrated."""
         try:
             with self.reading(READINESS_SECONDS) as connection:
                 migrated = self._is_migrated(connection)
@@ -110,7 +145,7 @@ class Database:
         return {"database": True} if migrated else {"database": True, "schema": False}
 
     def _is_migrated(self, connection: Connection) -> bool:
-        """A revision that this code does not know is newer than it: another replica runs it."""
+        """Revisions unknown to this code are newer: another replica has already migrated."""
         if not inspect(connection).has_table("alembic_version"):
             return False
         found = connection.scalars(text("SELECT version_num FROM alembic_version")).all()
@@ -124,31 +159,45 @@ class Database:
 
     @contextmanager
     def _guard(self, bulkhead: Bulkhead, seconds: float | None) -> Iterator[None]:
-        with deadlines.deadline(seconds or self._seconds), bulkhead.place():
+        with deadlines.deadline(seconds or self._seconds), bulkhead.slot():
             try:
                 yield
             except PoolTimeout as error:
                 raise Unavailable("no connection became free in time") from error
             except DBAPIError as error:
-                if deadlines.out_of_reach(error.orig):
-                    raise Unavailable("the database is out of reach") from error
+                if deadlines.is_unavailable(error.orig):
+                    raise Unavailable("the database is unreachable") from error
                 raise
 
     @contextmanager
     def _committing(self) -> Iterator[Connection]:
-        if not self._sqlite:
+        if self._sqlite:
+            with self._engine.connect() as connection, self._immediate(connection):
+                yield connection
+        else:
             with self._transactions.begin() as connection:
                 yield connection
-            return
+
+    @contextmanager
+    def _immediate(self, connection: Connection) -> Iterator[None]:
+        # A deferred transaction that reads before it writes fails immediately under contention.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
+            raise
+        connection.exec_driver_sql("COMMIT")
+
+    @contextmanager
+    def _unenforced(self) -> Iterator[Connection]:
+        """An SQLite connection on which references are not enforced."""
         with self._engine.connect() as connection:
-            # A deferred transaction that reads before it writes fails at once under contention.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
             try:
                 yield connection
-            except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
-                raise
-            connection.exec_driver_sql("COMMIT")
+            finally:
+                connection.exec_driver_sql("PRAGMA foreign_keys = ON")
 
 
 def _sqlite_engine(url: str, seconds: float) -> Engine:
@@ -163,8 +212,8 @@ def _sqlite_engine(url: str, seconds: float) -> Engine:
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: Any) -> None:
-        deadlines.log_ahead(connection, seconds)
-        # FULL: what was acknowledged outlives a power cut, not the process alone.
+        deadlines.enable_wal(connection, seconds)
+        # FULL: acknowledged writes survive a power cut, not only a crash of the process.
         for pragma in ("synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -174,7 +223,7 @@ def _sqlite_engine(url: str, seconds: float) -> Engine:
     ) -> None:
         left, known = deadlines.remaining(), record.info.get("busy_timeout", 1000 * seconds)
         milliseconds = int(1000 * (seconds if left is None else left))
-        # To say it anew for each request would take a tenth of a read.
+        # Setting it for every request would take a tenth of the time of a read.
         if abs(milliseconds - known) > _NEARLY_MILLISECONDS:
             connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
             record.info["busy_timeout"] = milliseconds

@@ -1,106 +1,237 @@
-"""The API document, made by FastAPI of the routes and completed here, and the page that shows it.
-
-`openapi.json` beside this module is what all services have in common: health, metrics, problems.
-"""
+"""The OpenAPI document, made from the routes and from the types that validate requests."""
 
 import json
 import re
-from base64 import b64encode
-from functools import cache
-from hashlib import sha256
-from importlib import resources
-from importlib.resources.abc import Traversable
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from http.client import responses
+from importlib import metadata
+from importlib.resources import files
+from typing import Any, Final
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
+
+from .. import NAME
+from .http import PROBLEM_CONTENT_TYPE
+from .operations import Operation, operation_of
+from .resource import Resource
 
 Document = dict[str, Any]
+Schema = dict[str, Any]
 
-_RUNTIME = resources.files(__name__.rpartition(".")[0])
-_REQUEST_ID = {"$ref": "#/components/headers/X-Request-ID"}
-# What FastAPI would answer to values that are not valid.
-_NOT_OURS = frozenset({"HTTPValidationError", "ValidationError"})
+_RUNTIME = files(__name__.rpartition(".")[0])
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_ALWAYS: Final = (400, 405, 431, 500, 503)
+_RESPONSES: Final = {
+    400: "BadRequest",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    409: "Conflict",
+    412: "PreconditionFailed",
+    413: "ContentTooLarge",
+    415: "UnsupportedMediaType",
+    422: "ValidationFailed",
+    431: "HeadersTooLarge",
+    500: "InternalError",
+    503: "Unavailable",
+}
 
 
-def complete(made: Document) -> Document:
-    """The whole OpenAPI 3.1 document: what FastAPI made of the routes, and what all services have.
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A handler and where it is found; the path has its parameters as `{name}`."""
 
-    Raises ValueError if an operation, a component or anything else is described twice.
-    """
-    base = _read(_RUNTIME)
-    document: Document = {"openapi": base.pop("openapi"), "info": base.pop("info") | made["info"]}
-    for part in (_of_routes(made), base):
-        _merge(document, part)
+    method: str
+    path: str
+    handler: Callable[..., Any]
+
+
+class ApiDocument:
+    """The document of a service; `routes` is called when the document is first needed."""
+
+    def __init__(self, routes: Callable[[], Iterable[Route]]) -> None:
+        self._routes = routes
+
+    @cached_property
+    def content(self) -> Document:
+        """The document as OpenAPI 3.1 has it."""
+        return build(NAME, metadata.version(NAME), self._routes())
+
+    @cached_property
+    def body(self) -> bytes:
+        """The document as compact JSON in UTF-8."""
+        return json.dumps(self.content, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def route_of(self, path: str) -> str:
+        """The path template that `path` matches, or "".
+
+        For requests that are rejected before the framework has matched them.
+        """
+        return next((path_ for pattern, path_ in self._patterns if pattern.fullmatch(path)), "")
+
+    @cached_property
+    def _patterns(self) -> list[tuple[re.Pattern[str], str]]:
+        paths = dict.fromkeys(route.path for route in self._routes())
+        return [
+            (re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))), path) for path in paths
+        ]
+
+
+def base() -> Document:
+    """What the documents of all services have in common."""
+    document: Document = json.loads((_RUNTIME / "openapi.json").read_text(encoding="utf-8"))
     return document
 
 
-def _of_routes(made: Document) -> Document:
-    for operation in (one for path in made["paths"].values() for one in path.values()):
-        responses = operation["responses"]
-        if "content" in responses.get("422", ()):
-            del responses["422"]  # FastAPI adds it wherever there is a parameter
-        for response in responses.values():
-            if "$ref" in response:
-                del response["description"]  # no more than the status, where the problem says more
-            else:
-                response["headers"] = {"X-Request-ID": _REQUEST_ID, **response.get("headers", {})}
-    schemas = made.get("components", {}).get("schemas", {})
-    part: Document = _untitled(
-        {
-            "tags": made.get("tags", []),
-            "paths": made["paths"],
-            "components": {"schemas": {k: v for k, v in schemas.items() if k not in _NOT_OURS}},
-        }
-    )
-    return part
-
-
-def _untitled(value: Any) -> Any:
-    """Without the titles that pydantic makes of names; a property may well be called title."""
-    if isinstance(value, list):
-        return [_untitled(one) for one in value]
-    if isinstance(value, dict):
-        return {
-            key: _untitled(one)
-            for key, one in value.items()
-            if not (key == "title" and isinstance(one, str))
-        }
-    return value
-
-
-@cache
-def docs_page() -> bytes:
-    """The page that shows `./openapi.json` and tries it: HTML in UTF-8, asking no other host."""
-    return (_RUNTIME / "docs.html").read_bytes()
-
-
-@cache
-def docs_policy() -> str:
-    """The Content-Security-Policy to send with the page: its own script and style, nothing else."""
-    script, style = (_inline_hash(tag) for tag in ("script", "style"))
-    return (
-        f"default-src 'none'; script-src {script}; style-src {style}; connect-src 'self'; "
-        "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-
-
-def _read(folder: Traversable) -> Document:
-    document: Document = json.loads((folder / "openapi.json").read_text(encoding="utf-8"))
+def build(title: str, version: str, routes: Iterable[Route]) -> Document:
+    """Make the document of these routes; what every service has comes from `openapi.json`."""
+    document = base()
+    document["info"] |= {"title": title, "version": version}
+    described = [(route, operation_of(route.handler)) for route in routes]
+    schemas, references = _schemas([operation for _, operation in described])
+    paths: Document = {}
+    tags: Document = {}
+    for route, operation in described:
+        path = paths.setdefault(route.path, {})
+        path[route.method.lower()] = _described(route, operation, references)
+        if operation.resource is not None:
+            tags[operation.resource.plural] = tag_of(operation.resource)
+    document["paths"] = paths | document["paths"]
+    document["tags"] = [*tags.values(), *document["tags"]]
+    document["components"]["schemas"] |= schemas
     return document
 
 
-def _merge(whole: Document, part: Document, *where: str) -> None:
-    """Add a part: lists at the top are joined, mappings too, down to operations and components."""
-    for key, value in part.items():
-        if key not in whole:
-            whole[key] = value
-        elif isinstance(value, dict) and len(where) < 2:
-            _merge(whole[key], value, *where, key)
-        elif isinstance(value, list) and not where:
-            whole[key] += value
-        else:
-            raise ValueError(f"openapi.json: {' '.join((*where, key))} is described twice")
+def tag_of(resource: Resource[Any, Any]) -> Document:
+    """The tag of a resource's operations; its description is the docstring of the table."""
+    words = " ".join((resource.table.__doc__ or "").split())
+    return {"name": resource.plural} | ({"description": words} if words else {})
 
 
-def _inline_hash(tag: str) -> str:
-    """The CSP source of the page's one inline `<tag>`: the digest of its exact text."""
-    (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>".encode(), docs_page(), re.DOTALL)
-    return f"'sha256-{b64encode(sha256(text).digest()).decode()}'"
+def _described(route: Route, operation: Operation, references: Callable[..., Schema]) -> Document:
+    resource = operation.resource
+    entry: Document = {"operationId": operation.id}
+    if resource is not None:
+        entry["tags"] = [resource.plural]
+    entry["summary"] = operation.summary
+    if operation.description:
+        entry["description"] = operation.description
+    parameters = [_in_path(name, resource) for name in _PARAMETER.findall(route.path)]
+    parameters += [parameter_of(name, resource) for name in operation.parameters]
+    if parameters:
+        entry["parameters"] = parameters
+    if operation.body is not None:
+        schema = {"schema": references(operation.body, "validation")}
+        content = dict.fromkeys(operation.body_types, schema)
+        entry["requestBody"] = {"required": True, "content": content}
+    entry["responses"] = _responses(operation, references)
+    return entry
+
+
+def _in_path(name: str, resource: Resource[Any, Any] | None) -> Document:
+    schema: Schema = {"type": "string"}
+    found = {"name": name, "in": "path", "required": True, "schema": schema}
+    if resource is not None and name == resource.id_parameter:
+        schema["format"] = "uuid"
+        found["description"] = "The ID. One of another form does not exist: 404."
+    return found
+
+
+def parameter_of(name: str, resource: Resource[Any, Any] | None) -> Document:
+    """A parameter that an operation names: one that all services have, or the resource's own."""
+    if resource is None or name in ("limit", "cursor", "If-Match", "If-None-Match"):
+        return {"$ref": f"#/components/parameters/{name}"}
+    found: Document = {"name": name, "in": "query", "required": False}
+    if name == "sort":
+        words = "The order: by a field, or by it in reverse with a minus sign; ties by creation."
+        return found | {"description": words, "schema": {"enum": resource.sort_values}}
+    return found | {
+        "description": "Only those with this value.",
+        "schema": resource.filter_schema(name),
+    }
+
+
+def _responses(operation: Operation, references: Callable[..., Schema]) -> Document:
+    success: Document = {"description": _success(operation), "headers": _headers(operation.headers)}
+    if operation.answer is not None:
+        schema = {"schema": references(operation.answer, "serialization")}
+        success["content"] = {"application/json": schema}
+    return {str(operation.status): success} | problems_of(operation)
+
+
+def problems_of(operation: Operation) -> Document:
+    """The responses of an operation beside its success."""
+    found: Document = {}
+    for status in sorted({*_ALWAYS, *operation.problems}):
+        if status != 409 or _can_conflict(operation):
+            found[str(status)] = problem_response(status, operation.headers)
+    return found
+
+
+def problem_response(status: int, headers: Iterable[str] = ()) -> Document:
+    """The response with a problem of this status; `headers` are those that 304 has in common."""
+    if status in _RESPONSES:
+        return {"$ref": f"#/components/responses/{_RESPONSES[status]}"}
+    known = {"headers": _headers(headers if status == 304 else ())}
+    if status == 304:
+        words = "Not modified: If-None-Match has the current entity tag."
+        return {"description": words} | known
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    words = responses.get(status, "Error")
+    return {"description": words, "content": {PROBLEM_CONTENT_TYPE: schema}} | known
+
+
+def _headers(names: Iterable[str]) -> Document:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-ID", *names)}
+
+
+def _success(operation: Operation) -> str:
+    return {201: "Created.", 204: "Done; there is nothing to return."}.get(operation.status, "OK.")
+
+
+def _can_conflict(operation: Operation) -> bool:
+    """Whether a 409 is possible: only with something unique, or something that refers to a row."""
+    resource = operation.resource
+    if resource is None:
+        return True
+    return resource.is_referred_to if operation.status == 204 else bool(resource.unique_columns)
+
+
+class _Untitled(GenerateJsonSchema):
+    """Schemas without the titles that pydantic makes of names."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+
+def _schemas(operations: list[Operation]) -> tuple[Schema, Callable[..., Schema]]:
+    """The schemas by name, and how to refer to the one of a model in a mode."""
+    wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {}
+    for operation in operations:
+        if operation.body is not None:
+            wanted[operation.body, "validation"] = None
+        if operation.answer is not None:
+            wanted[operation.answer, "serialization"] = None
+    found, definitions = models_json_schema(
+        list(wanted), ref_template="#/components/schemas/{model}", schema_generator=_Untitled
+    )
+    schemas: Schema = definitions.get("$defs", {})
+    for schema in schemas.values():
+        schema.pop("title", None)
+    for operation in operations:
+        if operation.body is not None and operation.resource is not None:
+            refine(schemas.get(operation.body.__name__, {}), operation.resource)
+    return schemas, lambda model, mode: found[model, mode]
+
+
+def refine(schema: Schema, resource: Resource[Any, Any]) -> None:
+    """Add what the types cannot know: an example, and what is unique."""
+    for name, one in schema.get("properties", {}).items():
+        if name in resource.unique_columns and "Unique." not in one.get("description", ""):
+            one["description"] = f"{one.get('description', '')} Unique.".strip()
+        if "pattern" in one:
+            one.setdefault("examples", [name.replace("_", " ")])
+        if name not in schema.get("required", ()) and one.get("default", 0) is None:
+            del one["default"]  # what is left out is not null, it is left out

@@ -1,4 +1,4 @@
-"""One JSON object a line on stdout: the service's own lines, its libraries' and its server's."""
+"""Logs: one JSON object a line on stdout, for the service, its libraries and its server."""
 
 import json
 import logging
@@ -25,16 +25,16 @@ _common: list[Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
     structlog.processors.format_exc_info,
 ]
-# Everything outside ASCII is escaped, so that no character can be taken for the end of a line.
+# Everything outside ASCII is escaped, so that no character can end a line.
 _encoder = json.JSONEncoder(ensure_ascii=True, default=repr)
 
 
 def _render(_: WrappedLogger, __: str, event: EventDict) -> str:
-    return _encoder.encode(event)  # json.dumps would make an encoder for each line
+    return _encoder.encode(event)  # json.dumps() would create an encoder for each line
 
 
 def json_formatter() -> logging.Formatter:
-    """The formatter that writes a record of the standard library as the same JSON object."""
+    """The formatter for records of the standard library; it writes the same JSON."""
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.contextvars.merge_contextvars,
@@ -51,9 +51,9 @@ def json_formatter() -> logging.Formatter:
 
 
 def logging_config(level: str) -> dict[str, Any]:
-    """The configuration, as `logging.config.dictConfig` takes it, for this process and its workers.
+    """The configuration for `logging.config.dictConfig`, of this process and of its workers.
 
-    Libraries speak from warnings on; the service and its server from `level`.
+    Libraries log from warnings on; the service and its server from `level` on.
     """
     return {
         "version": 1,
@@ -75,7 +75,7 @@ def logging_config(level: str) -> dict[str, Any]:
 
 
 def configure_logs(level: str) -> None:
-    """Send every line of this process to stdout as JSON, uncaught exceptions and warnings too."""
+    """Log everything to stdout as JSON, including uncaught exceptions and warnings."""
     logging.config.dictConfig(logging_config(level))
     logging.captureWarnings(True)
     structlog.configure(

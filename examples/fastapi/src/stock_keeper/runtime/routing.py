@@ -1,122 +1,129 @@
-"""What routes are made of: strict JSON bodies, pages, conditions, and their place in the document.
+"""What routes are made of: dependencies that read a request, and the route that reads its body."""
 
-FastAPI forgives what this service does not: another media type, a repeated parameter, `1.0` for 1.
-So the annotations here say what the document shows, and `http` says what is let through.
-"""
-
+import inspect
+import json
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Depends, Path, Request, Response
+from fastapi.params import Body
+from fastapi.params import Depends as Dependency
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BaseModel
 
-from .http import Page, if_match, read_json, read_page
-from .threads import Threads
+from . import http
+from .content import Content
+from .http import Problem, if_match, read_model
+from .resource import MERGE_PATCH, PageRequest, Resource
+from .tables import Record
 
-ETAG = {"ETag": {"$ref": "#/components/headers/ETag"}}
-_PROBLEMS = {
-    400: "BadRequest",
-    404: "NotFound",
-    405: "MethodNotAllowed",
-    409: "Conflict",
-    412: "PreconditionFailed",
-    413: "ContentTooLarge",
-    415: "UnsupportedMediaType",
-    422: "ValidationFailed",
-    431: "HeadersTooLarge",
-    500: "InternalError",
-    503: "Unavailable",
-}
+Row = TypeVar("Row", bound=Record)
+Sent = TypeVar("Sent", bound=Content)
 
-Cursor = Annotated[
+# Where the scope of a request has the problem of its body.
+INVALID_BODY: Final = "service.invalid_body"
+
+RowId = Annotated[
     str,
-    Field(json_schema_extra={"pattern": "^[0-7][0-9a-f]{15}$"}, examples=["0000000000000014"]),
-]
-Tags = Annotated[str | SkipJsonSchema[None], Field(examples=['"5f2b9c0d1e3a4b68"'])]
-IfNoneMatch = Annotated[
-    Tags,
-    Header(
-        alias="If-None-Match",
-        description="Only if the current entity tag is none of these: what you have is then still "
-        "good (304).",
+    Path(
+        description="The ID. One of another form does not exist: 404.",
+        json_schema_extra={"format": "uuid"},
     ),
 ]
 
 
-async def read_if_match(
-    tags: Annotated[
-        Tags,
-        Header(
-            alias="If-Match",
-            description="Only if the current entity tag is one of these, or exists at all (*).",
-        ),
-    ] = None,
-) -> frozenset[str] | None:
-    """The revisions that If-Match permits; None where any will do."""
-    return if_match(tags)
+async def read_revisions(request: Request) -> frozenset[str] | None:
+    """The revisions that the request's If-Match permits; None if any will do."""
+    return if_match(request.headers.get("If-Match"))
 
 
-async def read_page_query(
-    request: Request,
-    limit: Annotated[
-        int, Query(ge=1, le=100, description="How many to answer with, at most.", examples=[20])
-    ] = 50,
-    cursor: Annotated[
-        Cursor | SkipJsonSchema[None],
-        Query(description="Where to go on: next_cursor of the page before. It means nothing else."),
-    ] = None,
-) -> Page:
-    """Which part of a list is asked for."""
-    return read_page(request.scope["query_string"].decode("latin-1"))
+Revisions = Annotated[frozenset[str] | None, Depends(read_revisions)]
 
 
-async def threads(request: Request) -> Threads:
-    """The threads in which the store is called."""
-    found: Threads = request.app.state.threads
-    return found
+def read_query(resource: Resource[Row, Sent]) -> Callable[..., Coroutine[Any, Any, PageRequest]]:
+    """A dependency: the page that the request's query string asks for."""
+
+    async def read(request: Request) -> PageRequest:
+        return resource.read_query(request.scope["query_string"].decode(errors="replace"))
+
+    return read
 
 
-IfMatch = Annotated[frozenset[str] | None, Depends(read_if_match)]
-PageQuery = Annotated[Page, Depends(read_page_query)]
-InThread = Annotated[Threads, Depends(threads)]
+def read_patch(resource: Resource[Row, Sent]) -> Callable[..., Coroutine[Any, Any, dict[str, Any]]]:
+    """A dependency: the request's body as a merge patch, that is the fields that it sets."""
+
+    async def read(patch: Any) -> dict[str, Any]:
+        changes: dict[str, Any] = patch.model_dump(exclude_unset=True)
+        return changes
+
+    read.__annotations__["patch"] = Annotated[resource.patch, Body(media_type=MERGE_PATCH)]
+    return read
 
 
-class StrictRoute(APIRoute):
-    """A route whose JSON body is read by `read_json`, before anything else of it is looked at."""
+class ServiceRoute(APIRoute):
+    """A route that rejects a body only after its dependencies have let the request through.
+
+    JSON is validated as JSON, and as strictly as its model asks for.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        model = self.body_field and self.body_field.field_info.annotation
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        field = self.body_field
+        if field is None:
             return handle
+        model, info = field.field_info.annotation, field.field_info
+        media_type = info.media_type if isinstance(info, Body) else ""
+        embedded = getattr(model, "__name__", "") == f"Body_{self.unique_id}"
 
-        async def read_first(request: Request) -> Response:
-            headers, raw = request.headers, await request.body()
-            content = read_json(
-                model, headers.get("content-type"), headers.get("content-encoding"), raw
-            )
-            return await handle(_ReadRequest(request, raw, content))
+        async def handle_lazily(request: Request) -> Response:
+            return await handle(_Request(request, model, media_type, embedded))
 
-        return read_first
+        return handle_lazily
 
 
-class _ReadRequest(Request):
-    """A request whose body has been read and understood."""
+class _Request(Request):
+    """A request whose body FastAPI gets as its model, or as something that no type accepts."""
 
-    def __init__(self, request: Request, raw: bytes, content: BaseModel) -> None:
+    def __init__(self, request: Request, model: Any, media_type: str, embedded: bool) -> None:
         super().__init__(request.scope, request.receive)
-        self._raw = raw
-        self._content = content
+        self._model = model
+        self._media_type = media_type
+        self._embedded = embedded
+        self._given = False
 
-    async def body(self) -> bytes:
-        return self._raw
+    async def json(self) -> Any:
+        if self._given:  # FastAPI asks first; whoever comes later gets the JSON
+            return await super().json()
+        self._given = True
+        try:
+            return self._read(await self.body())
+        except Problem as problem:
+            if self._model is Any:
+                raise
+            self.scope[INVALID_BODY] = problem
+            return object()
 
-    async def json(self) -> BaseModel:
-        return self._content
+    def _read(self, body: bytes) -> Any:
+        types = (self.headers.get("content-type"), self.headers.get("content-encoding"))
+        if not (isinstance(self._model, type) and issubclass(self._model, BaseModel)):
+            http.check_json(*types, body)
+            try:
+                return json.loads(body)
+            except (ValueError, RecursionError):
+                raise http.not_json() from None
+        found = read_model(self._model, *types, body, self._media_type)
+        if not self._embedded:
+            return found
+        fields = type(found).model_fields
+        return {fields[name].alias or name: getattr(found, name) for name in found.model_fields_set}
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems that a route may answer with, as its `responses`."""
-    return {one: {"$ref": f"#/components/responses/{_PROBLEMS[one]}"} for one in statuses}
+def awaited(dependency: Dependency) -> Dependency:
+    """The same dependency; a coroutine that it returns and nobody awaits is an error."""
+
+    async def check(result: Any = dependency) -> None:
+        if inspect.iscoroutine(result):
+            result.close()
+            raise TypeError(f"nobody awaits {result.__qualname__}(), which a dependency returned")
+
+    return Dependency(check, scope=dependency.scope)

@@ -1,86 +1,145 @@
-"""FastAPI as the service wants it: paths taken literally, errors as problems, one document."""
+"""The FastAPI application that a service is built on, and what its routes use."""
 
-from collections.abc import Callable, MutableMapping
-from http import HTTPStatus
-from importlib.metadata import version
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from importlib import metadata
+from typing import Any, ParamSpec, TypeVar, cast
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.params import Depends
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.types import ASGIApp, Lifespan
 
 from .. import NAME
-from .asgi import Edge
-from .document import complete
-from .http import Problem
-from .settings import Settings
-from .telemetry import METHODS
+from . import errors
+from .asgi import ServiceMiddleware
+from .content import Content
+from .database import Database
+from .document import Document
+from .endpoints import Endpoints
+from .health import Check, Checks
+from .http import entity_tag, none_match
+from .openapi import FastApiDocument, complete
+from .resource import Page, Resource
+from .routing import ServiceRoute, awaited
+from .settings import Settings, load_settings
+from .tables import Record
+from .threads import Threads
+
+Row = TypeVar("Row", bound=Record)
+Sent = TypeVar("Sent", bound=Content)
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 class Service(FastAPI):
-    """FastAPI inside the `Edge`; its document has what all services have in common, too."""
+    """FastAPI with the service's endpoints, settings and database; all errors become problems.
 
-    def __init__(self, settings: Settings, lifespan: Callable[..., Any] | None = None) -> None:
-        super().__init__(
-            title=NAME,
-            version=version(NAME),
-            lifespan=lifespan,
-            openapi_url=None,  # `health` has it, and the page that shows it
-            redirect_slashes=False,
-            generate_unique_id_function=operation_id,
-            exception_handlers={HTTPException: refuse, RequestValidationError: refuse_values},
-        )
-        self.state.settings = settings
-        self.add_middleware(Edge, settings=settings, route_of=route_of)
+    `options` are those of FastAPI, such as `lifespan` and `dependencies`.
+    """
 
-    def openapi(self) -> dict[str, Any]:
+    def __init__(
+        self, settings: Settings | None = None, checks: Iterable[Check] = (), **options: Any
+    ) -> None:
+        self.settings = settings or load_settings()
+        self.database = Database(self.settings)
+        self.threads = Threads(self.settings.database_timeout_seconds)
+        self.document = FastApiDocument(self)
+        self._endpoints = Endpoints(Checks(self.database.checks, checks), self.document)
+        options["dependencies"] = [awaited(one) for one in options.get("dependencies") or ()]
+        options["lifespan"] = self._running(options.get("lifespan"))
+        own = {"title": NAME, "version": metadata.version(NAME)}
+        # The endpoints in front have the document and its page; paths are taken literally.
+        fixed = {"openapi_url": None, "redirect_slashes": False}
+        super().__init__(**own | {"generate_unique_id_function": _operation_id} | options | fixed)
+        self.router.route_class = ServiceRoute
+        errors.handle_errors(self)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """All middleware of the application, inside that of the service."""
+        stack = super().build_middleware_stack()
+        return cast(ASGIApp, ServiceMiddleware(stack, self.settings, self._endpoints))
+
+    def include_router(
+        self, router: APIRouter, *, dependencies: Sequence[Depends] | None = None, **options: Any
+    ) -> None:
+        """Include a router, whose routes then read their bodies as `ServiceRoute` does."""
+        for context in iter_route_contexts(router.routes):
+            route = context.original_route
+            if type(route) is APIRoute:
+                route.__class__ = ServiceRoute
+            if isinstance(route, APIRoute):
+                route.dependencies = [awaited(one) for one in route.dependencies]
+        checked = [awaited(one) for one in dependencies or ()]
+        super().include_router(router, dependencies=checked, **options)
+
+    def openapi(self) -> Document:
+        """The OpenAPI document that FastAPI makes, completed."""
         if self.openapi_schema is None:
-            self.openapi_schema = complete(super().openapi())
+            made = super().openapi()
+            self.openapi_schema = complete(made, iter_route_contexts(self.routes))
         return self.openapi_schema
 
+    def _running(self, lifespan: Lifespan[Any] | None) -> Lifespan[Any]:
+        @asynccontextmanager
+        async def running(app: FastAPI) -> AsyncIterator[Any]:
+            self.threads.open()
+            try:
+                if lifespan is None:
+                    yield
+                else:
+                    async with lifespan(app) as state:
+                        yield state
+            finally:
+                self.threads.close()
+                self.database.close()
 
-def operation_id(route: APIRoute) -> str:
-    """The name of a route's function, as callers in other languages write it: `getItem`."""
+        return running
+
+
+def database(request: Request) -> Database:
+    """The database of the request's application."""
+    return cast(Service, request.app).database
+
+
+async def in_thread(
+    request: Request,
+    call: Callable[Arguments, Result],
+    *args: Arguments.args,
+    **kwargs: Arguments.kwargs,
+) -> Result:
+    """The result of a call that blocks, such as a store's, made in a thread.
+
+    `Unavailable` if it is not there within DATABASE_TIMEOUT_SECONDS.
+    """
+    return await cast(Service, request.app).threads.run(call, *args, **kwargs)
+
+
+def answer(
+    request: Request,
+    resource: Resource[Row, Sent],
+    row: Row,
+    status: int = 200,
+    location: str | None = None,
+) -> Response:
+    """A row with its entity tag, or 304 if the client has it already."""
+    headers = {"ETag": entity_tag(row.revision)}
+    if request.method == "GET" and none_match(request.headers.get("If-None-Match"), row.revision):
+        return Response(status_code=304, headers=headers)
+    if location is not None:
+        headers["Location"] = location
+    return JSONResponse(resource.show(row), status, headers)
+
+
+def answer_page(request: Request, resource: Resource[Row, Sent], page: Page[Row]) -> Response:
+    """A page of a list, with the link to the next one."""
+    link = page.link(request.url.path)
+    headers = {"Link": link} if link else None
+    return JSONResponse(resource.show_page(page), headers=headers)
+
+
+def _operation_id(route: APIRoute) -> str:
+    """The name of a route's function as clients in other languages write it: `getItem`."""
     first, *rest = route.name.split("_")
     return first + "".join(word.capitalize() for word in rest)
-
-
-def route_of(scope: MutableMapping[str, Any]) -> str:
-    """The template of the route that matched, with the prefix of each router around it."""
-    included = scope.get("fastapi", {}).get("effective_route_context")
-    return getattr(included or scope.get("route"), "path_format", "")
-
-
-async def refuse(request: Request, error: HTTPException) -> Response:
-    """What FastAPI itself refuses, as a problem; OPTIONS, which no route has, is answered here."""
-    if isinstance(error.__cause__, Problem):  # raised while FastAPI read the body
-        raise error.__cause__
-    headers = dict(error.headers or {})
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(allowed_methods(request))
-        if request.method == "OPTIONS":
-            return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
-    raise Problem(error.status_code, str(error.detail), headers=headers)
-
-
-async def refuse_values(_: Request, error: RequestValidationError) -> Response:
-    """Values that a route's own annotations refuse, as a problem that says where each stands."""
-    errors = [(place(*one["loc"]), one["msg"]) for one in error.errors()]
-    raise Problem(422, "The request is not valid.", errors=errors)
-
-
-def place(source: str, *steps: str | int) -> str:
-    """A JSON pointer into the body, or the name of the parameter."""
-    return "".join(f"/{step}" for step in steps) if source == "body" else str(steps[0])
-
-
-def allowed_methods(request: Request) -> list[str]:
-    """Every method that some route has for this path."""
-    found = {"OPTIONS"}
-    for method in METHODS:
-        scope = {"type": "http", "path": request.scope["path"], "method": method}
-        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
-            found |= {method, "HEAD"} if method == "GET" else {method}
-    return sorted(found)

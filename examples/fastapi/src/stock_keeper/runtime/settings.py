@@ -1,16 +1,20 @@
-"""Configuration: read from the environment once, checked before anything starts."""
+"""Settings: read from the environment and validated before anything starts."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode
+from pydantic_settings import SettingsError as UnreadableSetting
 
 from .. import DEFAULT_DATABASE_URL
 
+if TYPE_CHECKING:
+    from .. import settings
 
-class BadSetting(Exception):
-    """A variable of the environment that cannot be used; the message names it, never its value."""
+
+class SettingsError(Exception):
+    """An environment variable has a bad value; the message names the variable, never the value."""
 
 
 def _known_database(url: str) -> str:
@@ -39,7 +43,7 @@ def _lower(level: object) -> object:
 
 
 class Settings(BaseSettings):
-    """Every setting is the environment variable of the same name in capitals."""
+    """Each field is read from the environment variable of the same name in upper case."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)] = 8000
@@ -57,17 +61,22 @@ class Settings(BaseSettings):
 
     @property
     def on_sqlite(self) -> bool:
-        """Whether the data lies in a file beside the service."""
+        """Whether the data is in an SQLite file."""
         return self.database_url.startswith("sqlite:")
 
 
-def load_settings() -> Settings:
-    """The settings of this process; `BadSetting` names each variable that is wrong, on one line."""
+def load_settings() -> "settings.Settings":
+    """Read the settings of the service; `SettingsError` names all bad variables on one line."""
+    # Imported here because it is derived from the class above.
+    from .. import settings  # noqa: PLC0415
+
     try:
-        return Settings()
+        return settings.Settings()
     except ValidationError as error:
         problems = (
-            f"{str(problem['loc'][0]).upper()}: {problem['msg']}"
+            f"{str((problem['loc'] or ('settings',))[0]).upper()}: {problem['msg']}"
             for problem in error.errors(include_url=False, include_input=False)
         )
-        raise BadSetting("; ".join(problems)) from None
+        raise SettingsError("; ".join(problems)) from None
+    except UnreadableSetting as error:  # a list or a mapping that is not JSON
+        raise SettingsError(str(error)) from None

@@ -1,4 +1,4 @@
-"""What is known of each request: its ids, its metrics and its line in the log."""
+"""Request IDs, metrics and the log line of each request."""
 
 import re
 import time
@@ -24,23 +24,23 @@ _log = structlog.get_logger()
 
 _durations = Histogram(
     "http_server_request_duration_seconds",
-    "How long requests took, by method, route and status.",
+    "Duration of requests by method, route and status.",
     ["http_request_method", "http_route", "http_response_status_code"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10),
 )
 _active = Gauge(
     "http_server_active_requests",
-    "How many requests are in progress, by method.",
+    "Requests in progress by method.",
     ["http_request_method"],
 )
-# A series is looked up once: labels() costs more than observing.
+# Cached because labels() costs more than observing.
 _duration_of = cache(_durations.labels)
 _active_of = cache(_active.labels)
 
 
 @dataclass(slots=True)
-class Exchange:
-    """One request and its answer. `route` is the template that matched, empty while none has."""
+class RequestContext:
+    """A request in progress. `route` is the path template that matched, empty if none has."""
 
     method: str
     path: str
@@ -50,37 +50,37 @@ class Exchange:
     route: str = ""
 
 
-def begin(method: str, path: str, request_id: str | None, traceparent: str | None) -> Exchange:
-    """Start to observe a request: keep the caller's ids where they are valid, else make new ones.
+def begin(
+    method: str, path: str, request_id: str | None, traceparent: str | None
+) -> RequestContext:
+    """Start observing a request: the client's IDs are kept if they are valid, else replaced.
 
-    Until `finish`, every line that this context logs carries both ids.
+    Until `finish`, every line that is logged in this context carries both IDs.
     """
-    # To ask the system for random bytes would let go of the interpreter; an id is no secret.
-    exchange = Exchange(
+    # os.urandom() releases the GIL, which costs throughput; these IDs need not be unguessable.
+    context = RequestContext(
         method=method if method in METHODS else "_OTHER",
         path=path,
         request_id=_valid_request_id(request_id) or randbytes(16).hex(),  # noqa: S311
         trace_id=_trace_id(traceparent) or randbytes(16).hex(),  # noqa: S311
         started=time.perf_counter(),
     )
-    structlog.contextvars.bind_contextvars(
-        request_id=exchange.request_id, trace_id=exchange.trace_id
-    )
-    _active_of(exchange.method).inc()
-    return exchange
+    structlog.contextvars.bind_contextvars(request_id=context.request_id, trace_id=context.trace_id)
+    _active_of(context.method).inc()
+    return context
 
 
-def finish(exchange: Exchange, status: int) -> None:
-    """Count the answer and log its line; probes and metrics speak at debug level only."""
-    seconds = time.perf_counter() - exchange.started
-    _active_of(exchange.method).dec()
-    _duration_of(exchange.method, exchange.route, str(status)).observe(seconds)
-    log = _log.debug if exchange.path in QUIET_PATHS else _log.info
+def finish(context: RequestContext, status: int) -> None:
+    """Count the response and log its line; probes and metrics are logged only at debug level."""
+    seconds = time.perf_counter() - context.started
+    _active_of(context.method).dec()
+    _duration_of(context.method, context.route, str(status)).observe(seconds)
+    log = _log.debug if context.path in QUIET_PATHS else _log.info
     log(
         "request",
-        method=exchange.method,
-        route=exchange.route,
-        path=exchange.path,
+        method=context.method,
+        route=context.route,
+        path=context.path,
         status=status,
         duration_ms=round(seconds * 1000, 3),
     )
@@ -88,7 +88,7 @@ def finish(exchange: Exchange, status: int) -> None:
 
 
 def metrics() -> bytes:
-    """Everything that was counted, as Prometheus' text."""
+    """All metrics in the text format of Prometheus."""
     return generate_latest(REGISTRY)
 
 

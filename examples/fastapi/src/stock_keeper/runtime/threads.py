@@ -23,7 +23,14 @@ class Threads:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="blocking")
+        self._closed = True
+        self.open()
+
+    def open(self) -> None:
+        """Take calls again after `close`."""
+        if self._closed:
+            self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="blocking")
+            self._closed = False
 
     async def run(
         self,
@@ -51,4 +58,5 @@ class Threads:
 
     def close(self) -> None:
         """Take no more calls, and wait for none."""
+        self._closed = True
         self._executor.shutdown(wait=False, cancel_futures=True)

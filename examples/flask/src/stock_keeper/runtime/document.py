@@ -5,20 +5,23 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import metadata, resources
+from http.client import responses
+from importlib import metadata
+from importlib.resources import files
 from typing import Any, Final
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from .. import NAME
+from .http import PROBLEM_CONTENT_TYPE
 from .operations import Operation, operation_of
 from .resource import Resource
 
 Document = dict[str, Any]
 Schema = dict[str, Any]
 
-_RUNTIME = resources.files(__name__.rpartition(".")[0])
+_RUNTIME = files(__name__.rpartition(".")[0])
 _PARAMETER = re.compile(r"\{(\w+)\}")
 _ALWAYS: Final = (400, 405, 431, 500, 503)
 _RESPONSES: Final = {
@@ -76,9 +79,15 @@ class ApiDocument:
         ]
 
 
+def base() -> Document:
+    """What the documents of all services have in common."""
+    document: Document = json.loads((_RUNTIME / "openapi.json").read_text(encoding="utf-8"))
+    return document
+
+
 def build(title: str, version: str, routes: Iterable[Route]) -> Document:
     """Make the document of these routes; what every service has comes from `openapi.json`."""
-    document: Document = json.loads((_RUNTIME / "openapi.json").read_text(encoding="utf-8"))
+    document = base()
     document["info"] |= {"title": title, "version": version}
     described = [(route, operation_of(route.handler)) for route in routes]
     schemas, references = _schemas([operation for _, operation in described])
@@ -88,14 +97,17 @@ def build(title: str, version: str, routes: Iterable[Route]) -> Document:
         path = paths.setdefault(route.path, {})
         path[route.method.lower()] = _described(route, operation, references)
         if operation.resource is not None:
-            words = " ".join((operation.resource.table.__doc__ or "").split())
-            tags[operation.resource.plural] = {"name": operation.resource.plural} | (
-                {"description": words} if words else {}
-            )
+            tags[operation.resource.plural] = tag_of(operation.resource)
     document["paths"] = paths | document["paths"]
     document["tags"] = [*tags.values(), *document["tags"]]
     document["components"]["schemas"] |= schemas
     return document
+
+
+def tag_of(resource: Resource[Any, Any]) -> Document:
+    """The tag of a resource's operations; its description is the docstring of the table."""
+    words = " ".join((resource.table.__doc__ or "").split())
+    return {"name": resource.plural} | ({"description": words} if words else {})
 
 
 def _described(route: Route, operation: Operation, references: Callable[..., Schema]) -> Document:
@@ -107,7 +119,7 @@ def _described(route: Route, operation: Operation, references: Callable[..., Sch
     if operation.description:
         entry["description"] = operation.description
     parameters = [_in_path(name, resource) for name in _PARAMETER.findall(route.path)]
-    parameters += [_parameter(name, resource) for name in operation.parameters]
+    parameters += [parameter_of(name, resource) for name in operation.parameters]
     if parameters:
         entry["parameters"] = parameters
     if operation.body is not None:
@@ -127,7 +139,8 @@ def _in_path(name: str, resource: Resource[Any, Any] | None) -> Document:
     return found
 
 
-def _parameter(name: str, resource: Resource[Any, Any] | None) -> Document:
+def parameter_of(name: str, resource: Resource[Any, Any] | None) -> Document:
+    """A parameter that an operation names: one that all services have, or the resource's own."""
     if resource is None or name in ("limit", "cursor", "If-Match", "If-None-Match"):
         return {"$ref": f"#/components/parameters/{name}"}
     found: Document = {"name": name, "in": "query", "required": False}
@@ -141,22 +154,37 @@ def _parameter(name: str, resource: Resource[Any, Any] | None) -> Document:
 
 
 def _responses(operation: Operation, references: Callable[..., Schema]) -> Document:
-    headers = {
-        name: {"$ref": f"#/components/headers/{name}"}
-        for name in ("X-Request-ID", *operation.headers)
-    }
-    success: Document = {"description": _success(operation), "headers": headers}
+    success: Document = {"description": _success(operation), "headers": _headers(operation.headers)}
     if operation.answer is not None:
         schema = {"schema": references(operation.answer, "serialization")}
         success["content"] = {"application/json": schema}
-    found: Document = {str(operation.status): success}
+    return {str(operation.status): success} | problems_of(operation)
+
+
+def problems_of(operation: Operation) -> Document:
+    """The responses of an operation beside its success."""
+    found: Document = {}
     for status in sorted({*_ALWAYS, *operation.problems}):
-        if status == 304:
-            words = "Not modified: If-None-Match has the current entity tag."
-            found["304"] = {"description": words, "headers": headers}
-        elif status != 409 or _can_conflict(operation):
-            found[str(status)] = {"$ref": f"#/components/responses/{_RESPONSES[status]}"}
+        if status != 409 or _can_conflict(operation):
+            found[str(status)] = problem_response(status, operation.headers)
     return found
+
+
+def problem_response(status: int, headers: Iterable[str] = ()) -> Document:
+    """The response with a problem of this status; `headers` are those that 304 has in common."""
+    if status in _RESPONSES:
+        return {"$ref": f"#/components/responses/{_RESPONSES[status]}"}
+    known = {"headers": _headers(headers if status == 304 else ())}
+    if status == 304:
+        words = "Not modified: If-None-Match has the current entity tag."
+        return {"description": words} | known
+    schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    words = responses.get(status, "Error")
+    return {"description": words, "content": {PROBLEM_CONTENT_TYPE: schema}} | known
+
+
+def _headers(names: Iterable[str]) -> Document:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in ("X-Request-ID", *names)}
 
 
 def _success(operation: Operation) -> str:
@@ -194,11 +222,11 @@ def _schemas(operations: list[Operation]) -> tuple[Schema, Callable[..., Schema]
         schema.pop("title", None)
     for operation in operations:
         if operation.body is not None and operation.resource is not None:
-            _refine(schemas.get(operation.body.__name__, {}), operation.resource)
+            refine(schemas.get(operation.body.__name__, {}), operation.resource)
     return schemas, lambda model, mode: found[model, mode]
 
 
-def _refine(schema: Schema, resource: Resource[Any, Any]) -> None:
+def refine(schema: Schema, resource: Resource[Any, Any]) -> None:
     """Add what the types cannot know: an example, and what is unique."""
     for name, one in schema.get("properties", {}).items():
         if name in resource.unique_columns and "Unique." not in one.get("description", ""):

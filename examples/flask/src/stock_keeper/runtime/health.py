@@ -58,7 +58,10 @@ class Checks:
 
 def _settle(outcome: Future[bool], check: Check) -> None:
     try:
-        outcome.set_result(bool(check()))
+        found: object = check()
+        if not isinstance(found, bool):  # a coroutine, for example, would count as passed
+            raise TypeError(f"a check must return a bool, not {type(found).__name__}")
+        outcome.set_result(found)
     except Exception as error:
         outcome.set_exception(error)
 

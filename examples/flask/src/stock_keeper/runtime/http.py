@@ -43,7 +43,8 @@ class Problem(Exception):
     """An error response in the format of RFC 9457.
 
     `errors` are pairs of a JSON pointer (or the name of a query parameter) and what is wrong there;
-    `headers` are sent with the response.
+    `headers` are sent with the response. `members` are added to its body, or replace the `type` and
+    the `title` there.
     """
 
     def __init__(
@@ -53,12 +54,14 @@ class Problem(Exception):
         *,
         errors: Iterable[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status, self.title, description = _status(status)
         self.detail = detail or description
         self.errors = [{"pointer": pointer, "detail": why} for pointer, why in errors]
         self.headers = dict(headers or {})
+        self.members = dict(members or {})
 
     def body(self, path: str, request_id: str) -> bytes:
         """The problem of the request at `path`, as `application/problem+json`."""
@@ -72,7 +75,7 @@ class Problem(Exception):
         }
         if self.errors:
             document["errors"] = self.errors
-        return json.dumps(document).encode()
+        return json.dumps(document | self.members).encode()
 
 
 def _status(code: int) -> tuple[int, str, str]:

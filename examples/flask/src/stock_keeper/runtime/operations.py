@@ -70,16 +70,26 @@ def described(handler: Handler, resource: "Resource[Any, Any] | None", found: Op
     return handler
 
 
+def attached(handler: Callable[..., Any]) -> Operation | None:
+    """The operation that was attached to a handler, if one was."""
+    found = getattr(handler, _ATTRIBUTE, None)
+    return found if isinstance(found, Operation) else None
+
+
 def operation_of(handler: Callable[..., Any]) -> Operation:
     """The operation of a handler; one that says little if none was attached."""
-    attached = getattr(handler, _ATTRIBUTE, None)
-    if isinstance(attached, Operation):
-        return attached
-    name = getattr(handler, "__name__", "handler")
+    found = attached(handler)
+    if found is not None:
+        return found
+    # A method of a class is called `get` in all of them: the class tells one from the other.
+    qualified: str = getattr(handler, "__qualname__", "handler")
+    owner, name = ["<locals>", *qualified.split(".")][-2:]
+    if owner != "<locals>":
+        name = f"{name}_{owner}"
     first, *others = name.split("_")
     summary, _, description = (handler.__doc__ or name.replace("_", " ")).strip().partition("\n\n")
     return Operation(
-        first + "".join(part.capitalize() for part in others),
+        first + "".join(part[:1].upper() + part[1:] for part in others),
         " ".join(summary.split()),
         " ".join(description.split()),
     )

@@ -16,7 +16,7 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from .lifecycle import draining
+from .lifecycle import draining, on_start
 from .logs import configure_logs, logging_config
 from .settings import Settings, load_settings
 
@@ -63,6 +63,8 @@ def application() -> Callable[..., Any]:
     settings = load_settings()
     configure_logs(settings.log_level)
     app: Callable[..., Any] = import_module("..app", __package__).create_app(settings)
+    for call in on_start:
+        call()
     # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
     gc.freeze()
     return app

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Generic, NoReturn, TypeVar, cast
+from typing import Any, Generic, Literal, NoReturn, TypeVar, cast
 from uuid import UUID, uuid4
 
 from pydantic import ValidationError
@@ -32,6 +32,7 @@ from .tables import Record
 
 Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
+Change = Literal["created", "updated", "deleted"]
 
 
 class Store(Generic[Row, Sent]):
@@ -56,7 +57,9 @@ class Store(Generic[Row, Sent]):
         values = content.model_dump() | columns
         values |= {"id": uuid4(), "revision": _revision(), "created_at": now, "updated_at": now}
         with self._explaining(values), self.database.writing() as connection:
-            return self._row(connection.execute(_insert(self._table), values).one())
+            row = self._row(connection.execute(_insert(self._table), values).one())
+            self.changed("created", row)
+            return row
 
     def get(self, row_id: UUID) -> Row:
         """Read a row; raises `NotFound` if there is none."""
@@ -107,8 +110,13 @@ class Store(Generic[Row, Sent]):
         with self._explaining({}, row_id), self.database.writing() as connection:
             if revisions is not None:
                 self._locked(connection, row_id, revisions)
-            row = connection.execute(_delete(self._table), {"row_id": row_id}).one_or_none()
-            return self._row(row or self._missing())
+            found = connection.execute(_delete(self._table), {"row_id": row_id}).one_or_none()
+            row = self._row(found or self._missing())
+            self.changed("deleted", row)
+            return row
+
+    def changed(self, change: Change, row: Row) -> None:
+        """Called in the transaction of each change; override it to record or announce it."""
 
     def selection(self, request: PageRequest) -> tuple[Select[Any], dict[str, Any]]:
         """The query of a page and its values; override it to narrow the list."""
@@ -139,7 +147,9 @@ class Store(Generic[Row, Sent]):
             self._locked(connection, row_id, revisions)
         changed = {**values, "revision": _revision(), "updated_at": datetime.now(UTC)}
         found = connection.execute(_update(self._table), {**changed, "row_id": row_id})
-        return self._row(found.one_or_none() or self._missing())
+        row = self._row(found.one_or_none() or self._missing())
+        self.changed("updated", row)
+        return row
 
     def _locked(
         self, connection: Connection, row_id: UUID, revisions: frozenset[str] | None

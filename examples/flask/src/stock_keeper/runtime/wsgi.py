@@ -48,7 +48,9 @@ class ServiceMiddleware:
             environ.get("HTTP_TRACEPARENT"),
         )
         environ[CONTEXT] = context
-        response = _Response(start_response, context)
+        # Other servers refuse it from an application (PEP 3333), and close connections themselves.
+        may_close = environ.get("SERVER_SOFTWARE") == "Granian"
+        response = _Response(start_response, context, may_close)
         try:
             rejected = self._rejected(environ, context)
             if self._endpoints.has(context.path):
@@ -89,9 +91,12 @@ class ServiceMiddleware:
 class _Response:
     """The response as it is sent: remembers its status, adds the headers that all have."""
 
-    def __init__(self, start_response: "StartResponse", context: RequestContext) -> None:
+    def __init__(
+        self, start_response: "StartResponse", context: RequestContext, may_close: bool
+    ) -> None:
         self._start_response = start_response
         self._context = context
+        self._may_close = may_close
         self.status = 500
 
     def start(
@@ -103,6 +108,8 @@ class _Response:
         own = [*headers, ("X-Request-ID", self._context.request_id), NOSNIFF]
         if draining.is_set():
             own += _CLOSE.items()  # the client's next request goes to another replica
+        if not self._may_close:
+            own = [header for header in own if header[0] != "Connection"]
         return self._start_response(status, own, exc_info)
 
     def problem(self, problem: Problem) -> Iterable[bytes]:

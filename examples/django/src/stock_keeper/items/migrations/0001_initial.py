@@ -3,6 +3,7 @@
 import uuid
 
 import django.core.validators
+import django.utils.timezone
 from django.db import migrations, models
 
 
@@ -24,20 +25,7 @@ class Migration(migrations.Migration):
                         verbose_name="id",
                     ),
                 ),
-                (
-                    "name",
-                    models.CharField(
-                        max_length=100,
-                        unique=True,
-                        validators=[
-                            django.core.validators.RegexValidator(
-                                "[\\x00-\\x1f\\x7f-\\x9f]",
-                                "It must not contain control characters.",
-                                inverse_match=True,
-                            )
-                        ],
-                    ),
-                ),
+                ("name", models.CharField(max_length=100, unique=True)),
                 (
                     "quantity",
                     models.IntegerField(
@@ -49,8 +37,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("revision", models.CharField(editable=False, max_length=16)),
-                ("created_at", models.DateTimeField(editable=False)),
-                ("updated_at", models.DateTimeField(editable=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
             ],
             options={"db_table": "items", "ordering": ("position",)},
         ),

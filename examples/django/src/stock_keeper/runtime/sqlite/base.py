@@ -39,7 +39,7 @@ class DatabaseWrapper(PooledWrapper, base.DatabaseWrapper):
 
     def open(self, conn_params: dict[str, Any]) -> Any:
         connection = super().open(conn_params)
-        deadlines.log_ahead(connection, conn_params["timeout"])
+        deadlines.enable_wal(connection, conn_params["timeout"])
         return connection
 
     def is_idle(self) -> bool:

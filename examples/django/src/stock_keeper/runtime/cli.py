@@ -1,0 +1,59 @@
+"""The command line of the service."""
+
+import argparse
+import errno
+import logging
+import socket
+import sys
+
+from .. import NAME
+from .logs import configure_logs
+from .settings import Settings, SettingsError, load_settings
+
+
+def main() -> None:
+    """Run `serve` (the default) or `migrate`; a bad setting ends either with exit code 2."""
+    parser = argparse.ArgumentParser(prog=NAME, description=f"Run {NAME}.")
+    parser.add_argument("command", nargs="?", choices=["serve", "migrate"], default="serve")
+    command = parser.parse_args().command
+    configure_logs("info")
+    try:
+        settings = load_settings()
+        if command == "serve":
+            check_address(settings.host, settings.port)
+    except SettingsError as error:
+        logging.getLogger(__name__).critical("%s", error)
+        sys.exit(2)
+    configure_logs(settings.log_level)
+    run(command, settings)
+
+
+def check_address(host: str, port: int) -> None:
+    """Listen there for a moment: a server might share a port in use, or fail without naming it."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+            trial.listen()
+    except (OSError, UnicodeError) as error:
+        number = getattr(error, "errno", None)
+        variable = "PORT" if number in (errno.EADDRINUSE, errno.EACCES) else "HOST"
+        why = getattr(error, "strerror", None) or "not an address"
+        raise SettingsError(f"{variable}: {why}") from None
+
+
+def run(command: str, settings: Settings) -> None:
+    """Run the command. On SQLite `serve` migrates first, because nobody else would."""
+    # Imported here because it takes a second; a bad setting is reported before that.
+    from .database import Database  # noqa: PLC0415
+    from .server import serve  # noqa: PLC0415
+
+    if command == "migrate" or settings.on_sqlite:
+        database = Database(settings)
+        # A file that is locked or missing does not prevent serving: readiness reports it.
+        if command == "migrate" or database.checks().get("schema") is False:
+            database.migrate()
+        database.close()  # a server that forks must not hand down an open connection
+    if command == "serve":
+        serve(settings)

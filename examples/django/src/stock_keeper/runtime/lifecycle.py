@@ -1,0 +1,11 @@
+"""The life of this process: what is called when it begins to serve, and whether it is to stop."""
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+# Called by the server once the application is created, in the process that serves it.
+on_start: Final[list[Callable[[], object]]] = []
+
+# Set by the server on SIGTERM: readiness fails from then on, and connections are closed.
+draining: Final = threading.Event()

@@ -1,0 +1,20 @@
+"""`makemigrations`, with what it writes in the service's own format."""
+
+import shutil
+import subprocess
+from typing import Any
+
+from django.core.management.commands import makemigrations
+
+
+class Command(makemigrations.Command):
+    """Django formats migrations with black if it is installed; this service has ruff."""
+
+    written_files: list[str]
+
+    def write_migration_files(self, *args: Any, **options: Any) -> None:
+        super().write_migration_files(*args, **options)
+        ruff = shutil.which("ruff")
+        if ruff and self.written_files:
+            for command in (["check", "--quiet", "--fix"], ["format", "--quiet"]):
+                subprocess.run([ruff, *command, *self.written_files], check=False)  # noqa: S603

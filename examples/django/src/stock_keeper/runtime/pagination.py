@@ -1,0 +1,178 @@
+"""Pages of a list, which stay right while rows are added."""
+
+import json
+import operator
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from functools import reduce
+from hashlib import sha256
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import connection, connections
+from django.db.models import Q, QuerySet
+from pydantic_core import from_json
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from .http import invalid, read_limit, read_query
+
+CURSOR: Final = r"[0-7][0-9a-f]{15}(\.[0-9a-f]{8}(\.[A-Za-z0-9_-]*)?)?"
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column that a list is ordered by."""
+
+    field: Any
+    descending: bool
+    nulls_last: bool
+
+    @property
+    def name(self) -> str:
+        return str(self.field.attname)
+
+    def sort_key(self) -> str:
+        return f"-{self.name}" if self.descending else self.name
+
+    def equals(self, value: Any) -> Q:
+        return Q(**{f"{self.name}__isnull": True} if value is None else {self.name: value})
+
+    def beyond(self, value: Any, *, including: bool = False) -> Q:
+        """The rows behind this value, and those with it if `including`."""
+        if value is None:
+            found = Q(pk__in=()) if self.nulls_last else Q(**{f"{self.name}__isnull": False})
+            return found | self.equals(None) if including else found
+        lookup = ("lt" if self.descending else "gt") + ("e" if including else "")
+        found = Q(**{f"{self.name}__{lookup}": value})
+        if self.field.null and self.nulls_last:
+            found |= self.equals(None)
+        return found
+
+
+class CursorPages(BasePagination):
+    """Pages in the order of the queryset, ties by creation.
+
+    The cursor says where the next page begins. It is bound to the filters and to the order of the
+    list, which the link to the next page repeats.
+    """
+
+    schema_name = "rows"  # what the list is called, for the OpenAPI document
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        query = read_query(request.META["QUERY_STRING"])
+        limit = read_limit(query.pop("limit", "50"))
+        cursor = query.pop("cursor", None)
+        columns = _order(queryset)
+        queryset = queryset.order_by(*(column.sort_key() for column in columns))
+        if cursor is not None:
+            queryset = queryset.filter(_behind(columns, _read_cursor(cursor, columns, query)))
+        rows = list(queryset[: limit + 1])
+        more = len(rows) > limit
+        del rows[limit:]
+        self._path, self._query = request.path, {"limit": limit, **query}
+        self._cursor = _cursor(rows[-1], columns, query) if more else None
+        return rows
+
+    def get_paginated_response(self, data: Any) -> Response:
+        response = Response({list_name(self._path): data, "next_cursor": self._cursor})
+        if self._cursor:
+            following = urlencode(self._query | {"cursor": self._cursor})
+            response["Link"] = f'<{self._path}?{following}>; rel="next"'
+        return response
+
+    def get_paginated_response_schema(self, schema: Any) -> dict[str, Any]:
+        cursor = {"anyOf": [{"type": "string", "pattern": f"^{CURSOR}$"}, {"type": "null"}]}
+        words = "The cursor of the next page; null on the last."
+        properties = {
+            self.schema_name: schema | {"maxItems": 100},
+            "next_cursor": cursor | {"description": words},
+        }
+        return {"type": "object", "properties": properties, "required": list(properties)}
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "in": "query", "required": False, "schema": {}}
+            for name in ("limit", "cursor")
+        ]
+
+
+def list_name(path: str) -> str:
+    """What the list at a path is called in its response: `items` for `/v1/items`."""
+    return path.rpartition("/")[2]
+
+
+def _order(queryset: QuerySet[Any]) -> list[_Column]:
+    """The columns of the queryset's order, of which the last is always unique."""
+    meta = queryset.model._meta
+    keys = queryset.query.order_by or (meta.ordering if queryset.query.default_ordering else ())
+    largest = connections[queryset.db].features.nulls_order_largest
+    columns = []
+    for key in [*keys, "pk"]:
+        if not isinstance(key, str) or "__" in key:
+            raise ImproperlyConfigured(
+                f"{key!r}: pages need an order by fields of the model itself"
+            )
+        name, descending = key.removeprefix("-"), key.startswith("-")
+        field = meta.pk if name == "pk" else meta.get_field(name)
+        columns.append(_Column(field, descending, nulls_last=largest != descending))
+        if field.primary_key:
+            break
+    return columns
+
+
+def _behind(columns: list[_Column], values: list[Any]) -> Q:
+    """The rows that come after the one with these values."""
+    pairs = list(zip(columns, values, strict=True))
+    steps = []
+    for index, (column, value) in enumerate(pairs):
+        same = [other.equals(known) for other, known in pairs[:index]]
+        steps.append(reduce(operator.and_, [*same, column.beyond(value)]))
+    # The first column is said once more by itself, as that is what an index can use.
+    first, start = pairs[0]
+    found = reduce(operator.or_, steps)
+    return found if len(pairs) == 1 else first.beyond(start, including=True) & found
+
+
+def _cursor(row: Any, columns: list[_Column], query: dict[str, str]) -> str:
+    *others, last = (getattr(row, column.name) for column in columns)
+    cursor = f"{last:016x}"
+    if query or others:
+        cursor += f".{_digest(query)}"
+    if others:
+        text = json.dumps(others, default=str)
+        cursor += "." + urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return cursor
+
+
+def _read_cursor(cursor: str, columns: list[_Column], query: dict[str, str]) -> list[Any]:
+    wrong = invalid("cursor", "It must be the next_cursor of an earlier page of the same list.")
+    if not re.fullmatch(CURSOR, cursor):
+        raise wrong
+    position, digest, encoded = [*cursor.split("."), "", ""][:3]
+    if digest != (_digest(query) if query or len(columns) > 1 else ""):
+        raise wrong
+    try:
+        others = from_json(urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)) or b"[]")
+        values = [
+            _value(column.field, other) for column, other in zip(columns[:-1], others, strict=True)
+        ]
+    except (ArithmeticError, TypeError, ValueError, ValidationError):
+        raise wrong from None
+    return [*values, int(position, 16)]
+
+
+def _value(field: Any, encoded: Any) -> Any:
+    value = field.to_python(encoded)
+    if isinstance(value, str) and "\0" in value:
+        raise ValueError("no database has NUL in a text")
+    field.get_db_prep_value(value, connection)  # raises if no row can have it
+    return value
+
+
+def _digest(query: dict[str, str]) -> str:
+    """What tells the cursor of one filter and order from that of another."""
+    return sha256(urlencode(sorted(query.items())).encode()).hexdigest()[:8]

@@ -1,0 +1,306 @@
+"""What drf-spectacular says about the views of the service."""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+import structlog
+from django.db import models
+from drf_spectacular.drainage import GENERATOR_STATS
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.openapi import AutoSchema
+from pydantic.json_schema import JsonSchemaMode
+
+from .constraints import is_referred_to, unique_columns
+from .pagination import CursorPages, list_name
+from .parsers import MERGE_PATCH
+from .serializers import ResourceSerializer
+from .views import ResourceViewSet
+
+Schema = dict[str, Any]
+
+_ALWAYS: Final = (400, 405, 431, 500, 503)
+_WITH_BODY: Final = (413, 415, 422)
+_RESPONSES: Final = {
+    400: "BadRequest",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    409: "Conflict",
+    412: "PreconditionFailed",
+    413: "ContentTooLarge",
+    415: "UnsupportedMediaType",
+    422: "ValidationFailed",
+    431: "HeadersTooLarge",
+    500: "InternalError",
+    503: "Unavailable",
+}
+_Generator: Any = SchemaGenerator  # their methods have no types
+_Inspector: Any = AutoSchema
+_log = structlog.get_logger()
+_SUCCESS: Final = {"201": "Created.", "204": "Done; there is nothing to return."}
+_IF_MATCH, _IF_NONE_MATCH = "If-Match", "If-None-Match"
+
+
+@dataclass(frozen=True, slots=True)
+class _Action:
+    """What every resource has in common, of one action."""
+
+    id: str
+    summary: str
+    description: str = ""
+    condition: str = ""
+    headers: tuple[str, ...] = ()
+    problems: tuple[int, ...] = ()
+
+
+_ACTIONS: Final = {
+    "list": _Action(
+        "list{Plural}",
+        "List {plural}",
+        "Newest last. Follow Link, or send next_cursor as cursor, until there is no next page: "
+        "everything that was there at the start comes exactly once.",
+        headers=("Link",),
+        problems=(422,),
+    ),
+    "create": _Action(
+        "create{Name}", "Create {a_name}", headers=("ETag", "Location"), problems=(409,)
+    ),
+    "retrieve": _Action(
+        "get{Name}",
+        "Get {a_name}",
+        "Send the ETag you have as If-None-Match to learn only whether it has changed.",
+        condition=_IF_NONE_MATCH,
+        headers=("ETag",),
+        problems=(304, 404),
+    ),
+    "update": _Action(
+        "replace{Name}",
+        "Replace {a_name}",
+        "A field that is left out gets its default. Send the ETag you read as If-Match, and no "
+        "other client's write is lost.",
+        condition=_IF_MATCH,
+        headers=("ETag",),
+        problems=(404, 409, 412),
+    ),
+    "partial_update": _Action(
+        "patch{Name}",
+        "Change {a_name}",
+        "A JSON merge patch (RFC 7396): a field that is left out stays as it is.",
+        condition=_IF_MATCH,
+        headers=("ETag",),
+        problems=(404, 409, 412),
+    ),
+    "destroy": _Action(
+        "delete{Name}",
+        "Delete {a_name}",
+        "Send the ETag you read as If-Match to delete only what you have seen.",
+        condition=_IF_MATCH,
+        problems=(404, 409, 412),
+    ),
+}
+
+
+@cache
+def generate() -> Schema:
+    """Describe all views; what drf-spectacular does not understand is logged."""
+    with GENERATOR_STATS.silence():
+        found: Schema = _Generator().get_schema(public=True)
+    for message in (*GENERATOR_STATS._warn_cache, *GENERATOR_STATS._error_cache):
+        _log.warning("document_incomplete", why=message)
+    return found
+
+
+class ResourceSchema(_Inspector):  # type: ignore[misc]
+    """Describes the views of a resource as what they are, and all others as far as it can.
+
+    `extend_schema` says more, as drf-spectacular has it.
+    """
+
+    view: Any
+
+    def get_operation(self, *args: Any) -> Schema | None:
+        operation: Schema | None = super().get_operation(*args)
+        if operation is None:
+            return None
+        if self._action and "requestBody" in operation:
+            operation["requestBody"]["required"] = True
+        parameters = [_shared_parameter(one) for one in operation.get("parameters", ())]
+        if self._action and self._action.condition:
+            parameters.append({"$ref": f"#/components/parameters/{self._action.condition}"})
+        if parameters:
+            operation["parameters"] = parameters
+        operation["responses"] = self._all_responses(operation)
+        return operation
+
+    def get_operation_id(self) -> str:
+        if self._action:
+            return self._action.id.format(**self._names)
+        return str(super().get_operation_id())
+
+    def get_summary(self) -> str | None:
+        return self._action.summary.format(**self._names) if self._action else None
+
+    def get_description(self) -> str:
+        if self._action:
+            return self._action.description
+        return str(super().get_description())
+
+    def map_parsers(self) -> list[Any]:
+        if not self._action:
+            return list(super().map_parsers())
+        json = "application/json"
+        return [MERGE_PATCH, json] if self.view.action == "partial_update" else [json]
+
+    def _get_paginator(self) -> Any:
+        paginator = super()._get_paginator()
+        if isinstance(paginator, CursorPages):
+            paginator.schema_name = list_name(self.path)
+        return paginator
+
+    def get_paginated_name(self, serializer_name: str) -> str:
+        return f"{serializer_name}Page"
+
+    def field_schema(self, field: Any, direction: str = "request") -> Schema:
+        """The schema of a value of the field."""
+        schema = self._map_serializer_field(field, direction) or {}
+        apart = ("readOnly", "writeOnly", "default", "description", "title")
+        return {name: value for name, value in schema.items() if name not in apart}
+
+    @property
+    def _action(self) -> _Action | None:
+        if not isinstance(self.view, ResourceViewSet):
+            return None
+        return _ACTIONS.get(self.view.action or "")
+
+    @property
+    def _names(self) -> dict[str, str]:
+        """The resource's name in the ways that the words need it; its plural is in the path."""
+        name: str = self.view.queryset.model.__name__
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
+        plural = list_name(re.sub(r"/\{\w+\}$", "", self.path))
+        return {
+            "Name": name,
+            "a_name": f"{'an' if words[0] in 'aeiou' else 'a'} {words}",
+            "plural": plural.replace("_", " ").replace("-", " "),
+            "Plural": "".join(part.capitalize() for part in re.split("[-_]", plural)),
+        }
+
+    def _all_responses(self, operation: Schema) -> Schema:
+        action = self._action
+        found: Schema = {}
+        headers = {
+            name: {"$ref": f"#/components/headers/{name}"}
+            for name in ("X-Request-ID", *(action.headers if action else ()))
+        }
+        for status, response in operation["responses"].items():
+            words = response.get("description") if not action else ""
+            found[status] = response | {
+                "description": words or _SUCCESS.get(status, "OK."),
+                "headers": headers | response.get("headers", {}),
+            }
+        problems = {*_ALWAYS, *(action.problems if action else ())}
+        problems |= set(_WITH_BODY if "requestBody" in operation else ())
+        for status in sorted(problems):
+            if status == 304:
+                words = "Not modified: If-None-Match has the current entity tag."
+                found["304"] = {"description": words, "headers": headers}
+            elif status != 409 or self._can_conflict():
+                found.setdefault(
+                    str(status), {"$ref": f"#/components/responses/{_RESPONSES[status]}"}
+                )
+        return found | self._refusals()
+
+    def _refusals(self) -> Schema:
+        """What an access check may answer, if there is one."""
+        statuses = [401] if self.view.get_authenticators() else []
+        statuses += [403] if statuses or self.view.get_permissions() else []
+        schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
+        words = {401: "Who calls is not known.", 403: "Who calls may not do this."}
+        return {
+            str(status): {
+                "description": words[status],
+                "headers": {"X-Request-ID": {"$ref": "#/components/headers/X-Request-ID"}},
+                "content": {"application/problem+json": schema},
+            }
+            for status in statuses
+        }
+
+    def _can_conflict(self) -> bool:
+        """Whether a 409 is possible: only with something unique, or something that refers to it."""
+        model: type[models.Model] = self.view.queryset.model
+        if self.view.action == "destroy":
+            return is_referred_to(model)
+        return bool(unique_columns(model))
+
+    def _resolve_path_parameters(self, variables: list[str]) -> list[Schema]:
+        own = getattr(self.view, "lookup_url_kwarg", None)
+        others = [name for name in variables if not self._action or name != own]
+        found: list[Schema] = super()._resolve_path_parameters(others)
+        if len(others) < len(variables):
+            words = "The ID. One of another form does not exist: 404."
+            schema = {"type": "string", "format": "uuid"}
+            id_ = {"name": own, "in": "path", "required": True, "schema": schema}
+            found.append(id_ | {"description": words})
+        return found
+
+    def _get_serializer_name(self, serializer: Any, direction: Any, *args: Any) -> str:
+        name = str(super()._get_serializer_name(serializer, direction, *args))
+        if not isinstance(serializer, ResourceSerializer) or direction != "request":
+            return name
+        plain = name.removesuffix("Request")
+        return f"{plain[7:]}Patch" if plain.startswith("Patched") else f"{plain}Content"
+
+    def _map_serializer_field(self, field: Any, direction: Any, *args: Any) -> Schema | None:
+        schema: Schema | None = super()._map_serializer_field(field, direction, *args)
+        if schema is None:
+            return None
+        if hasattr(field, "rule"):  # its own JSON Schema says more than its type
+            schema.pop("minLength", None)
+            mode: JsonSchemaMode = "validation" if direction == "request" else "serialization"
+            schema |= field.rule.json_schema(mode=mode) | {"type": schema["type"]}
+        return schema
+
+    def _insert_field_validators(self, field: Any, schema: Schema) -> None:
+        if not hasattr(field, "rule"):
+            super()._insert_field_validators(field, schema)
+
+    def _postprocess_serializer_schema(
+        self, schema: Schema, serializer: Any, direction: Any
+    ) -> Schema:
+        schema = super()._postprocess_serializer_schema(schema, serializer, direction)
+        if not isinstance(serializer, ResourceSerializer):
+            return schema
+        model = serializer.Meta.model
+        properties: dict[str, Schema] = schema.get("properties", {})
+        keeps_default = direction == "request" and not serializer.partial
+        for name, one in properties.items():
+            properties[name] = _plain(one, keeps_default=keeps_default)
+        if direction != "request":
+            return schema | {"required": list(properties), "description": model.__doc__ or ""}
+        for name, one in properties.items():
+            if (name,) in unique_columns(model):
+                one["description"] = f"{one.get('description', '')} Unique.".strip()
+            if "pattern" in one:
+                one.setdefault("examples", [name.replace("_", " ")])
+        return schema | {"additionalProperties": False}
+
+
+def _shared_parameter(parameter: Schema) -> Schema:
+    """The parameters of all lists stand in the document once."""
+    if parameter.get("schema") == {} and parameter["name"] in ("limit", "cursor"):
+        return {"$ref": f"#/components/parameters/{parameter['name']}"}
+    return parameter
+
+
+def _plain(schema: Schema, *, keeps_default: bool) -> Schema:
+    """A field's schema in the form that all services have."""
+    apart = {"readOnly", "writeOnly", "title"} | (set() if keeps_default else {"default"})
+    schema = {name: value for name, value in schema.items() if name not in apart}
+    if schema.get("default", 0) is None:
+        del schema["default"]  # what is left out is not null, it is left out
+    if isinstance(schema.get("type"), list) and "null" in schema["type"]:
+        outside = {name: schema.pop(name) for name in ("default", "description") if name in schema}
+        (schema["type"],) = (kind for kind in schema["type"] if kind != "null")
+        return {"anyOf": [schema, {"type": "null"}]} | outside
+    return schema

@@ -1,0 +1,145 @@
+"""Explains which constraint a write has violated, in terms of the resource."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, Index, Table, UniqueConstraint, select
+from sqlalchemy.exc import IntegrityError
+
+from . import Duplicate, StillReferenced, UnknownReference
+from .database import Database
+
+Columns = tuple[str, ...]
+
+_UNIQUE = re.compile(r"UNIQUE constraint failed: (.+)")
+_FOREIGN_KEY = "FOREIGN KEY constraint failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A write that failed: `values` by column, and the ID of the row that it was to change."""
+
+    name: str
+    table: Table
+    values: Mapping[str, Any]
+    row_id: UUID | None = None
+
+
+@dataclass(slots=True)
+class _Violations:
+    unique: dict[Columns, None] = field(default_factory=dict)
+    missing: dict[Columns, None] = field(default_factory=dict)
+    referring: dict[str, None] = field(default_factory=dict)
+
+
+def explained(error: IntegrityError, write: Write, database: Database) -> Exception:
+    """The exception that tells a client why its write failed; `error` if it could not know."""
+    found = _reported(error, write.table)
+    if found is None:
+        return error
+    if not (database.in_transaction() and hasattr(error.orig, "sqlstate")):
+        # A driver reports one constraint at most, and there may be more of the same kind. But
+        # PostgreSQL answers no query in a transaction that has failed.
+        with database.reading() as connection:
+            _complete(found, write, connection)
+    if found.unique:
+        return Duplicate(f"Another {write.name} has this {_and(map(_told, found.unique))}.")
+    if found.missing:
+        return UnknownReference(name for columns in found.missing for name in columns)
+    if write.values and not found.referring:
+        return UnknownReference(c.name for c in write.table.columns if c.foreign_keys)
+    by = f" by {_and(found.referring)}" if found.referring else ""
+    return StillReferenced(f"The {write.name} is still referred to{by}.")
+
+
+def _reported(error: IntegrityError, table: Table) -> _Violations | None:
+    """What the driver says: PostgreSQL names the constraint, SQLite the columns if it is unique."""
+    found = _Violations()
+    message = str(error.orig)
+    if match := _UNIQUE.search(message):
+        columns = tuple(name.rpartition(".")[2] for name in match[1].split(", "))
+        found.unique[columns] = None
+        return found
+    if _FOREIGN_KEY in message:
+        return found
+    diagnosis = getattr(error.orig, "diag", None)
+    name = getattr(diagnosis, "constraint_name", None)
+    for columns, constraint in _unique(table):
+        if constraint == name:
+            found.unique[columns] = None
+            return found
+    for key in table.foreign_key_constraints:
+        if key.name == name:
+            found.missing[tuple(key.column_keys)] = None
+            return found
+    for other in table.metadata.tables.values():
+        if any(key.name == name for key in other.foreign_key_constraints):
+            found.referring[other.name] = None
+            return found
+    return None
+
+
+def _complete(found: _Violations, write: Write, connection: Connection) -> None:
+    """Add what else is wrong with the write, of the same kind."""
+    if found.unique:
+        for columns, _ in _unique(write.table):
+            if _is_taken(columns, write, connection):
+                found.unique[columns] = None
+        return
+    for key in write.table.foreign_key_constraints:
+        values = [write.values.get(name) for name in key.column_keys]
+        targets = [element.column for element in key.elements]
+        if None not in values and not _exists(connection, targets, values):
+            found.missing[tuple(key.column_keys)] = None
+    if not found.missing and write.row_id is not None:
+        for name in _referring(write, connection):
+            found.referring[name] = None
+
+
+def _is_taken(columns: Columns, write: Write, connection: Connection) -> bool:
+    values = [write.values.get(name) for name in columns]
+    if None in values:
+        return False
+    others = [] if write.row_id is None else [write.table.c.id != write.row_id]
+    return _exists(connection, [write.table.c[name] for name in columns], values, *others)
+
+
+def _referring(write: Write, connection: Connection) -> Iterator[str]:
+    """The names of the tables that have rows which refer to this one."""
+    for other in write.table.metadata.tables.values():
+        for key in other.foreign_key_constraints:
+            if key.referred_table is write.table:
+                columns = [element.parent for element in key.elements]
+                if _exists(connection, columns, [write.row_id]):
+                    yield other.name
+
+
+def _exists(
+    connection: Connection,
+    columns: Iterable[ColumnElement[Any]],
+    values: Iterable[Any],
+    *conditions: ColumnElement[bool],
+) -> bool:
+    equal = [column == value for column, value in zip(columns, values, strict=True)]
+    return connection.execute(select(1).where(*equal, *conditions).limit(1)).first() is not None
+
+
+def _unique(table: Table) -> Iterator[tuple[Columns, str]]:
+    """Everything that is unique in the table: the columns, and the name of the constraint."""
+    for constraint in (*table.constraints, *table.indexes):
+        if isinstance(constraint, UniqueConstraint) or (
+            isinstance(constraint, Index) and constraint.unique
+        ):
+            yield tuple(column.key for column in constraint.columns), str(constraint.name)
+
+
+def _told(columns: Columns) -> str:
+    return columns[0] if len(columns) == 1 else f"combination of {_and(columns)}"
+
+
+def _and(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

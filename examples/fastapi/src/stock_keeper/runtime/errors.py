@@ -1,0 +1,169 @@
+"""How errors become problems in FastAPI, whoever raises them."""
+
+import json
+from http import HTTPStatus
+from itertools import islice
+from typing import Any, Final, cast
+
+from fastapi import FastAPI, Request, Response
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import (
+    Duplicate,
+    InvalidContent,
+    NotFound,
+    StaleRevision,
+    StillReferenced,
+    Unavailable,
+    UnknownReference,
+)
+from .asgi import CONTEXT, REJECTED
+from .http import PROBLEM_CONTENT_TYPE, Problem, check_json, problem_of
+from .routing import INVALID_BODY
+from .telemetry import METHODS
+
+_MAX_ERRORS: Final = 20
+_EXPECTED: Final = (
+    Duplicate,
+    InvalidContent,
+    NotFound,
+    Problem,
+    StaleRevision,
+    StillReferenced,
+    Unavailable,
+    UnknownReference,
+)
+
+
+def handle_errors(app: FastAPI) -> None:
+    """Make problems of all errors for which the application has no handler of its own."""
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_exception_handler(RequestValidationError, _answer_invalid_values)
+    for kind in _EXPECTED:
+        app.add_exception_handler(kind, _answer_error)
+    app.add_exception_handler(Exception, _leave)
+    app.add_middleware(_Innermost)
+
+
+class _Innermost:
+    """Answers what the service's middleware rejects, and unexpected errors.
+
+    All other middleware sees these responses, so a browser is shown them if CORS permits.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def note(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                scope[CONTEXT].route = _route_of(scope)
+            await send(message)
+
+        try:
+            if (rejected := scope.get(REJECTED)) is not None:
+                raise rejected
+            await self._app(scope, receive, note)
+        except Exception as caught:
+            error = _alone(caught)
+            handlers = scope["app"].exception_handlers
+            its_own = 500 in handlers or handlers.get(Exception) is not _leave
+            if started or (its_own and not isinstance(error, _EXPECTED)):
+                raise
+            response = await _answer_error(Request(scope), error)
+            await response(scope, receive, note)
+
+
+def _route_of(scope: Scope) -> str:
+    """The path template of the route that matched, with the prefix of each router around it."""
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    return getattr(included or scope.get("route"), "path_format", "")
+
+
+def _alone(error: Any) -> Any:
+    """The one error of a group: middleware of Starlette's base class reads bodies in a group."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    problem, context = problem_of(error), request.scope[CONTEXT]
+    body = problem.body(context.path, context.request_id)
+    return Response(body, problem.status, problem.headers, media_type=PROBLEM_CONTENT_TYPE)
+
+
+async def _leave(_: Request, error: Exception) -> Response:
+    """Leave an error of the application's middleware to that of the service."""
+    raise _problem_of_http(error) if isinstance(error, HTTPException) else error
+
+
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
+    """FastAPI's own errors, with the status, the detail and the headers that they have."""
+    error = cast(HTTPException, error)
+    cause = _alone(error.__cause__)
+    if isinstance(cause, Problem):  # raised while FastAPI read the body
+        return await _answer_error(request, cause)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed_methods(request))
+        if request.method == "OPTIONS":
+            return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
+        error.headers = headers
+    if error.status_code < 400:
+        return Response(status_code=error.status_code, headers=headers)
+    return await _answer_error(request, _problem_of_http(error))
+
+
+def _problem_of_http(error: HTTPException) -> Problem:
+    detail: Any = error.detail
+    if not isinstance(detail, str):
+        detail = json.dumps(jsonable_encoder(detail))
+    if detail == HTTPException(error.status_code).detail:
+        detail = ""  # nothing but the title
+    return Problem(error.status_code, detail, headers=error.headers)
+
+
+async def _answer_invalid_values(request: Request, error: Exception) -> Response:
+    """Values that a route's annotations reject, as a problem that says where each of them is."""
+    error = cast(RequestValidationError, error)
+    try:
+        if INVALID_BODY in request.scope:
+            raise request.scope[INVALID_BODY]
+        found = [(one["loc"], one["msg"]) for one in islice(error.errors(), _MAX_ERRORS)]
+        if isinstance(error.body, bytes | None) and any(loc[0] == "body" for loc, _ in found):
+            types = (request.headers.get("content-type"), request.headers.get("content-encoding"))
+            check_json(*types, error.body or b"")
+        errors = [(_place(*loc), why) for loc, why in found]
+        raise Problem(422, "The request is not valid.", errors=errors)
+    except Problem as problem:
+        return await _answer_error(request, problem)
+
+
+def _place(source: str, *steps: str | int) -> str:
+    """A JSON pointer into the body, or the name of the parameter; "" is all of it."""
+    if source != "body":
+        return str(steps[0])[:100] if steps else ""
+    escaped = (str(step)[:100].replace("~", "~0").replace("/", "~1") for step in steps)
+    return "".join(f"/{step}" for step in escaped)
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Every method that some route has for this path."""
+    found = {"OPTIONS"}
+    for method in METHODS:
+        scope = {"type": "http", "path": request.scope["path"], "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            found |= {method, "HEAD"} if method == "GET" else {method}
+    return sorted(found)

@@ -1,0 +1,51 @@
+"""How Alembic reaches the service's tables and its database."""
+
+import pkgutil
+from importlib import import_module
+from typing import Any, Literal
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from sqlalchemy.types import TypeDecorator
+
+from .database import Database
+from .settings import load_settings
+from .tables import Base
+
+_PACKAGE = __name__.partition(".")[0]
+_WITHOUT_TABLES = ("migrations", "runtime", "__main__")
+
+
+def run() -> None:
+    """Run the migrations that Alembic asks for; to be called by its `env.py`."""
+    import_tables()
+    # `migrate` hands its database over; Alembic's own command line has none.
+    database = context.config.attributes.get("database") or Database(load_settings())
+    with database.migrating() as connection:
+        context.configure(
+            connection=connection,
+            target_metadata=Base.metadata,
+            render_as_batch=True,  # SQLite cannot alter a table, only rebuild it
+            render_item=_render,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+def import_tables() -> None:
+    """Import every module of the service, so that all tables are known."""
+    package = import_module(_PACKAGE)
+    for found in pkgutil.iter_modules(package.__path__, f"{_PACKAGE}."):
+        if found.name.rpartition(".")[2] in _WITHOUT_TABLES:
+            continue
+        module = import_module(found.name)
+        if found.ispkg:
+            for inner in pkgutil.walk_packages(module.__path__, f"{found.name}."):
+                import_module(inner.name)
+
+
+def _render(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:
+    """Write a column type of the service as what it is in the database."""
+    if kind == "type" and isinstance(item, TypeDecorator) and item.__module__.startswith(_PACKAGE):
+        return f"sa.{item.impl_instance!r}"
+    return False

@@ -1,0 +1,116 @@
+"""The OpenAPI document: FastAPI makes it of the routes, and it is completed here."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import RouteContext, iter_route_contexts
+
+from .document import (
+    ApiDocument,
+    Document,
+    Route,
+    base,
+    parameter_of,
+    problem_response,
+    problems_of,
+    refine,
+    tag_of,
+)
+from .operations import Operation, attached
+from .resource import MERGE_PATCH
+
+# What FastAPI itself would respond with to values that are not valid.
+_REPLACED = frozenset({"HTTPValidationError", "ValidationError"})
+
+
+class FastApiDocument(ApiDocument):
+    """The document of a FastAPI application."""
+
+    def __init__(self, app: FastAPI) -> None:
+        super().__init__(lambda: _routes(app))
+        self._app = app
+
+    @property
+    def content(self) -> Document:
+        """What `app.openapi()` returns."""
+        return self._app.openapi()
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems that a route may respond with: `responses=problems(401, 404)`."""
+    return {status: problem_response(status) for status in statuses}
+
+
+def complete(made: Document, contexts: Iterable[RouteContext]) -> Document:
+    """FastAPI's document with what every service has, and with what its handlers are described as.
+
+    `contexts` are the routes that FastAPI made the document of.
+    """
+    document, components = base(), made.get("components", {})
+    schemas = components.get("schemas", {})
+    tags: Document = {}
+    for context in contexts:
+        operation = attached(context.endpoint) if context.endpoint else None
+        for method in context.methods or ():
+            entry = made["paths"].get(context.path_format, {}).get(method.lower())
+            if entry is not None:
+                _complete(entry, context, operation)
+        if operation is not None and operation.resource is not None:
+            tags[operation.resource.plural] = tag_of(operation.resource)
+            if operation.body is not None:
+                refine(schemas.get(operation.body.__name__, {}), operation.resource)
+    tags |= {tag["name"]: tag for tag in made.get("tags", ())}
+    components["schemas"] = {name: schemas[name] for name in schemas if name not in _REPLACED}
+    for section, found in components.items():
+        document["components"].setdefault(section, {}).update(found)
+    document["info"] |= made["info"]
+    document["paths"] = made["paths"] | document["paths"]
+    document["tags"] = [*tags.values(), *document["tags"]]
+    return made | document
+
+
+def _complete(entry: Document, context: RouteContext, operation: Operation | None) -> None:
+    responses = entry["responses"]
+    may_be_invalid = "HTTPValidationError" in str(responses.get("422"))
+    if may_be_invalid:
+        del responses["422"]
+    success = responses[str(context.status_code or 200)]
+    if operation is None:
+        refusals: tuple[int, ...] = (413, 415) if "requestBody" in entry else ()
+        refusals += (422,) if may_be_invalid else ()
+        operation = Operation(entry["operationId"], entry["summary"], problems=refusals)
+    else:
+        _describe(entry, operation)
+        for name in operation.headers:
+            header = {"$ref": f"#/components/headers/{name}"}
+            success.setdefault("headers", {}).setdefault(name, header)
+    for status, response in problems_of(operation).items():
+        responses.setdefault(status, response)
+    for response in responses.values():
+        if "$ref" in response:
+            response.pop("description", None)  # FastAPI's says less than the problem's own
+        else:
+            header = {"$ref": "#/components/headers/X-Request-ID"}
+            response.setdefault("headers", {}).setdefault("X-Request-ID", header)
+
+
+def _describe(entry: Document, operation: Operation) -> None:
+    """Say what the handler is attached with and FastAPI cannot know."""
+    entry |= {"operationId": operation.id, "summary": operation.summary}
+    if operation.description:
+        entry["description"] = operation.description
+    found = [parameter_of(name, operation.resource) for name in operation.parameters]
+    if found:
+        entry["parameters"] = [*entry.get("parameters", ()), *found]
+    content = entry.get("requestBody", {}).get("content", {})
+    if MERGE_PATCH in content:
+        content.setdefault("application/json", content[MERGE_PATCH])
+
+
+def _routes(app: FastAPI) -> Iterator[Route]:
+    """Every method of every route that a document can describe."""
+    for context in iter_route_contexts(app.routes):
+        if context.endpoint is not None and context.path_format is not None:
+            for method in sorted(context.methods or ()):
+                yield Route(method, context.path_format, context.endpoint)

@@ -1,0 +1,95 @@
+"""What the OpenAPI document says about a handler, attached to the handler itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from .resource import Resource
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+_ATTRIBUTE: Final = "__operation__"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A handler as the document describes it.
+
+    `parameters` and `headers` are names of components of the document, or filters of the resource;
+    `problems` are the statuses beside `status` that are particular to it.
+    """
+
+    id: str
+    summary: str
+    description: str = ""
+    parameters: tuple[str, ...] = ()
+    body: type[BaseModel] | None = None
+    body_types: tuple[str, ...] = ("application/json",)
+    status: int = 200
+    answer: type[BaseModel] | None = None
+    headers: tuple[str, ...] = ()
+    problems: tuple[int, ...] = ()
+    resource: "Resource[Any, Any] | None" = None
+
+
+def operation(  # noqa: PLR0913
+    summary: str = "",
+    *,
+    body: type[BaseModel] | None = None,
+    status: int = 200,
+    answer: type[BaseModel] | None = None,
+    problems: tuple[int, ...] = (),
+    resource: "Resource[Any, Any] | None" = None,
+) -> Callable[[Handler], Handler]:
+    """Describe a handler of your own: `@operation(answer=Receipt, problems=(404,))`.
+
+    The operation gets its ID from the handler's name, the summary and the description from its
+    docstring.
+    """
+
+    def describe(handler: Handler) -> Handler:
+        found = replace(
+            operation_of(handler),
+            body=body,
+            status=status,
+            answer=answer,
+            problems=problems,
+            resource=resource,
+        )
+        return described(handler, resource, replace(found, summary=summary or found.summary))
+
+    return describe
+
+
+def described(handler: Handler, resource: "Resource[Any, Any] | None", found: Operation) -> Handler:
+    """Attach an operation to a handler."""
+    setattr(handler, _ATTRIBUTE, replace(found, resource=resource))
+    return handler
+
+
+def attached(handler: Callable[..., Any]) -> Operation | None:
+    """The operation that was attached to a handler, if one was."""
+    found = getattr(handler, _ATTRIBUTE, None)
+    return found if isinstance(found, Operation) else None
+
+
+def operation_of(handler: Callable[..., Any]) -> Operation:
+    """The operation of a handler; one that says little if none was attached."""
+    found = attached(handler)
+    if found is not None:
+        return found
+    # A method of a class is called `get` in all of them: the class tells one from the other.
+    qualified: str = getattr(handler, "__qualname__", "handler")
+    owner, name = ["<locals>", *qualified.split(".")][-2:]
+    if owner != "<locals>":
+        name = f"{name}_{owner}"
+    first, *others = name.split("_")
+    summary, _, description = (handler.__doc__ or name.replace("_", " ")).strip().partition("\n\n")
+    return Operation(
+        first + "".join(part[:1].upper() + part[1:] for part in others),
+        " ".join(summary.split()),
+        " ".join(description.split()),
+    )

@@ -1,0 +1,395 @@
+"""A resource: its table, what a client may send, and what a client gets."""
+
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from hashlib import sha256
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Generic, TypeVar, Union, cast, get_args, get_origin
+from urllib.parse import urlencode
+from uuid import UUID
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
+from pydantic_core import to_jsonable_python
+
+from .content import Content
+from .http import Problem, invalid, read_limit, read_model, read_query
+from .operations import Operation, described
+from .tables import Record
+
+Row = TypeVar("Row", bound=Record)
+Sent = TypeVar("Sent", bound=Content)
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+CURSOR: Final = r"[0-7][0-9a-f]{15}(\.[0-9a-f]{8}(\.[A-Za-z0-9_-]*)?)?"
+MERGE_PATCH: Final = "application/merge-patch+json"
+_BARE = frozenset({"boolean", "integer", "number"})
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The order of a list: a column and its direction, ties by creation."""
+
+    column: str
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """The part of a list that is asked for: at most `limit` rows behind `after`.
+
+    `after` is the position of the last row seen and, in an `order`, its value there. `query` holds
+    the parameters as they were sent, without the cursor.
+    """
+
+    limit: int = 50
+    after: tuple[int, Any] | None = None
+    filters: Mapping[str, Any] = field(default_factory=dict)
+    order: Order | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """Some rows of a list, and the cursor of the next page, if there is one."""
+
+    rows: Sequence[Row]
+    cursor: str | None
+    request: PageRequest
+
+    def link(self, path: str) -> str | None:
+        """The value of the Link header for a list at `path`, if there is a next page."""
+        if self.cursor is None:
+            return None
+        query = {"limit": self.request.limit, **self.request.query, "cursor": self.cursor}
+        return f'<{path}?{urlencode(query)}>; rel="next"'
+
+
+class Resource(Generic[Row, Sent]):
+    """Binds a table to the model of what a client may send.
+
+    The names follow from the table: `Item` in `items` is served at `/v1/items`. `view` is what a
+    client gets; by default the ID, the fields of the content and the timestamps.
+    """
+
+    def __init__(
+        self, table: type[Row], content: type[Sent], view: type[BaseModel] | None = None
+    ) -> None:
+        self.table = table
+        self.content = content
+        self.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", table.__name__).lower()
+        self.plural: str = table.__tablename__
+        self.path = f"/v1/{self.plural}"
+        self.id_parameter = f"{self.name}_id"
+        self.view = view or self._default_view()
+        self.patch = self._patch_model()
+        columns = list(table.__table__.columns.keys())
+        self._shown = [
+            (name, columns.index(name), _encoder(self.view, name))
+            for name in self.view.model_fields
+        ]
+
+    # What a client sends.
+
+    def read(self, content_type: str | None, content_encoding: str | None, body: bytes) -> Sent:
+        """Parse a body as the content; a `Problem` with 415, 400 or 422 if it is not valid."""
+        return read_model(self.content, content_type, content_encoding, body)
+
+    def read_patch(
+        self, content_type: str | None, content_encoding: str | None, body: bytes
+    ) -> dict[str, Any]:
+        """Parse a merge patch (RFC 7396): the fields that it sets, each of them valid by itself."""
+        patch = read_model(self.patch, content_type, content_encoding, body, MERGE_PATCH)
+        return patch.model_dump(exclude_unset=True)
+
+    def read_query(self, query: str) -> PageRequest:
+        """Parse the query string of a list; a `Problem` with 422 if a parameter is not valid."""
+        return self.page_request(read_query(query))
+
+    def page_request(self, values: Mapping[str, str]) -> PageRequest:
+        """Validate the parameters of a list; a `Problem` with 422 if one of them is not valid."""
+        values = dict(values)
+        for name in values:
+            if name not in self.parameters:
+                raise invalid(name[:100], "There is no such parameter.")
+        limit = read_limit(values.pop("limit", "50"))
+        cursor = values.pop("cursor", None)
+        filters = {name: self._filter(name, values[name]) for name in values if name != "sort"}
+        order = self._order(values["sort"]) if "sort" in values else None
+        request = PageRequest(limit, None, filters, order, values)
+        if cursor is None:
+            return request
+        return PageRequest(limit, self._after(cursor, request), filters, order, values)
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """The query parameters that the list knows."""
+        sort = ("sort",) if self.table.sorts else ()
+        return ("limit", "cursor", *self.table.filters, *sort)
+
+    @property
+    def sort_values(self) -> list[str]:
+        """The values that `sort` may have."""
+        return [prefix + name for name in self.table.sorts for prefix in ("", "-")]
+
+    def filter_schema(self, name: str) -> dict[str, Any]:
+        """The JSON Schema of a filter's value."""
+        return self._adapters[name][0].json_schema()
+
+    # What the database enforces.
+
+    @cached_property
+    def unique_columns(self) -> frozenset[str]:
+        """The columns of the content that are unique by themselves."""
+        columns = self.table.__table__.c
+        return frozenset(name for name in self.content.model_fields if columns[name].unique)
+
+    @property
+    def is_referred_to(self) -> bool:
+        """Whether some table has a reference to this one."""
+        table = self.table.__table__
+        tables = self.table.metadata.tables.values()
+        return any(key.column.table is table for other in tables for key in other.foreign_keys)
+
+    # What a client gets.
+
+    def show(self, row: Row) -> dict[str, Any]:
+        """The row as JSON has it."""
+        values: tuple[Any, ...] = tuple(cast(Any, row))  # by name takes twice the time
+        return {
+            name: encode(values[index]) if encode else values[index]
+            for name, index, encode in self._shown
+        }
+
+    def show_page(self, page: Page[Row]) -> dict[str, Any]:
+        """The page as JSON has it."""
+        return {self.plural: [self.show(row) for row in page.rows], "next_cursor": page.cursor}
+
+    def page(self, rows: Sequence[Row], request: PageRequest) -> Page[Row]:
+        """The page of these rows, one more than its limit if there is a next one."""
+        if len(rows) <= request.limit:
+            return Page(rows, None, request)
+        rows = rows[: request.limit]
+        return Page(rows, self._cursor(rows[-1], request), request)
+
+    # What the OpenAPI document says of its handlers.
+
+    def lists(self, handler: Handler) -> Handler:
+        """Describe the handler as the one that lists rows."""
+        operation = Operation(
+            f"list{_camel(self.plural)}",
+            f"List {_words(self.plural)}",
+            "Newest last. Follow Link, or send next_cursor as cursor, until there is no next page: "
+            "everything that was there at the start comes exactly once.",
+            parameters=self.parameters,
+            answer=self.page_view,
+            headers=("Link",),
+            problems=(422,),
+        )
+        return described(handler, self, operation)
+
+    def creates(self, handler: Handler) -> Handler:
+        """Describe the handler as the one that creates a row."""
+        operation = Operation(
+            f"create{self.table.__name__}",
+            f"Create {_article(self.name)}",
+            body=self.content,
+            status=201,
+            answer=self.view,
+            headers=("ETag", "Location"),
+            problems=(409, 413, 415, 422),
+        )
+        return described(handler, self, operation)
+
+    def reads(self, handler: Handler) -> Handler:
+        """Describe the handler as the one that returns a row."""
+        operation = Operation(
+            f"get{self.table.__name__}",
+            f"Get {_article(self.name)}",
+            "Send the ETag you have as If-None-Match to learn only whether it has changed.",
+            parameters=("If-None-Match",),
+            answer=self.view,
+            headers=("ETag",),
+            problems=(304, 404),
+        )
+        return described(handler, self, operation)
+
+    def replaces(self, handler: Handler) -> Handler:
+        """Describe the handler as the one that replaces a row."""
+        operation = Operation(
+            f"replace{self.table.__name__}",
+            f"Replace {_article(self.name)}",
+            "A field that is left out gets its default. Send the ETag you read as If-Match, and no "
+            "other client's write is lost.",
+            parameters=("If-Match",),
+            body=self.content,
+            answer=self.view,
+            headers=("ETag",),
+            problems=(404, 409, 412, 413, 415, 422),
+        )
+        return described(handler, self, operation)
+
+    def patches(self, handler: Handler) -> Handler:
+        """Describe the handler as the one that changes some fields of a row."""
+        operation = Operation(
+            f"patch{self.table.__name__}",
+            f"Change {_article(self.name)}",
+            "A JSON merge patch (RFC 7396): a field that is left out stays as it is.",
+            parameters=("If-Match",),
+            body=self.patch,
+            body_types=(MERGE_PATCH, "application/json"),
+            answer=self.view,
+            headers=("ETag",),
+            problems=(404, 409, 412, 413, 415, 422),
+        )
+        return described(handler, self, operation)
+
+    def deletes(self, handler: Handler) -> Handler:
+        """Describe the handler as the one that deletes a row."""
+        operation = Operation(
+            f"delete{self.table.__name__}",
+            f"Delete {_article(self.name)}",
+            "Send the ETag you read as If-Match to delete only what you have seen.",
+            parameters=("If-Match",),
+            status=204,
+            problems=(404, 409, 412),
+        )
+        return described(handler, self, operation)
+
+    # How all that comes about.
+
+    @cached_property
+    def page_view(self) -> type[BaseModel]:
+        """The model of a page."""
+        rows: Any = (list[self.view], Field(max_length=100))  # type: ignore[name-defined]
+        cursor: Any = (
+            Annotated[str, Field(pattern=f"^{CURSOR}$")] | None,
+            Field(description="The cursor of the next page; null on the last."),
+        )
+        fields = {self.plural: rows, "next_cursor": cursor}
+        return create_model(f"{self.table.__name__}Page", **fields)
+
+    def _default_view(self) -> type[BaseModel]:
+        fields: dict[str, Any] = {"id": (UUID, ...)}
+        for name, one in self.content.model_fields.items():
+            fields[name] = (
+                _type_of(one),
+                Field(description=one.description, examples=one.examples),
+            )
+        fields |= {"created_at": (datetime, ...), "updated_at": (datetime, ...)}
+        return create_model(self.table.__name__, __doc__=self.table.__doc__, **fields)
+
+    def _patch_model(self) -> type[Content]:
+        fields: dict[str, Any] = {
+            name: (_type_of(one), Field(None, description=one.description, examples=one.examples))
+            for name, one in self.content.model_fields.items()
+        }
+        return create_model(f"{self.table.__name__}Patch", __base__=Content, **fields)
+
+    @cached_property
+    def _adapters(self) -> dict[str, tuple[TypeAdapter[Any], bool]]:
+        """How a value of a filter or a sort is read, and whether its JSON has quotes."""
+        found = {}
+        for name in (*self.table.filters, *self.table.sorts):
+            adapter = TypeAdapter(_type_of(self.content.model_fields[name]))
+            found[name] = (adapter, not _types(adapter.json_schema()) & _BARE)
+        return found
+
+    def _filter(self, name: str, text: str) -> Any:
+        adapter, quoted = self._adapters[name]
+        try:
+            return adapter.validate_json(json.dumps(text) if quoted else text, strict=True)
+        except ValidationError as error:
+            raise invalid(name, error.errors()[0]["msg"]) from None
+
+    def _order(self, text: str) -> Order:
+        if text not in self.sort_values:
+            raise invalid("sort", f"It must be one of {', '.join(self.sort_values)}.")
+        return Order(text.removeprefix("-"), text.startswith("-"))
+
+    def _cursor(self, row: Row, request: PageRequest) -> str:
+        cursor = f"{row.position:016x}"
+        if request.query:
+            cursor += f".{_digest(request)}"
+        if request.order:
+            value = getattr(row, request.order.column)
+            encode = _encoder(self.view, request.order.column)
+            text = json.dumps(encode(value) if encode else value)
+            cursor += "." + urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        return cursor
+
+    def _after(self, cursor: str, request: PageRequest) -> tuple[int, Any]:
+        wrong = invalid("cursor", "It must be the next_cursor of an earlier page of the same list.")
+        if not re.fullmatch(CURSOR, cursor):
+            raise wrong
+        position, *rest = cursor.split(".")
+        wanted = [_digest(request)] if request.query else []
+        if rest[:1] != wanted or (len(rest) == 2) != (request.order is not None):
+            raise wrong
+        if request.order is None:
+            return int(position, 16), None
+        return int(position, 16), self._sort_value(request.order.column, rest[1], wrong)
+
+    def _sort_value(self, column: str, encoded: str, wrong: Problem) -> Any:
+        try:
+            text = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
+            return self._adapters[column][0].validate_json(text, strict=True)
+        except ValueError:
+            raise wrong from None
+
+
+def _digest(request: PageRequest) -> str:
+    """What tells the cursor of one filter and order from that of another."""
+    return sha256(urlencode(sorted(request.query.items())).encode()).hexdigest()[:8]
+
+
+def _type_of(one: Any) -> Any:
+    """The type of a field with what constrains it, without its default."""
+    return Annotated[one.annotation, *one.metadata] if one.metadata else one.annotation
+
+
+def _types(schema: Mapping[str, Any]) -> set[Any]:
+    options = schema.get("anyOf", [schema])
+    return {option.get("type") for option in options} - {"null"}
+
+
+def _encoder(model: type[BaseModel], name: str) -> Callable[[Any], Any] | None:
+    """How a value of a field becomes JSON; None if it already is."""
+    annotation = model.model_fields[name].annotation
+    options = (
+        get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    )
+    kinds = set(options) - {NoneType}
+    if kinds <= _JSON_TYPES:
+        return None
+    encode = (
+        _ENCODERS.get(kinds.pop(), to_jsonable_python) if len(kinds) == 1 else to_jsonable_python
+    )
+    return (
+        (lambda value: None if value is None else encode(value)) if NoneType in options else encode
+    )
+
+
+def rfc3339(moment: datetime) -> str:
+    """A point in time in UTC, with six digits of a second."""
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+_JSON_TYPES: Final = frozenset({str, int, bool, float})
+_ENCODERS: Final[dict[Any, Callable[[Any], Any]]] = {UUID: str, datetime: rfc3339}
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _article(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {_words(name)}"

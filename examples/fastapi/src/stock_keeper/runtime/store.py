@@ -1,0 +1,234 @@
+"""The rows of a resource in the database."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Generic, Literal, NoReturn, TypeVar, cast
+from uuid import UUID, uuid4
+
+from pydantic import ValidationError
+from sqlalchemy import (
+    Connection,
+    Executable,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    insert,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.exc import DataError, IntegrityError, StatementError
+
+from . import InvalidContent, NotFound, StaleRevision
+from .constraints import Write, explained
+from .content import Content
+from .database import Database
+from .resource import Order, Page, PageRequest, Resource
+from .tables import Record
+
+Row = TypeVar("Row", bound=Record)
+Sent = TypeVar("Sent", bound=Content)
+Change = Literal["created", "updated", "deleted"]
+
+
+class Store(Generic[Row, Sent]):
+    """Creates, reads, changes and deletes the rows of a resource.
+
+    Each method is a transaction, or part of the one that it is called in (`Database.writing`). A
+    write is committed when it returns. What is returned are rows of the table: they have the
+    attributes of its class and cannot be changed.
+    """
+
+    def __init__(self, resource: Resource[Row, Sent], database: Database) -> None:
+        self.resource = resource
+        self.database = database
+        self._table = cast(Table, resource.table.__table__)
+
+    def create(self, content: Sent, **columns: Any) -> Row:
+        """Insert a row. `columns` are values that the client does not send.
+
+        Raises `Duplicate` or `UnknownReference` if the content cannot be stored.
+        """
+        now = datetime.now(UTC)
+        values = content.model_dump() | columns
+        values |= {"id": uuid4(), "revision": _revision(), "created_at": now, "updated_at": now}
+        with self._explaining(values), self.database.writing() as connection:
+            row = self._row(connection.execute(_insert(self._table), values).one())
+            self.changed("created", row)
+            return row
+
+    def get(self, row_id: UUID) -> Row:
+        """Read a row; raises `NotFound` if there is none."""
+        with self.database.reading() as connection:
+            row = connection.execute(_by_id(self._table), {"row_id": row_id}).one_or_none()
+        if row is None:
+            raise NotFound
+        return self._row(row)
+
+    def page(self, request: PageRequest) -> Page[Row]:
+        """Read a page of the list."""
+        with self.database.reading() as connection:
+            query, values = self.selection(request)
+            rows = connection.execute(query, values).all()
+        return self.resource.page([self._row(row) for row in rows], request)
+
+    def replace(self, row_id: UUID, content: Sent, revisions: frozenset[str] | None = None) -> Row:
+        """Replace the content of a row if its revision is one of `revisions` (None: any).
+
+        Raises `NotFound`, `StaleRevision`, `Duplicate` or `UnknownReference`.
+        """
+        values = content.model_dump()
+        with self._explaining(values, row_id), self.database.writing() as connection:
+            return self._update(connection, row_id, values, revisions)
+
+    def patch(
+        self, row_id: UUID, changes: Mapping[str, Any], revisions: frozenset[str] | None = None
+    ) -> Row:
+        """Change some fields of a row if its revision is one of `revisions` (None: any).
+
+        The content as a whole is validated again. Raises what `replace` raises, or
+        `InvalidContent`.
+        """
+        with self._explaining(changes, row_id), self.database.writing() as connection:
+            row = self._locked(connection, row_id, revisions)
+            fields = self.resource.content.model_fields
+            before = {name: getattr(row, name) for name in fields}
+            after = self._valid(before | dict(changes)).model_dump()
+            if after == before:
+                return row
+            return self._update(connection, row_id, after, None)
+
+    def delete(self, row_id: UUID, revisions: frozenset[str] | None = None) -> Row:
+        """Delete a row if its revision is one of `revisions` (None: any), and return it.
+
+        Raises `NotFound`, `StaleRevision` or `StillReferenced`.
+        """
+        with self._explaining({}, row_id), self.database.writing() as connection:
+            if revisions is not None:
+                self._locked(connection, row_id, revisions)
+            found = connection.execute(_delete(self._table), {"row_id": row_id}).one_or_none()
+            row = self._row(found or self._missing())
+            self.changed("deleted", row)
+            return row
+
+    def changed(self, change: Change, row: Row) -> None:
+        """Called in the transaction of each change; override it to record or announce it."""
+
+    def selection(self, request: PageRequest) -> tuple[Select[Any], dict[str, Any]]:
+        """The query of a page and its values; override it to narrow the list."""
+        order = request.order
+        query = _list(self._table, frozenset(request.filters), order, request.after is not None)
+        values = {f"filter_{name}": value for name, value in request.filters.items()}
+        if request.after is not None:
+            values["after"] = request.after[0]
+            if order is not None:
+                values["after_value"] = request.after[1]
+        return query.limit(request.limit + 1), values
+
+    def _valid(self, content: Mapping[str, Any]) -> Sent:
+        try:
+            return self.resource.content.model_validate(content)
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_context=False, include_input=False)
+            raise InvalidContent((one["loc"], one["msg"]) for one in found) from None
+
+    def _update(
+        self,
+        connection: Connection,
+        row_id: UUID,
+        values: Mapping[str, Any],
+        revisions: frozenset[str] | None,
+    ) -> Row:
+        if revisions is not None:
+            self._locked(connection, row_id, revisions)
+        changed = {**values, "revision": _revision(), "updated_at": datetime.now(UTC)}
+        found = connection.execute(_update(self._table), {**changed, "row_id": row_id})
+        row = self._row(found.one_or_none() or self._missing())
+        self.changed("updated", row)
+        return row
+
+    def _locked(
+        self, connection: Connection, row_id: UUID, revisions: frozenset[str] | None
+    ) -> Row:
+        """The row, which nobody else can change before the transaction ends."""
+        row = connection.execute(_lock(self._table), {"row_id": row_id}).one_or_none()
+        found = self._row(row or self._missing())
+        if revisions is not None and found.revision not in revisions:
+            raise StaleRevision(f"The {self.resource.name} has changed since you read it.")
+        return found
+
+    def _missing(self) -> NoReturn:
+        raise NotFound
+
+    @contextmanager
+    def _explaining(self, values: Mapping[str, Any], row_id: UUID | None = None) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError as error:
+            write = Write(self.resource.name, self._table, values, row_id)
+            raise explained(error, write, self.database) from error
+        except StatementError as error:
+            # A value that the column cannot hold; the types of the content did not exclude it.
+            if isinstance(error, DataError) or isinstance(error.orig, ValueError | OverflowError):
+                why = "A value is outside of what can be stored."
+                raise InvalidContent([((), why)]) from error
+            raise
+
+    def _row(self, row: Any) -> Row:
+        # A row of the table, not an instance of its class: that would cost more than the query.
+        return cast(Row, row)
+
+
+def _revision() -> str:
+    return secrets.token_hex(8)
+
+
+# Each statement is built once: building one takes longer than running it.
+
+
+@cache
+def _by_id(table: Table) -> Executable:
+    return select(table).where(table.c.id == bindparam("row_id"))
+
+
+@cache
+def _lock(table: Table) -> Executable:
+    return select(table).where(table.c.id == bindparam("row_id")).with_for_update()
+
+
+@cache
+def _insert(table: Table) -> Executable:
+    return insert(table).returning(table)
+
+
+@cache
+def _update(table: Table) -> Executable:
+    return update(table).where(table.c.id == bindparam("row_id")).returning(table)
+
+
+@cache
+def _delete(table: Table) -> Executable:
+    return delete(table).where(table.c.id == bindparam("row_id")).returning(table)
+
+
+@cache
+def _list(table: Table, filters: frozenset[str], order: Order | None, later: bool) -> Select[Any]:
+    query = select(table)
+    for name in sorted(filters):
+        query = query.where(table.c[name] == bindparam(f"filter_{name}"))
+    position = table.c.position
+    if order is None:
+        # Always bound, so that the first page and the others share a statement.
+        return query.where(position > bindparam("after", 0)).order_by(position)
+    column = table.c[order.column]
+    if later:
+        here = tuple_(column, position)
+        there = tuple_(bindparam("after_value", type_=column.type), bindparam("after"))
+        query = query.where(here < there if order.descending else here > there)
+    if order.descending:
+        return query.order_by(column.desc(), position.desc())
+    return query.order_by(column, position)
