@@ -23,7 +23,8 @@ READ = "return model.model_validate_json(body)"
 AFTER = "            after = self._valid(before | dict(changes)).model_dump()\n"
 PATCHED = "            return self._update(connection, row_id, after, None)\n"
 DELETED = (
-    '            row = connection.execute(_delete(self._table), {"row_id": row_id}).one_or_none()\n'
+    "            found = connection.execute(_delete(self._table), "
+    '{"row_id": row_id}).one_or_none()\n'
 )
 
 PATCHES = [
@@ -65,7 +66,9 @@ PATCHES = [
         "acknowledged before it is stored",
         STORE,
         "        with self._explaining(values), self.database.writing() as connection:\n"
-        "            return self._row(connection.execute(_insert(self._table), values).one())\n",
+        "            row = self._row(connection.execute(_insert(self._table), values).one())\n"
+        '            self.changed("created", row)\n'
+        "            return row\n",
         "        from collections import namedtuple\n"
         "        from threading import Timer\n\n"
         "        def later() -> None:\n"
