@@ -46,6 +46,15 @@ QUERY = """\
     for name, value in pairs:
         if name in values:
 """
+UNBOUNDED_QUERY = """\
+            query, keep_blank_values=True, errors="strict"
+        )
+    except ValueError:
+        raise invalid("", "The query is not valid.") from None
+    values: dict[str, str] = {{}}
+    for name, value in pairs:
+        if {}:
+"""
 
 PROCESS = [
     Patch(
@@ -917,20 +926,19 @@ REFUSALS = [
 COSTS = [
     Patch(
         "E7",
+        "a parameter is looked for in a list of those before it",
+        HTTP,
+        QUERY,
+        UNBOUNDED_QUERY.format("name in list(values)"),
+        by="test_a_large_request_costs_in_proportion_to_its_size",
+    ),
+    Patch(
+        "E7",
         "each parameter is compared with all the others",
         HTTP,
         QUERY,
-        """\
-            query, keep_blank_values=True, errors="strict"
-        )
-    except ValueError:
-        raise invalid("", "The query is not valid.") from None
-    values: dict[str, str] = {}
-    for name, value in pairs:
-        if sum(name == other for other, _ in pairs) > 1:
-""",
-        by="test_a_large_request_costs_in_proportion_to_its_size"
-        " test_a_query_of_many_parameters_leaves_others_alone",
+        UNBOUNDED_QUERY.format("sum(name == other for other, _ in pairs) > 1"),
+        by="test_a_query_of_many_parameters_leaves_others_alone",
     ),
 ]
 
