@@ -35,7 +35,7 @@ from tests.mutations.patches import PATCHES, Patch
 from tests.mutations.selection import name_of
 from tests.mutations.session import pytest_says
 from tests.servers import any_postgres_url
-from tests.services import PACKAGE, REPOSITORY, Projects
+from tests.services import PACKAGE, REPOSITORY, Projects, frameworks
 
 WHERE_TESTS_ARE = ("tests/contract", "tests/deployment", "tests/owner")
 FAILED = re.compile(r"^FAILED (\S+?::\S+.*?)(?: - .*)?$", re.MULTILINE)
@@ -185,8 +185,14 @@ def run(mutants: list[Mutant], folder: Path, jobs: int, tell: Told) -> list[Outc
 
 
 def places_of_tests() -> dict[str, str]:
-    """The file of each test function, by its name."""
-    files = (path for place in WHERE_TESTS_ARE for path in (REPOSITORY / place).glob("test_*.py"))
+    """The file of each test function that no framework has to itself, by its name."""
+    own = {f"test_{name}" for name in frameworks()}
+    files = (
+        path
+        for place in WHERE_TESTS_ARE
+        for path in (REPOSITORY / place).glob("test_*.py")
+        if path.stem not in own
+    )
     return {
         name: str(path.relative_to(REPOSITORY))
         for path in sorted(files)

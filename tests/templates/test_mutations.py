@@ -13,7 +13,7 @@ from tests.mutations.__main__ import DoesNotApply, patched, places_of_tests
 from tests.mutations.patches import PATCHES, Patch
 from tests.mutations.patches.patch import OWNERS
 from tests.owner.conftest import cases_of
-from tests.services import PACKAGE, REPOSITORY, frameworks
+from tests.services import PACKAGE, REPOSITORY
 
 EXAMPLES = REPOSITORY / "examples"
 MUST = (
@@ -130,8 +130,6 @@ def test_each_test_of_the_contract_is_made_to_fail_by_some_patch() -> None:
         name
         for name, place in places_of_tests().items()
         if place.startswith(("tests/contract/", "tests/owner/"))
-        and place
-        not in {f"tests/owner/test_{name}.py" for name in set(frameworks()) - set(PATCHES)}
         and not OTHER_FRAMEWORKS & set(marks_of_tests()[name])
     }
     assert everyone_runs - named == set(NOT_TO_BE_BROKEN)

@@ -25,7 +25,7 @@ from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 from pydantic import BaseModel, model_validator
 
-from stock_keeper.runtime import NotFound, Unavailable, asgi
+from stock_keeper.runtime import NotFound, Unavailable, asgi, entrypoint
 from stock_keeper.runtime.endpoints import Endpoints
 from stock_keeper.runtime.openapi import problems
 from stock_keeper.runtime.service import Service
@@ -101,6 +101,10 @@ def forget() -> Any:
     return verify()
 
 
+async def forget_too() -> None:
+    verify()
+
+
 async def check(request: Request) -> None:
     if "Authorization" not in request.headers:
         raise HTTPException(401, "Who is it?", {"WWW-Authenticate": "Bearer"})
@@ -154,8 +158,12 @@ def test_a_body_is_judged_after_the_check(content: bytes, kind: str, status: int
         assert client.get("/livez").status_code == 200
 
 
+@pytest.mark.filterwarnings("default:.*never awaited:RuntimeWarning")
 def test_a_check_that_nobody_awaits_lets_nobody_in() -> None:
-    assert serving(dependencies=[Depends(forget)]).get("/more/things/bolt").status_code == 500
+    for _ in range(2):
+        for check in (forget, forget_too):
+            refused = serving(dependencies=[Depends(check)]).get("/more/things/bolt")
+            assert refused.status_code == 500
     assert serving(dependencies=[Depends(verify)]).get("/more/things/bolt").status_code == 401
 
 
@@ -223,8 +231,19 @@ def test_methods_are_told_of_a_path_with_a_prefix(client: TestClient) -> None:
 
 
 def test_a_request_counts_under_its_route_with_the_prefix(client: TestClient) -> None:
-    assert client.get("/more/things/bolt").status_code == 200
-    assert b'http_route="/more/things/{thing}"' in metrics()
+    service: Any = client.app
+    inner = FastAPI()
+    inner.include_router(router)
+    service.mount("/inner", inner)
+    for path in ("/more/things/bolt", "/inner/things/bolt"):
+        assert client.get(path).status_code == 200
+    assert client.get("/inner/unknown").status_code == 404
+    for route in ("/more/things/{thing}", "/inner/things/{thing}", "/inner/{path}"):
+        assert f'http_route="{route}"'.encode() in metrics()
+
+
+def test_fastapi_finds_the_application() -> None:
+    assert isinstance(entrypoint.app, Service)
 
 
 def test_a_task_after_the_response_is_not_the_time_of_the_request(client: TestClient) -> None:

@@ -184,8 +184,8 @@ PATCHES = [
         "R2",
         "an item comes twice",
         STORE,
-        "position > bindparam",
-        "position >= bindparam",
+        "position > after",
+        "position >= after",
         by="test_a_walk_sees_every_acknowledged_item_once_while_others_are_added",
     ),
     Patch(
@@ -413,7 +413,8 @@ PATCHES = [
         "a page ends between two rows with the same value",
         STORE,
         "        here = tuple_(column, position)\n"
-        '        there = tuple_(bindparam("after_value", type_=column.type), bindparam("after"))\n',
+        '        after = bindparam("after", type_=position.type)\n'
+        '        there = tuple_(bindparam("after_value", type_=column.type), after)\n',
         '        here, there = column, bindparam("after_value", type_=column.type)\n',
         by=OWNERS,
         case=ROOMS,

@@ -1,7 +1,9 @@
 """The outermost layer: what holds for every response, whatever the framework does."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -33,6 +35,8 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 CONTEXT: Final = "service.context"
 REJECTED: Final = "service.rejected"
 BODY_SECONDS: Final = 20
+# How long the end of the service waits for tasks that run after their responses.
+TASK_SECONDS: Final = 20
 _NOSNIFF = (NOSNIFF[0].lower().encode(), NOSNIFF[1].encode())
 
 
@@ -48,8 +52,12 @@ class ServiceMiddleware:
         self._max_body_bytes = settings.max_body_bytes
         self._allowed_hosts = settings.allowed_hosts
         self._probe_threads = Threads(READINESS_SECONDS)
+        self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, partial(self._receive_event, receive), send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -62,13 +70,24 @@ class ServiceMiddleware:
         )
         body = _RequestBody(receive, headers, self._max_body_bytes)
         response = _Response(send, context, body, self._endpoints, scope["method"] == "HEAD")
+        self._running += 1
         try:
             await self._respond({**scope, "headers": headers, CONTEXT: context}, body, response)
         except Exception as error:
             await response.failed(error)
         finally:
+            self._running -= 1
             response.finish()
             structlog.contextvars.clear_contextvars()
+
+    async def _receive_event(self, receive: Receive) -> Message:
+        """The next event of the lifespan; the end comes when no request has a task any more."""
+        message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            end = time.monotonic() + TASK_SECONDS
+            while self._running and time.monotonic() < end:
+                await asyncio.sleep(0.05)
+        return message
 
     async def _respond(self, scope: Scope, body: "_RequestBody", response: "_Response") -> None:
         headers, context, method = scope["headers"], scope[CONTEXT], scope["method"]

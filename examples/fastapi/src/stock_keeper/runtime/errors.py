@@ -86,9 +86,12 @@ class _Innermost:
 
 
 def _route_of(scope: Scope) -> str:
-    """The path template of the route that matched, with the prefix of each router around it."""
-    included = scope.get("fastapi", {}).get("effective_route_context")
-    return getattr(included or scope.get("route"), "path_format", "")
+    """The path template of the route that matched, with what each router and mount puts before."""
+    mount = scope.get("root_path", "").removeprefix(scope.get("app_root_path", ""))
+    route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    if route is None:
+        return f"{mount}/{{path}}" if mount and "app_root_path" in scope else ""
+    return f"{mount}{getattr(route, 'path_format', '')}"
 
 
 def _alone(error: Any) -> Any:

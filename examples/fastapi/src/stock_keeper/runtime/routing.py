@@ -11,7 +11,7 @@ from fastapi.params import Depends as Dependency
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
-from . import http
+from . import http, unawaited
 from .content import Content
 from .http import Problem, if_match, read_model
 from .resource import MERGE_PATCH, PageRequest, Resource
@@ -67,18 +67,18 @@ class ServiceRoute(APIRoute):
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-        field = self.body_field
-        if field is None:
-            return handle
-        model, info = field.field_info.annotation, field.field_info
+        handle, info = super().get_route_handler(), self.body_field and self.body_field.field_info
+        model = info and info.annotation
         media_type = info.media_type if isinstance(info, Body) else ""
         embedded = getattr(model, "__name__", "") == f"Body_{self.unique_id}"
 
-        async def handle_lazily(request: Request) -> Response:
-            return await handle(_Request(request, model, media_type, embedded))
+        async def handle_in_order(request: Request) -> Response:
+            unawaited.begin()
+            if info is not None:
+                request = _Request(request, model, media_type, embedded)
+            return await handle(request)
 
-        return handle_lazily
+        return handle_in_order
 
 
 class _Request(Request):
@@ -119,11 +119,12 @@ class _Request(Request):
 
 
 def awaited(dependency: Dependency) -> Dependency:
-    """The same dependency; a coroutine that it returns and nobody awaits is an error."""
+    """The same dependency; it is an error if nobody awaits a coroutine that it has made."""
 
     async def check(result: Any = dependency) -> None:
         if inspect.iscoroutine(result):
             result.close()
             raise TypeError(f"nobody awaits {result.__qualname__}(), which a dependency returned")
+        unawaited.check()
 
     return Dependency(check, scope=dependency.scope)

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.types import ASGIApp, Lifespan
 
 from .. import NAME
-from . import errors
+from . import errors, unawaited
 from .asgi import ServiceMiddleware
 from .content import Content
 from .database import Database
@@ -55,6 +55,7 @@ class Service(FastAPI):
         super().__init__(**own | {"generate_unique_id_function": _operation_id} | options | fixed)
         self.router.route_class = ServiceRoute
         errors.handle_errors(self)
+        unawaited.watch()
 
     def build_middleware_stack(self) -> ASGIApp:
         """All middleware of the application, inside that of the service."""

@@ -223,11 +223,13 @@ def _list(table: Table, filters: frozenset[str], order: Order | None, later: boo
     position = table.c.position
     if order is None:
         # Always bound, so that the first page and the others share a statement.
-        return query.where(position > bindparam("after", 0)).order_by(position)
+        after = bindparam("after", 0, type_=position.type)
+        return query.where(position > after).order_by(position)
     column = table.c[order.column]
     if later:
         here = tuple_(column, position)
-        there = tuple_(bindparam("after_value", type_=column.type), bindparam("after"))
+        after = bindparam("after", type_=position.type)
+        there = tuple_(bindparam("after_value", type_=column.type), after)
         query = query.where(here < there if order.descending else here > there)
     if order.descending:
         return query.order_by(column.desc(), position.desc())
