@@ -667,6 +667,14 @@ RESOURCE = [
     ),
     Patch(
         "R5",
+        "the page's policy lets it ask other hosts",
+        PAGE,
+        "default-src 'none'; ",
+        "default-src *; ",
+        by="test_the_page_asks_no_other_host",
+    ),
+    Patch(
+        "R5",
         "the page finds no document",
         PAGE_SCRIPT,
         'url: new URL("openapi.json", root).href',
