@@ -229,10 +229,10 @@ PATCHES = [
     ),
     Patch(
         "O7",
-        "a response that is raised is an internal error",
+        "what a handler of errors raises is an internal error",
         SERVICE,
-        "if error.response is not None or (error.code or 500) < 400:",
-        "if (error.code or 500) < 400:",
+        "    if original is not None:\n",
+        "    if False:\n",
         by=OWNERS,
         case="errors",
     ),
