@@ -13,30 +13,11 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
 
-from . import (
-    Duplicate,
-    InvalidContent,
-    NotFound,
-    StaleRevision,
-    StillReferenced,
-    Unavailable,
-    UnknownReference,
-)
+from . import StillReferenced, Unavailable
 from .constraints import explain
 from .database import is_unavailable
-from .http import PROBLEM_CONTENT_TYPE, Problem, invalid_body, problem_of
+from .http import EXPECTED, PROBLEM_CONTENT_TYPE, Problem, invalid_body, problem_of
 from .wsgi import CONTEXT
-
-_OWN = (
-    Duplicate,
-    InvalidContent,
-    NotFound,
-    Problem,
-    StaleRevision,
-    StillReferenced,
-    Unavailable,
-    UnknownReference,
-)
 
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
@@ -70,7 +51,7 @@ def problem_response(request: HttpRequest | Request, problem: Problem) -> HttpRe
 
 def _known(error: Exception, request: HttpRequest | Request) -> Exception | None:
     """An exception of Django or of the framework in terms of the service; None for all others."""
-    found: Exception | None = error if isinstance(error, _OWN) else None
+    found: Exception | None = error if isinstance(error, EXPECTED) else None
     match error:
         case Http404():
             found = Problem(404, _message(error))

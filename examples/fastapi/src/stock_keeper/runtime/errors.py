@@ -12,38 +12,19 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import (
-    Duplicate,
-    InvalidContent,
-    NotFound,
-    StaleRevision,
-    StillReferenced,
-    Unavailable,
-    UnknownReference,
-)
 from .asgi import CONTEXT, REJECTED
-from .http import PROBLEM_CONTENT_TYPE, Problem, check_json, problem_of
+from .http import EXPECTED, PROBLEM_CONTENT_TYPE, Problem, check_json, problem_of
 from .routing import INVALID_BODY
 from .telemetry import METHODS
 
 _MAX_ERRORS: Final = 20
-_EXPECTED: Final = (
-    Duplicate,
-    InvalidContent,
-    NotFound,
-    Problem,
-    StaleRevision,
-    StillReferenced,
-    Unavailable,
-    UnknownReference,
-)
 
 
 def handle_errors(app: FastAPI) -> None:
     """Make problems of all errors for which the application has no handler of its own."""
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(RequestValidationError, _answer_invalid_values)
-    for kind in _EXPECTED:
+    for kind in EXPECTED:
         app.add_exception_handler(kind, _answer_error)
     app.add_exception_handler(Exception, _leave)
     app.add_middleware(_Innermost)
@@ -79,7 +60,7 @@ class _Innermost:
             error = _alone(caught)
             handlers = scope["app"].exception_handlers
             its_own = 500 in handlers or handlers.get(Exception) is not _leave
-            if started or (its_own and not isinstance(error, _EXPECTED)):
+            if started or (its_own and not isinstance(error, EXPECTED)):
                 raise
             response = await _answer_error(Request(scope), error)
             await response(scope, receive, note)

@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
+from alembic.ddl.sqlite import SQLiteImpl
+from alembic.operations.batch import ApplyBatchImpl
+from sqlalchemy import Table, text
 from sqlalchemy.types import TypeDecorator
 
 from .database import Database
@@ -42,6 +45,19 @@ def import_tables() -> None:
         if found.ispkg:
             for inner in pkgutil.walk_packages(module.__path__, f"{found.name}."):
                 import_module(inner.name)
+
+
+class _SQLite(SQLiteImpl):
+    """Alembic's support of SQLite, in which a rebuilt table keeps its AUTOINCREMENT."""
+
+    __dialect__ = "sqlite"  # it takes the place of Alembic's own
+
+    def prep_table_for_batch(self, batch_impl: ApplyBatchImpl, table: Table) -> None:
+        super().prep_table_for_batch(batch_impl, table)
+        query = text("SELECT sql FROM sqlite_master WHERE name = :name")
+        written = self.connection and self.connection.scalar(query, {"name": table.name})
+        if batch_impl.new_table is not None and "AUTOINCREMENT" in (written or ""):
+            batch_impl.new_table.dialect_options["sqlite"]["autoincrement"] = True
 
 
 def _render(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:

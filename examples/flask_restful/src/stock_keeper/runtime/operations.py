@@ -84,6 +84,7 @@ def operation_of(handler: Callable[..., Any]) -> Operation:
     # A method of a class is called `get` in all of them: the class tells one from the other.
     qualified: str = getattr(handler, "__qualname__", "handler")
     owner, name = ["<locals>", *qualified.split(".")][-2:]
+    name = name.removeprefix("on_")
     if owner != "<locals>":
         name = f"{name}_{owner}"
     first, *others = name.split("_")

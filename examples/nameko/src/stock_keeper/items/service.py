@@ -4,8 +4,14 @@ from typing import Any
 
 import structlog
 
-from ..runtime.http import read_id
-from ..runtime.messaging import event_handler, read_content, read_patch, read_query, rpc
+from ..runtime.messaging import (
+    event_handler,
+    read_content,
+    read_id,
+    read_patch,
+    read_query,
+    rpc,
+)
 from ..runtime.service import store
 from .model import ITEMS
 

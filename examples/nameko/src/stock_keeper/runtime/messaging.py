@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final, TypeVar, overload
 from urllib.parse import urlencode
+from uuid import UUID
 
 import eventlet
 import structlog
@@ -20,7 +21,7 @@ from nameko.exceptions import BadRequest, MalformedRequest
 from nameko.messaging import HeaderDecoder, QueueConsumer
 from nameko.rpc import ReplyListener, Rpc, RpcConsumer
 
-from . import Duplicate, NotFound, StaleRevision, StillReferenced, Unavailable
+from . import Duplicate, NotFound, StaleRevision, StillReferenced, Unavailable, http
 from .content import Content
 from .http import problem_of
 from .resource import PageRequest, Resource
@@ -71,6 +72,11 @@ def event_handler(service: str, event: str) -> Callable[[Method], Method]:
     """
     decorator: Callable[[Method], Method] = Subscription.decorator(service, event)
     return decorator
+
+
+def read_id(value: object) -> UUID:
+    """An argument of a call as the ID of a row; a malformed one is `NotFound`."""
+    return http.read_id(str(value))
 
 
 def read_content(resource: Resource[Row, Sent], fields: Mapping[str, Any]) -> Sent:

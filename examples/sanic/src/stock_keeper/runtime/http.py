@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl, quote
 from uuid import UUID
 
@@ -90,6 +90,19 @@ def _status(code: int) -> tuple[int, str, str]:
 def invalid(where: str, why: str) -> Problem:
     """The problem of one invalid value, at a JSON pointer or the name of a query parameter."""
     return Problem(422, "The request is not valid.", errors=[(where, why)])
+
+
+# What stores and handlers raise to reject a request; everything else is a defect.
+EXPECTED: Final = (
+    Duplicate,
+    InvalidContent,
+    NotFound,
+    Problem,
+    StaleRevision,
+    StillReferenced,
+    Unavailable,
+    UnknownReference,
+)
 
 
 def problem_of(error: Exception) -> Problem:

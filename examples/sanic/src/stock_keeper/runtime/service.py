@@ -107,6 +107,13 @@ class Service(Sanic[Config, SimpleNamespace]):
         """
         return self._threads.run(call, *args, **kwargs)
 
+    def add_task(self, task: Any, **options: Any) -> "asyncio.Task[Any] | None":
+        """Run a coroutine, or a coroutine function of the application, beside requests.
+
+        Tasks of handlers are completed before the service stops; all others are cancelled then.
+        """
+        return super().add_task(task, **options)
+
     def routes(self) -> Iterator[Route]:
         """Every method of every route, for the OpenAPI document."""
         for route in self.router.routes:
@@ -152,7 +159,7 @@ class Service(Sanic[Config, SimpleNamespace]):
         return app._tracked(super()._prep_task(task, app, loop))  # type: ignore[no-untyped-call]
 
     async def _tracked(self, work: Any) -> Any:
-        """Keep a task of `add_task`: the service stops after those of handlers, and ends others."""
+        """Remember a task of `add_task` for as long as it runs."""
         tasks = self._tasks if _is_handling_request() else self._jobs
         current = cast("asyncio.Task[Any]", asyncio.current_task())
         tasks.add(current)

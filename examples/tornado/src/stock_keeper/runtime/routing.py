@@ -16,6 +16,7 @@ from .stream import wants_stream
 
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _NOT_IMPLEMENTED: Final = RequestHandler.get
+_OPERATORS: Final = re.compile(r"[?*+|()]")
 
 
 class TemplateMatches(PathMatches):
@@ -54,17 +55,17 @@ def rules(router: Any) -> Iterator[Rule]:
             yield rule
 
 
-def template(matcher: PathMatches) -> str:
-    """A path with its parameters as the OpenAPI document writes them."""
+def template(matcher: PathMatches) -> str | None:
+    """The path with its parameters as `{name}`; None for a pattern that is more than a path."""
     if isinstance(matcher, TemplateMatches):
         return matcher.template
     names = {index: name for name, index in matcher.regex.groupindex.items()}
     groups = range(1, matcher.regex.groups + 1)
     try:
         path = matcher.reverse(*(f"{{{names.get(group, f'arg{group}')}}}" for group in groups))
-    except ValueError:  # a pattern that Tornado cannot reverse
-        return matcher.regex.pattern
-    return unquote(path or "")
+    except (TypeError, ValueError):  # Tornado cannot reverse every pattern
+        return None
+    return None if path is None or _OPERATORS.search(unquote(path)) else unquote(path)
 
 
 def methods_of(handler: type[RequestHandler]) -> list[str]:

@@ -19,7 +19,7 @@ from tornado.routing import PathMatches, Rule
 from tornado.web import Application, HTTPError, MissingArgumentError, RequestHandler
 from tornado.websocket import WebSocketHandler
 
-from . import NotFound
+from . import NotFound, unawaited
 from .content import Content
 from .database import Database
 from .document import ApiDocument, Route
@@ -78,6 +78,7 @@ class Service(Application):
         self.stream = Stream(self.service_settings)
         self.threads = Threads(self.service_settings.database_timeout_seconds)
         self.check = check
+        unawaited.watch()
         self._guarded: dict[type[RequestHandler], type[RequestHandler]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._jobs: list[PeriodicCallback] = []
@@ -112,9 +113,10 @@ class Service(Application):
     def routes(self) -> Iterator[Route]:
         """Every method of every route, for the OpenAPI document."""
         for rule in rules(self.default_router):
+            path = template(cast(PathMatches, rule.matcher))
             for method in methods_of(rule.target):
-                handler = getattr(rule.target, method.lower())
-                yield Route(method, template(cast(PathMatches, rule.matcher)), handler)
+                if path is not None:
+                    yield Route(method, path, getattr(rule.target, method.lower()))
 
     def create_task(self, work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":
         """Run a coroutine beside requests; the service stops only when it is done."""
@@ -291,9 +293,10 @@ class _Guarded(RequestHandler):
         return super().prepare() if check is None else self._prepare_after(check)
 
     async def _prepare_after(self, check: "Callable[[Handler], Awaitable[None] | None]") -> None:
-        outcome: object = check(cast(Handler, self))
-        if isawaitable(outcome):
-            outcome = await outcome
+        with unawaited.all_awaited():
+            outcome: object = check(cast(Handler, self))
+            if isawaitable(outcome):
+                outcome = await outcome
         if outcome is not None:  # `return is_known(...)` would let everyone in
             raise TypeError(f"the check must raise to reject a request, but returned {outcome!r}")
         if not self._finished:
