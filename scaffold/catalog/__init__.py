@@ -6,6 +6,7 @@ Other rooms use:
     catalog   Catalog Evidence Facts Framework Option Question Refusal fields_of load
     history   NOBODY
     measured  FILE SOURCE Figures Measure Measurement Served Standing
+    ownership of
     record    ANSWERS_FILE OWN Origin Record read write
     settings  Place source
     sources   Source catalog_of opened place_of questions_of

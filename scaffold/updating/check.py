@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scaffold.catalog import record, sources
+from scaffold.catalog import ownership, record, sources
 from scaffold.catalog.record import ANSWERS_FILE, Origin, Record
 from scaffold.catalog.settings import Place
 from scaffold.catalog.sources import Source
@@ -182,15 +182,20 @@ def _finished(one: Checked | _Task) -> Checked:
 
 
 def _drift(task: _Task) -> Iterator[tuple[str, str]]:
-    """The files of the template that are not as it gave them. What the owner added is no drift."""
+    """The files that the template maintains and that are not as it gave them.
+
+    What the owner added, and what is the owner's to change, is no drift.
+    """
     from scaffold.making import render
+
+    owner = ownership.of(task.root)
 
     with tempfile.TemporaryDirectory(prefix="scaffold-") as name:
         folder = Path(name) / "service"
         render.render(task.root, task.made.answers, folder, task.made.origin)
         for file in render.files_in(folder):
             found = task.checked.path / file
-            if file == ANSWERS_FILE:
+            if file == ANSWERS_FILE or owner.is_owned(file):
                 continue
             if not found.is_file():
                 yield file, MISSING
