@@ -56,6 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "slow: takes more than a few seconds for each service",
         "limitable(case): a limit in framework.toml of this line and case makes it a strict xfail",
         "feature(name): only for services whose framework.toml has this feature",
+        "without(name): tests/owner: only for services whose framework.toml lacks this feature",
         "last: runs after the other tests of the same service",
     ):
         config.addinivalue_line("markers", marker)

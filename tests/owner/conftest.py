@@ -17,6 +17,7 @@ import pytest
 from tests.contract.conftest import (  # noqa: F401
     amqp_url,
     arrange,
+    column_of,
     framework,
     machine,
     new_database,
@@ -34,6 +35,8 @@ from tests.services import (
     Project,
     Projects,
     Service,
+    features,
+    frameworks,
     plain_environment,
     uv_environment,
 )
@@ -41,7 +44,24 @@ from tests.services import (
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    arrange(config, items, Path(__file__).parent)
+    folder = Path(__file__).parent
+    others = [item for item in items if item.path.parent == folder and is_of_another(item)]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
+    arrange(config, items, folder)
+
+
+def is_of_another(item: pytest.Item) -> bool:
+    """Whether the test is about another framework than the one that it would run for.
+
+    `test_sanic.py` is about Sanic alone, and a test `without` a feature about those that lack it.
+    """
+    tested = column_of(item).partition("-")[0]
+    subject = item.path.stem.removeprefix("test_")
+    without = {name for marker in item.iter_markers("without") for name in marker.args}
+    other = subject in frameworks() and subject != tested
+    return other or bool(without & features(tested))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

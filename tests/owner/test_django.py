@@ -20,12 +20,6 @@ from tests.services import PACKAGE, plain_environment
 Own = Callable[[str, Case], OwnedProject]
 
 
-@pytest.fixture(autouse=True)
-def only_django(target: Target) -> None:
-    if target.framework != "django":
-        pytest.skip("of Django alone")
-
-
 CLIENT_TESTS = '''\
 """The service, asked by the test clients of Django and of Django REST Framework."""
 

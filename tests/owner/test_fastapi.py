@@ -10,7 +10,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.contract.conftest import NewDatabase, Target
+from tests.contract.conftest import NewDatabase
 from tests.contract.items import fresh_name
 from tests.owner.case import Case
 from tests.owner.cases.fastapi import CASES
@@ -22,12 +22,6 @@ Own = Callable[[str, Case], OwnedProject]
 
 def ask_nothing(client: httpx.Client) -> None:
     """The test asks by itself."""
-
-
-@pytest.fixture(autouse=True)
-def only_fastapi(target: Target) -> None:
-    if target.framework != "fastapi":
-        pytest.skip("these are FastAPI's own front doors")
 
 
 @pytest.mark.contract("O4")

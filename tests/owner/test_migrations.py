@@ -64,12 +64,11 @@ def test_nothing_is_to_migrate_in_an_untouched_service(
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+@pytest.mark.without("django_migrations")
 def test_alembic_writes_a_migration_that_goes_down_and_up_again(
     target: Target, own: Own, new_database: NewDatabase
 ) -> None:
     """It widens a column, drops NOT NULL and a constraint, and adds others, on SQLite too."""
-    if not has_alembic(target):
-        pytest.skip("Django writes its migrations by itself, in Django's own tests")
     project = own(target.framework, CHANGED)
     database = new_database()
     environment = {"DATABASE_URL": database.url}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.contract.conftest import NewDatabase, Target
+from tests.contract.conftest import NewDatabase
 from tests.owner.case import Case
 from tests.owner.cases.sanic import CASES
 from tests.owner.conftest import OwnedProject
@@ -21,12 +21,6 @@ Own = Callable[[str, Case], OwnedProject]
 
 def ask_nothing(client: httpx.Client) -> None:
     """The test asks by itself."""
-
-
-@pytest.fixture(autouse=True)
-def only_sanic(target: Target) -> None:
-    if target.framework != "sanic":
-        pytest.skip("these are Sanic's own front doors")
 
 
 TEST_CLIENT = '''\

@@ -22,12 +22,6 @@ def nothing(_: httpx.Client) -> None:
     """These are asked in other ways."""
 
 
-@pytest.fixture(autouse=True)
-def only_tornado(target: Target) -> None:
-    if target.framework != "tornado":
-        pytest.skip("of Tornado alone")
-
-
 TESTS = '''\
 """The service, asked by Tornado's own test client."""
 
