@@ -10,7 +10,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.contract.conftest import NewDatabase
+from tests.contract.conftest import NewDatabase, Target
 from tests.contract.items import fresh_name
 from tests.owner.case import Case
 from tests.owner.cases.fastapi import CASES
@@ -18,6 +18,12 @@ from tests.owner.conftest import OwnedProject
 from tests.servers import free_port, wait_until
 
 Own = Callable[[str, Case], OwnedProject]
+pytestmark = pytest.mark.any_database
+
+
+@pytest.fixture(autouse=True)
+def column(target: Target) -> None:
+    """Each test is one of a service on a database, also where it asks for neither."""
 
 
 def ask_nothing(client: httpx.Client) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from tests.contract.conftest import NewDatabase
+from tests.contract.conftest import NewDatabase, Target
 from tests.owner.case import Case
 from tests.owner.cases.sanic import CASES
 from tests.owner.conftest import OwnedProject
@@ -17,6 +17,12 @@ from tests.servers import free_port, wait_until
 from tests.services import plain_environment
 
 Own = Callable[[str, Case], OwnedProject]
+pytestmark = pytest.mark.any_database
+
+
+@pytest.fixture(autouse=True)
+def column(target: Target) -> None:
+    """Each test is one of a service on a database, also where it asks for neither."""
 
 
 def ask_nothing(client: httpx.Client) -> None:
@@ -79,7 +85,7 @@ def test_the_command_line_serves_the_service(
     port = free_port()
     command = ["-m", "sanic", "stock_keeper.app:create_app", "--factory", "--port", str(port)]
     server = subprocess.Popen(
-        [project._python, *command, *options],
+        [project.python, *command, *options],
         cwd=project.folder,
         env=plain_environment() | project.project.surroundings | {"DATABASE_URL": database.url},
         stdout=subprocess.PIPE,

@@ -16,6 +16,12 @@ from tests.servers import wait_until
 from tests.services import PACKAGE
 
 Own = Callable[[str, Case], OwnedProject]
+pytestmark = pytest.mark.any_database
+
+
+@pytest.fixture(autouse=True)
+def column(target: Target) -> None:
+    """Each test is one of a service on a database, also where it asks for neither."""
 
 
 def nothing(_: httpx.Client) -> None:
