@@ -23,6 +23,7 @@ Schema = dict[str, Any]
 
 _RUNTIME = files(__name__.rpartition(".")[0])
 _PARAMETER = re.compile(r"\{(\w+)\}")
+_SHARED: Final = ("limit", "If-Match", "If-None-Match")
 _ALWAYS: Final = (400, 405, 431, 500, 503)
 _RESPONSES: Final = {
     400: "BadRequest",
@@ -141,9 +142,15 @@ def _in_path(name: str, resource: Resource[Any, Any] | None) -> Document:
 
 def parameter_of(name: str, resource: Resource[Any, Any] | None) -> Document:
     """A parameter that an operation names: one that all services have, or the resource's own."""
-    if resource is None or name in ("limit", "cursor", "If-Match", "If-None-Match"):
+    plain = resource is None or not (resource.table.filters or resource.table.sorts)
+    if resource is None or name in _SHARED or (name == "cursor" and plain):
         return {"$ref": f"#/components/parameters/{name}"}
     found: Document = {"name": name, "in": "query", "required": False}
+    if name == "cursor":
+        words = (
+            "Where to continue: next_cursor of the page before, with the same filters and order."
+        )
+        return found | {"description": words, "schema": {"type": "string"}}
     if name == "sort":
         words = "The order: by a field, or by it in reverse with a minus sign; ties by creation."
         return found | {"description": words, "schema": {"enum": resource.sort_values}}

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel
 
+from .telemetry import METHODS
+
 if TYPE_CHECKING:
     from .resource import Resource
 
@@ -81,11 +83,11 @@ def operation_of(handler: Callable[..., Any]) -> Operation:
     found = attached(handler)
     if found is not None:
         return found
-    # A method of a class is called `get` in all of them: the class tells one from the other.
     qualified: str = getattr(handler, "__qualname__", "handler")
     owner, name = ["<locals>", *qualified.split(".")][-2:]
     name = name.removeprefix("on_")
-    if owner != "<locals>":
+    # What is called `get` in each class needs the class to tell it from the others.
+    if owner != "<locals>" and name.upper() in METHODS:
         name = f"{name}_{owner}"
     first, *others = name.split("_")
     summary, _, description = (handler.__doc__ or name.replace("_", " ")).strip().partition("\n\n")
