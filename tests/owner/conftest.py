@@ -137,6 +137,7 @@ def extras(installed: Projects, origin: Project, case: Case) -> Path | None:
     if not case.packages:
         return None
     digest = hashlib.sha256(" ".join(sorted(case.packages)).encode()).hexdigest()[:12]
+    installed.folder.mkdir(parents=True, exist_ok=True)  # nothing is in it if projects are given
     folder = installed.folder / f"{origin.framework}-extras-{digest}"
     with (installed.folder / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
