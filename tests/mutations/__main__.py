@@ -5,8 +5,9 @@
 
 For every patch the tests that it names run on the patched service, in a process of their own.
 Caught means: each of them fails there, and passes on the service as it is. A service that does
-not even start proves nothing about a test, unless starting is what the test is about. Every job
-has services and a PostgreSQL of its own. The exit code is 0 if every patch was caught.
+not even start proves nothing about a test, unless starting is what the test is about. A test
+of what owners do makes their change in a copy of the patched service. Every job has services and
+a PostgreSQL of its own. The exit code is 0 if every patch was caught.
 
 ``--json FILE`` is written anew with each outcome: ``{"patches": 92, "outcomes": [{"framework":
 "flask", "line": "R3", "breaks": ..., "caught": true, "by": ..., "seconds": 6.1}]}``.
@@ -34,9 +35,9 @@ from tests.mutations.patches import PATCHES, Patch
 from tests.mutations.selection import name_of
 from tests.mutations.session import pytest_says
 from tests.servers import any_postgres_url
-from tests.services import PACKAGE, REPOSITORY, Projects
+from tests.services import PACKAGE, REPOSITORY, Projects, frameworks
 
-WHERE_TESTS_ARE = ("tests/contract", "tests/deployment")
+WHERE_TESTS_ARE = ("tests/contract", "tests/deployment", "tests/owner")
 FAILED = re.compile(r"^FAILED (\S+?::\S+.*?)(?: - .*)?$", re.MULTILINE)
 PASSED = re.compile(r"^PASSED (\S+?::\S+.*?)$", re.MULTILINE)
 DOES_NOT_START = re.compile(r"^ERROR (\S+?::\S+.*?)(?: - .*)?$", re.MULTILINE)
@@ -184,8 +185,14 @@ def run(mutants: list[Mutant], folder: Path, jobs: int, tell: Told) -> list[Outc
 
 
 def places_of_tests() -> dict[str, str]:
-    """The file of each test function, by its name."""
-    files = (path for place in WHERE_TESTS_ARE for path in (REPOSITORY / place).glob("test_*.py"))
+    """The file of each test function that no framework has to itself, by its name."""
+    own = {f"test_{name}" for name in frameworks()}
+    files = (
+        path
+        for place in WHERE_TESTS_ARE
+        for path in (REPOSITORY / place).glob("test_*.py")
+        if path.stem not in own
+    )
     return {
         name: str(path.relative_to(REPOSITORY))
         for path in sorted(files)
@@ -198,6 +205,8 @@ def tried(mutant: Mutant, bench: Bench, places: dict[str, str]) -> Outcome:
     patch = mutant.patch
     began = time.monotonic()
     tests = [f"{places[name]}::{name}" for name in patch.tests]
+    if patch.case:
+        tests += ["-k", patch.case]
     try:
         with applied(patch, bench.service(mutant.framework)):
             said = bench.pytest_says(mutant.framework, "--database", patch.database, *tests)

@@ -11,10 +11,15 @@ import pytest
 
 from tests.mutations.__main__ import DoesNotApply, patched, places_of_tests
 from tests.mutations.patches import PATCHES, Patch
+from tests.mutations.patches.patch import OWNERS
+from tests.owner.conftest import cases_of
 from tests.services import PACKAGE, REPOSITORY
 
 EXAMPLES = REPOSITORY / "examples"
-MUST = "P1 P2 P3 P4 P5 P6 P7 P8 H1 H2 H3 H4 R1 R2 R3 R4 R5 E1 E2 E3 E4 E5 D1 D6".split()
+MUST = (
+    "P1 P2 P3 P4 P5 P6 P7 P8 H1 H2 H3 H4 R1 R2 R3 R4 R5 R6 R7 R9 E1 E2 E3 E4 E5 E7"
+    " O4 O5 O7 O10 O11 O12 D1 D6"
+).split()
 """Of the contract's MUST lines all but D2 to D4: compose, manifests and pipelines are no service's
 behaviour, and tests/deployment judges them by their schemas."""
 
@@ -45,6 +50,13 @@ def marks_of_tests() -> dict[str, dict[str, list[str]]]:
 def example(framework: str, patch: Patch) -> Path:
     """The file of the framework's example that the patch is about."""
     return EXAMPLES / framework / patch.file.format(package=f"src/{PACKAGE}")
+
+
+def lines_of_cases(framework: str, patch: Patch) -> list[str]:
+    """The lines that the owner's changes are about which the patch is tried with, if it is."""
+    assert bool(patch.case) == (patch.tests == [OWNERS]), "OWNERS has a case, other tests have none"
+    cases = cases_of(framework) if patch.case else []
+    return [line for case in cases if patch.case in str(case) for line in case.line.split()]
 
 
 def parsed(path: str) -> ast.Module:
@@ -87,8 +99,8 @@ def test_a_patch_applies_exactly_once_and_names_tests_of_its_line(
             ast.parse(after)  # a file that nobody can read would prove nothing
         case ".json":
             json.loads(after)
-    proven = [marks_of_tests()[name]["contract"] for name in patch.tests]
-    assert patch.line in proven[0], f"{patch.tests[0]} is about {proven[0]}"
+    proven = lines_of_cases(framework, patch) or marks_of_tests()[patch.tests[0]]["contract"]
+    assert patch.line in proven, f"{patch.tests[0]} is about {proven}"
 
 
 @pytest.mark.parametrize("framework", PATCHES)
@@ -117,7 +129,7 @@ def test_each_test_of_the_contract_is_made_to_fail_by_some_patch() -> None:
     everyone_runs = {
         name
         for name, place in places_of_tests().items()
-        if place.startswith("tests/contract/")
+        if place.startswith(("tests/contract/", "tests/owner/"))
         and not OTHER_FRAMEWORKS & set(marks_of_tests()[name])
     }
     assert everyone_runs - named == set(NOT_TO_BE_BROKEN)

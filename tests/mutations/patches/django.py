@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from tests.mutations.patches.patch import APP, DATABASE, HEALTH, Patch
+from tests.mutations.patches.patch import CONSTRAINTS, DATABASE, OWNERS, Patch
 
-ADMIN_SETTINGS = "{package}/settings.py"
+DEFAULTS = "{package}/runtime/defaults.py"
+DOCUMENT = "{package}/runtime/document.py"
+ERRORS = "{package}/runtime/errors.py"
+FILTERS = "{package}/runtime/filters.py"
+ITEM_URLS = "{package}/items/urls.py"
+MIDDLEWARE = "{package}/runtime/middleware.py"
 MIGRATION = "{package}/items/migrations/0001_initial.py"
 MODELS = "{package}/items/models.py"
-REST = "{package}/runtime/rest.py"
-SERIALIZER = "{package}/items/serializers.py"
+PAGES = "{package}/runtime/pagination.py"
+PARSERS = "{package}/runtime/parsers.py"
+PERMISSIONS = "{package}/runtime/permissions.py"
+RECORDS = "{package}/runtime/models.py"
+ROOT_URLS = "{package}/runtime/urls.py"
+SCHEMA = "{package}/runtime/schema.py"
 SERIALIZERS = "{package}/runtime/serializers.py"
-URLS = "{package}/urls.py"
-VIEW = "{package}/items/views.py"
+SQLITE = "{package}/runtime/sqlite/base.py"
 VIEWS = "{package}/runtime/views.py"
 
+ROOMS = "rooms-and-bookings"
 MIGRATE = '            call_command("migrate", interactive=False, verbosity=0)\n'
-NAME = "name = StrictCharField(max_length=100"
-STRIPPED = "data.strip(ASCII_WHITE_SPACE) if type(data) is str else data"
 READ = "return from_json(stream.read())"
+SORTED = "queryset.order_by(*(column.sort_key() for column in columns))"
+OPTIONS = "    def options(self, request: Any, *_: Any, **__: Any) -> Response:\n"
+PATCHED = "        return self._change(self._read_body(MERGE_PATCH, partial=True))\n"
+WITH_SETTINGS = """\
+urlpatterns = [path("", include(f"{__name__.partition('.')[0]}.urls"))]
+"""
+REFERRED_TO = """\
+            if names := list(referring(row, self._database, PROTECT)):
+                raise still_referenced(row, names)
+"""
 
 PATCHES = [
     Patch(
@@ -56,18 +73,9 @@ PATCHES = [
     ),
     Patch(
         "P7",
-        "liveness asks the database",
-        HEALTH,
-        """        return answer_health(200, b'{"status": "pass"}')""",
-        """        Database.checks()\n        return answer_health(200, b'{"status": "pass"}')""",
-        by="test_a_database_that_hangs_never_holds_a_request_beyond_its_time",
-        database="postgresql",
-    ),
-    Patch(
-        "P7",
         "what is asked of the database has no deadline",
-        APP,
-        "            with bounded(self._database_seconds):\n",
+        MIDDLEWARE,
+        "            with bounded(settings.SERVICE.database_timeout_seconds):\n",
         "            with bounded(600):\n",
         by="test_the_deadline_is_what_it_was_set_to",
         database="postgresql",
@@ -75,17 +83,15 @@ PATCHES = [
     Patch(
         "P8",
         "acknowledged before it is stored",
-        VIEW,
-        "        serializer = self.valid_serializer()\n"
-        "        with storing():\n"
-        "            item = serializer.save()\n"
-        "        location",
+        VIEWS,
+        "        with storing(self._database) as write:\n"
+        "            self.perform_create(serializer)\n"
+        "            write.row = serializer.instance\n",
         "        import threading\n\n"
-        "        from django.utils import timezone\n\n"
-        "        item = Item(**self.valid_serializer().validated_data)\n"
-        "        item.created_at = item.updated_at = timezone.now()\n"
-        "        threading.Timer(0.2, item.save).start()\n"
-        "        location",
+        "        early = self.queryset.model(**serializer.validated_data)\n"
+        '        early.revision = "0123456789abcdef"\n'
+        "        serializer.instance = early\n"
+        "        threading.Timer(0.2, early.save).start()\n",
         by="test_a_write_is_seen_at_once_by_another_process"
         " test_what_was_acknowledged_outlives_a_kill",
     ),
@@ -110,25 +116,25 @@ PATCHES = [
     Patch(
         "H2",
         "a route as Django writes it",
-        APP,
-        'route = _PARAMETER.sub(r"{\\1}", request.resolver_match.route)',
-        "route = request.resolver_match.route",
+        DOCUMENT,
+        '"/" + _PARAMETER.sub(r"{\\1}", route)',
+        '"/" + route',
         by="test_each_request_counts_under_its_routes_template",
     ),
     Patch(
         "R1",
         "no Location",
-        VIEW,
-        "return self.answer(item, serializer.data, 201, Location=location)",
-        "return self.answer(item, serializer.data, 201)",
+        VIEWS,
+        'return self._answer(serializer, 201, {"Location": location})',
+        "return self._answer(serializer, 201)",
         by="test_a_new_item_is_answered_whole_and_lies_at_its_location",
     ),
     Patch(
         "R1",
         "one, unless quantity is given",
-        SERIALIZER,
-        '{"quantity": {"default": 0}}',
-        '{"quantity": {"default": 1}}',
+        MODELS,
+        "default=0, validators",
+        "default=1, validators",
         by="test_quantity_is_zero_unless_given",
     ),
     Patch(
@@ -152,8 +158,8 @@ PATCHES = [
         "R1",
         "types are converted",
         SERIALIZERS,
-        "if type(data) is not self.json_type:",
-        "if False:",
+        "fits = type(data) in self.json_types",
+        "fits = True",
         by="test_quantity_is_refused_unless_it_is_an_integer_in_range",
     ),
     Patch(
@@ -167,131 +173,97 @@ PATCHES = [
     Patch(
         "R1",
         "a name need not be given",
-        SERIALIZER,
-        NAME,
-        f'{NAME}, default="nameless"',
-        by="test_a_name_must_be_given",
-    ),
-    Patch(
-        "R1",
-        "a name may be empty",
-        SERIALIZER,
-        NAME,
-        f"{NAME}, allow_blank=True",
-        by="test_a_name_is_a_string_with_something_in_it",
-    ),
-    Patch(
-        "R1",
-        "101 characters",
-        SERIALIZER,
-        NAME,
-        "name = StrictCharField(max_length=101",
-        by="test_a_name_has_at_most_100_code_points",
-    ),
-    Patch(
-        "R1",
-        "length counts before trimming",
-        SERIALIZERS,
-        "        return super().run_validation(data.strip",
-        "        if isinstance(data, str) and len(data) > 100:\n"
-        '            self.fail("max_length", max_length=100)\n'
-        "        return super().run_validation(data.strip",
-        by="test_length_counts_after_trimming",
-    ),
-    Patch(
-        "R1",
-        "spaces alone are trimmed",
-        SERIALIZERS,
-        STRIPPED,
-        STRIPPED.replace("ASCII_WHITE_SPACE", '" "'),
-        by="test_ascii_white_space_is_trimmed_and_only_there",
-    ),
-    Patch(
-        "R1",
-        "all white space is trimmed",
-        SERIALIZERS,
-        STRIPPED,
-        STRIPPED.replace("ASCII_WHITE_SPACE", ""),
-        by="test_other_white_space_is_part_of_a_name test_control_characters_are_not_trimmed_away",
-    ),
-    Patch(
-        "R1",
-        "DEL is let through",
         MODELS,
-        r"\x7f-\x9f",
-        r"\x80-\x9f",
-        by="test_control_characters_are_refused_inside_a_name",
+        "LineField(max_length=100, unique=True)",
+        'LineField(max_length=100, unique=True, default="nameless")',
+        by="test_a_name_must_be_given",
     ),
     Patch(
         "R1",
         "names may come twice",
         MIGRATION,
-        "                        max_length=100,\n                        unique=True,\n",
-        "                        max_length=100,\n",
+        "models.CharField(max_length=100, unique=True)",
+        "models.CharField(max_length=100)",
         by="test_a_name_is_unique_after_trimming"
         " test_a_name_in_use_is_a_conflict_and_changes_nothing"
         " test_of_50_parallel_creates_of_one_name_one_wins",
     ),
     Patch(
-        "R1",
-        "names do not tell upper from lower case",
-        SERIALIZERS,
-        STRIPPED,
-        f"data.casefold().{STRIPPED.removeprefix('data.')}",
-        by="test_names_differ_by_case_and_by_code_points",
-    ),
-    Patch(
         "R2",
         "no Link",
-        REST,
-        """            response["Link"] = f'<{following}>; rel="next"'\n""",
+        PAGES,
+        """            response["Link"] = f'<{self._path}?{following}>; rel="next"'\n""",
         "            pass\n",
         by="test_link_and_cursor_lead_to_the_same_next_page",
     ),
     Patch(
         "R2",
+        "the link names a host",
+        PAGES,
+        "self._path, self._query = request.path, ",
+        "self._path, self._query = request.build_absolute_uri(request.path), ",
+        by="test_link_and_cursor_lead_to_the_same_next_page",
+    ),
+    Patch(
+        "R2",
         "the last page leads on",
-        REST,
-        "cursor_after(found[-1].pk) if more else None",
-        "cursor_after(found[-1].pk) if found else None",
+        PAGES,
+        "_cursor(rows[-1], columns, query) if more else None",
+        "_cursor(rows[-1], columns, query) if rows else None",
         by="test_only_a_page_with_more_behind_it_has_a_link_and_a_cursor",
     ),
     Patch(
         "R2",
         "an item comes twice",
-        REST,
-        "pk__gt=page.after",
-        "pk__gte=page.after",
+        PAGES,
+        '("e" if including else "")',
+        '"e"',
         by="test_a_walk_sees_every_acknowledged_item_once_while_others_are_added",
     ),
     Patch(
         "R2",
         "newest first",
-        REST,
-        'order_by("pk")',
-        'order_by("-pk")',
+        PAGES,
+        SORTED,
+        'queryset.order_by("-pk")',
         by="test_the_newest_comes_last test_a_page_has_items_and_a_cursor",
     ),
     Patch(
         "R2",
         "last changed last",
-        REST,
-        'order_by("pk")',
-        'order_by("updated_at")',
+        PAGES,
+        SORTED,
+        'queryset.order_by("updated_at")',
         by="test_a_replaced_item_keeps_its_place",
     ),
     Patch(
         "R2",
+        "twenty items unless it is told",
+        PAGES,
+        'query.pop("limit", "50")',
+        'query.pop("limit", "20")',
+        by="test_a_page_has_50_items_unless_it_is_told",
+    ),
+    Patch(
+        "R2",
+        "any digits are a cursor",
+        PAGES,
+        "if not re.fullmatch(CURSOR, cursor):",
+        'if not re.fullmatch(r"[0-9a-f.]+", cursor):',
+        by="test_a_bad_cursor_is_refused_by_its_name",
+    ),
+    Patch(
+        "R2",
         "REST framework chooses by Accept",
-        ADMIN_SETTINGS,
-        '    "DEFAULT_CONTENT_NEGOTIATION_CLASS": f"{__package__}.runtime.rest.JSONOnly",\n',
+        DEFAULTS,
+        '    "DEFAULT_CONTENT_NEGOTIATION_CLASS": f"{__package__}.parsers.JSONOnly",\n',
         "",
         by="test_accept_is_not_looked_at",
     ),
     Patch(
         "R3",
         "the tag stays the same",
-        MODELS,
+        RECORDS,
         "secrets.token_hex(8)",
         '"0123456789abcdef"',
         by="test_put_replaces_and_renews_the_tag test_put_of_the_same_content_is_a_new_revision"
@@ -300,128 +272,295 @@ PATCHES = [
     Patch(
         "R3",
         "a duplicate is an internal error",
-        VIEW,
-        'raise Duplicate("Another item has this name.") from error',
-        "raise",
-        by="test_a_name_in_use_is_a_conflict_and_changes_nothing",
+        CONSTRAINTS,
+        'return Duplicate(f"Another {name} has this {_and(map(_told, taken))}.")',
+        "return error",
+        by="test_a_name_in_use_is_a_conflict_and_changes_nothing"
+        " test_a_name_that_is_taken_is_a_conflict",
     ),
     Patch(
         "R3",
         "a missing quantity keeps the old one",
-        SERIALIZER,
-        '{"quantity": {"default": 0}}',
-        "{}",
+        SERIALIZERS,
+        'return found | {"default": field.default, "required": False}',
+        'return found | {"required": False}',
         by="test_put_without_quantity_means_zero",
     ),
     Patch(
         "R3",
         "a part of an item is enough",
-        VIEW,
-        "            serializer.instance = self.find_expected(item_id)\n"
-        "            item = serializer.save()\n",
-        "            serializer = self.get_serializer(\n"
-        "                self.find_expected(item_id), data=self.request.data, partial=True\n"
-        "            )\n"
-        "            serializer.is_valid(raise_exception=True)\n"
-        "            item = serializer.save()\n",
+        VIEWS,
+        "self._change(self._read_body())",
+        "self._change(self._read_body(partial=True))",
         by="test_put_without_quantity_means_zero",
     ),
     Patch(
         "R3",
-        "checked first, written later",
-        VIEW,
-        "item = self.find(item_id, lock=True)",
-        "item = self.find(item_id)",
+        "a row is checked without a lock",
+        VIEWS,
+        'queryset = queryset.select_for_update(of=("self",))',
+        "pass",
         by="test_of_50_parallel_puts_with_one_if_match_one_wins"
-        " test_of_50_parallel_deletes_one_wins",
+        " test_of_50_parallel_deletes_one_wins test_one_of_many_patches_with_one_tag_is_applied"
+        " test_patches_of_different_fields_are_all_kept",
         database="postgresql",
     ),
     Patch(
         "R3",
         "the item and its condition come before the body",
-        VIEW,
-        "        serializer = self.valid_serializer()\n"
-        "        with storing():\n"
-        "            serializer.instance",
-        "        with storing():\n"
-        "            self.find_expected(item_id)\n"
-        "        serializer = self.valid_serializer()\n"
-        "        with storing():\n"
-        "            serializer.instance",
+        VIEWS,
+        "        serializer.to_internal_value(self.request.data)\n",
+        "        self._expected_object()\n"
+        "        serializer.to_internal_value(self.request.data)\n",
         by="test_the_first_of_several_answers_wins test_a_bad_body_comes_before_a_precondition",
     ),
     Patch(
         "R3",
         "what is deleted stays",
-        VIEW,
-        "self.find_expected(item_id).delete()",
-        "self.find_expected(item_id)",
+        VIEWS,
+        "            self.perform_destroy(row)\n",
+        "",
         by="test_a_deleted_item_is_gone",
     ),
     Patch(
         "R4",
         "OPTIONS with 200",
         VIEWS,
-        "return Response(status=204)",
-        "return Response(status=200)",
+        "return Response(status=204)  # Allow",
+        "return Response(status=200)  # Allow",
         by="test_options_lists_what_is_allowed",
     ),
     Patch(
         "R4",
         "OPTIONS as REST framework answers it",
         VIEWS,
-        "    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:\n",
-        "    def no_options(self, request: Any, *args: Any, **kwargs: Any) -> Response:\n",
+        OPTIONS,
+        OPTIONS.replace("options", "no_options"),
         by="test_options_lists_what_is_allowed",
     ),
     Patch(
         "R4",
         "405 with fewer methods than there are",
         VIEWS,
-        "    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:\n",
+        OPTIONS,
         "    @property\n"
         "    def allowed_methods(self) -> list[str]:\n"
-        '        return ["GET"]\n\n'
-        "    def options(self, request: Any, *args: Any, **kwargs: Any) -> Response:\n",
+        f'        return ["GET"]\n\n{OPTIONS}',
         by="test_any_other_method_is_refused_with_what_is_allowed",
     ),
     Patch(
         "R4",
         "a slash at the end is forgiven",
-        URLS,
-        '    path("livez", health.Liveness.as_view()),\n',
-        '    path("livez", health.Liveness.as_view()),\n'
-        '    path("livez/", health.Liveness.as_view()),\n',
+        ITEM_URLS,
+        "urlpatterns = router.urls\n",
+        "from django.urls import path\n\n"
+        'again = path("items/", ItemViewSet.as_view({"get": "list"}))\n'
+        "urlpatterns = [*router.urls, again]\n",
         by="test_nothing_but_the_exact_path_is_found",
     ),
     Patch(
         "R5",
         "a status that is not declared",
-        VIEW,
-        "self.answer(item, serializer.data, 201, Location=location)",
-        "self.answer(item, serializer.data, 202, Location=location)",
+        VIEWS,
+        'self._answer(serializer, 201, {"Location": location})',
+        'self._answer(serializer, 202, {"Location": location})',
         by="test_schemathesis_finds_nothing",
+    ),
+    Patch(
+        "R5",
+        "a page far behind is an internal error",
+        PAGES,
+        "    return [*values, int(position, 16)]\n",
+        '    if position >= "4":\n        raise RuntimeError\n'
+        "    return [*values, int(position, 16)]\n",
+        by="test_schemathesis_finds_nothing_when_it_looks_longer",
+    ),
+    Patch(
+        "R5",
+        "the document does not know of other media types",
+        SCHEMA,
+        "_WITH_BODY: Final = (413, 415, 422)",
+        "_WITH_BODY: Final = (413, 422)",
+        by="test_the_document_has_every_operation_with_every_status",
+    ),
+    Patch(
+        "R5",
+        "the document does not declare where a new item is",
+        SCHEMA,
+        'headers=("ETag", "Location")',
+        'headers=("ETag",)',
+        by="test_the_declared_headers_are_there",
+    ),
+    Patch(
+        "R6",
+        "the media type of a merge patch is not known",
+        VIEWS,
+        PATCHED,
+        PATCHED.replace("MERGE_PATCH, ", ""),
+        by="test_what_is_left_out_stays",
+    ),
+    Patch(
+        "R6",
+        "a patch has to be complete",
+        VIEWS,
+        PATCHED,
+        PATCHED.replace(", partial=True", ""),
+        by="test_what_is_left_out_stays test_a_patch_that_changes_nothing_is_fine",
+    ),
+    Patch(
+        "R6",
+        "the item comes before the patch",
+        VIEWS,
+        PATCHED,
+        f"        self.get_object()\n{PATCHED}",
+        by="test_the_first_of_several_refusals_counts",
+    ),
+    Patch(
+        "R6",
+        "a change keeps the tag",
+        RECORDS,
+        "        revision = new_revision()\n",
+        "        revision = new_revision() if add else getattr(instance, self.attname)\n",
+        by="test_a_patch_renews_the_tag test_a_patch_with_a_stale_tag_is_not_applied",
+    ),
+    Patch(
+        "R6",
+        "a patch may have unknown fields",
+        SERIALIZERS,
+        "if isinstance(data, dict) else []",
+        "if isinstance(data, dict) and not self.partial else []",
+        by="test_a_patch_that_is_not_valid_changes_nothing",
+    ),
+    Patch(
+        "R6",
+        "If-Match is ignored with a patch",
+        VIEWS,
+        "if revisions is not None and row.revision not in revisions:",
+        'if self.request.method != "PATCH" and row.revision not in (revisions or [row.revision]):',
+        by="test_a_patch_with_a_stale_tag_is_not_applied"
+        " test_one_of_many_patches_with_one_tag_is_applied",
+    ),
+    Patch(
+        "R7",
+        "a list is not filtered",
+        FILTERS,
+        "            if name in request.query_params:\n",
+        "            if False:\n",
+        by=OWNERS,
+        case=ROOMS,
+    ),
+    Patch(
+        "R7",
+        "the link to the next page has lost the filter",
+        PAGES,
+        '{"limit": limit, **query}',
+        '{"limit": limit}',
+        by=OWNERS,
+        case=ROOMS,
+    ),
+    Patch(
+        "R7",
+        "the cursor of another filter is accepted",
+        PAGES,
+        'if digest != (_digest(query) if query or len(columns) > 1 else ""):',
+        "if bool(digest) != bool(query or len(columns) > 1):",
+        by=OWNERS,
+        case=ROOMS,
+    ),
+    Patch(
+        "R7",
+        "the value of a filter is converted",
+        SERIALIZERS,
+        "json_types = (bool,)",
+        "json_types = (bool, int)",
+        by=OWNERS,
+        case=ROOMS,
+    ),
+    Patch(
+        "R7",
+        "a page ends between two rows with the same value",
+        PAGES,
+        "first.beyond(start, including=True) & found",
+        "first.beyond(start)",
+        by=OWNERS,
+        case=ROOMS,
+    ),
+    Patch(
+        "R7",
+        "of two rows with the same value the newer one comes first",
+        PAGES,
+        'for key in [*keys, "pk"]:',
+        'for key in [*keys, "-pk"]:',
+        by=OWNERS,
+        case=ROOMS,
+    ),
+    Patch(
+        "R7",
+        "a descending list ascends",
+        PAGES,
+        'return f"-{self.name}" if self.descending else self.name',
+        "return self.name",
+        by=OWNERS,
+        case=ROOMS,
+    ),
+    Patch(
+        "R7",
+        "a list can be sorted by any of its columns",
+        FILTERS,
+        "        if asked not in allowed:\n",
+        "        if False:\n",
+        by=OWNERS,
+        case=ROOMS,
+    ),
+    Patch(
+        "R9",
+        "a reference to nothing is an internal error",
+        CONSTRAINTS,
+        "return UnknownReference(_missing(row, database) or _references(row))",
+        "return error",
+        by=OWNERS,
+        case=ROOMS,
+    ),
+    Patch(
+        "R9",
+        "a row that is deleted takes with it those that refer to it",
+        VIEWS,
+        REFERRED_TO,
+        "            for relation in row._meta.related_objects:\n"
+        "                rows = relation.related_model._base_manager\n"
+        "                rows.filter(**{relation.field.name: row}).delete()\n",
+        by=OWNERS,
+        case=ROOMS,
+    ),
+    Patch(
+        "R9",
+        "the document does not know that deleting can conflict",
+        SCHEMA,
+        "return is_referred_to(model)",
+        "return False",
+        by=OWNERS,
+        case=ROOMS,
     ),
     Patch(
         "E1",
         "HTML on 404",
-        URLS,
-        "handler404 = rest.answer_not_found\n",
-        "",
+        ROOT_URLS,
+        "handler403 = handler404 = errors",
+        "handler403 = errors",
         by="test_an_unknown_path_is_a_problem",
     ),
     Patch(
         "E1",
         "what REST framework refuses is no problem",
-        ADMIN_SETTINGS,
-        '    "EXCEPTION_HANDLER": f"{__package__}.runtime.rest.answer_error",\n',
+        DEFAULTS,
+        '    "EXCEPTION_HANDLER": f"{__package__}.errors.handle_exception",\n',
         "",
         by="test_each_status_is_a_problem_with_its_own_title",
     ),
     Patch(
         "E3",
         "the standard library reads JSON",
-        REST,
+        PARSERS,
         READ,
         'return __import__("json").loads(stream.read())',
         by="test_a_hundred_thousand_levels_are_a_bad_request"
@@ -431,7 +570,7 @@ PATCHES = [
     Patch(
         "E3",
         "of duplicate keys the first counts",
-        REST,
+        PARSERS,
         READ,
         'return __import__("json").loads(\n'
         "                stream.read(), object_pairs_hook=lambda pairs: dict(reversed(pairs))\n"
@@ -440,35 +579,152 @@ PATCHES = [
     ),
     Patch(
         "E3",
-        "sixteen bits are enough for a character",
-        MODELS,
-        r"\x7f-\x9f]",
-        r"\x7f-\x9f\U00010000-\U0010ffff]",
-        by="test_a_pair_of_surrogates_is_a_character test_text_comes_back_byte_for_byte",
+        "an unknown parameter is ignored",
+        VIEWS,
+        "            for name in sent.keys() - known:\n",
+        "            for name in set[str]():\n",
+        by="test_an_unknown_parameter_is_rejected_by_name",
     ),
     Patch(
         "E4",
         "every error of the database is an outage",
-        DATABASE,
-        "if deadlines.out_of_reach(error.__cause__):",
-        "if True:",
+        ERRORS,
+        "case Error() if is_unavailable(error):",
+        "case Error():",
         by="test_a_table_that_is_gone_is_an_internal_error"
         " test_head_of_an_internal_error_shows_nothing_either",
     ),
     Patch(
         "E4",
         "Django answers for what nobody caught",
-        ADMIN_SETTINGS,
-        "DEBUG_PROPAGATE_EXCEPTIONS = True",
-        "DEBUG_PROPAGATE_EXCEPTIONS = False",
+        ROOT_URLS,
+        "handler500 = errors.answer_error\n",
+        "",
         by="test_a_table_that_is_gone_is_an_internal_error",
     ),
     Patch(
         "E6",
         "debug pages are on",
-        ADMIN_SETTINGS,
+        DEFAULTS,
         "DEBUG = False",
         "DEBUG = True",
         by="test_there_is_no_debug_page",
+    ),
+    Patch(
+        "E7",
+        "a refusal counts as trouble with the database",
+        DATABASE,
+        "            place.release(finished)\n",
+        "            place.release(False)\n",
+        by="test_refusals_are_no_sign_of_trouble_with_the_database",
+        database="postgresql",
+    ),
+    Patch(
+        "O4",
+        "a check of who may call is asked about the endpoints too",
+        ROOT_URLS,
+        WITH_SETTINGS,
+        "from django.http import HttpRequest, HttpResponse\n\n"
+        "from .service import current_service\n\n"
+        "endpoints = current_service().endpoints\n"
+        "endpoints.has = lambda path: False\n\n\n"
+        "def reply(request: HttpRequest) -> HttpResponse:\n"
+        '    found = endpoints.reply(request.method or "", request.path)\n'
+        "    headers = dict(found.headers)\n"
+        "    return HttpResponse(found.body, found.content_type, found.status, headers=headers)\n"
+        "\n\n"
+        'own = [path(name, reply) for name in ("livez", "readyz", "metrics", "openapi.json")]\n'
+        + WITH_SETTINGS.replace("[path", "[*own, path"),
+        by=OWNERS,
+        case="a-check-in-middleware",
+    ),
+    Patch(
+        "O4",
+        "a body is judged before anybody has asked who sent it",
+        VIEWS,
+        "        super().initial(request, *args, **kwargs)\n",
+        "        self._read_body().is_valid() if request.data else None\n"
+        "        super().initial(request, *args, **kwargs)\n",
+        by=OWNERS,
+        case="an-authentication-class",
+    ),
+    Patch(
+        "O4",
+        "a client is not told how to sign in",
+        ERRORS,
+        '        "WWW-Authenticate": getattr(error, "auth_header", None),\n',
+        "",
+        by=OWNERS,
+        case="an-authentication-class",
+    ),
+    Patch(
+        "O4",
+        "a check that nobody awaits lets everybody in",
+        PERMISSIONS,
+        "if iscoroutinefunction(getattr(kind, name, None)):",
+        "if False:",
+        by=OWNERS,
+        case="checks-that-nobody-awaits",
+    ),
+    Patch(
+        "O4",
+        "nobody asks whether this very row is for the client",
+        VIEWS,
+        "        self.check_object_permissions(self.request, row)\n",
+        "",
+        by=OWNERS,
+        case="object-permissions",
+    ),
+    Patch(
+        "O5",
+        "the first migration and the model differ",
+        MIGRATION,
+        "models.CharField(editable=False, max_length=16)",
+        "models.CharField(editable=False, max_length=17)",
+        by="test_nothing_is_to_migrate_in_an_untouched_service",
+    ),
+    Patch(
+        "O5",
+        "a migration has the rules of a line of text",
+        RECORDS,
+        'for only_here in ("blank", "validators"):',
+        "for only_here in ():",
+        by="test_nothing_is_to_migrate_in_an_untouched_service",
+    ),
+    Patch(
+        "O7",
+        "the detail of an exception of REST framework is lost",
+        ERRORS,
+        "Problem(error.status_code, _text(error.detail), headers=_headers(error))",
+        'Problem(error.status_code, "", headers=_headers(error))',
+        by=OWNERS,
+        case="errors",
+    ),
+    Patch(
+        "O7",
+        "the headers of an exception of REST framework are lost",
+        ERRORS,
+        "Problem(error.status_code, _text(error.detail), headers=_headers(error))",
+        "Problem(error.status_code, _text(error.detail))",
+        by=OWNERS,
+        case="errors",
+    ),
+    Patch(
+        "O7",
+        "what a Django view says of a 404 is lost",
+        ERRORS,
+        "found = Problem(404, _message(error))",
+        "found = Problem(404)",
+        by=OWNERS,
+        case="errors",
+    ),
+    Patch(
+        "O10",
+        "half of a transaction is committed",
+        SQLITE,
+        "        super()._start_transaction_under_autocommit()  # type: ignore[misc]\n",
+        "",
+        by=OWNERS,
+        case="a-transaction",
     ),
 ]

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from tests.mutations.patches.patch import ASGI, HEALTH, ROUTES, STORE, Patch
+from tests.mutations.patches.patch import ASGI, OWNERS, ROUTES, SERVICE, Patch
 
+ERRORS = "{package}/runtime/errors.py"
 ROUTING = "{package}/runtime/routing.py"
-SERVICE = "{package}/runtime/service.py"
 THREADS = "{package}/runtime/threads.py"
 
 SIZE = '        size = sum(len(name) + len(value) for name, value in scope["headers"])\n'
-BEGUN = "        body = _Body(receive, headers, self._max_body_bytes)\n"
+BEGUN = "        body = _RequestBody(receive, headers, self._max_body_bytes)\n"
 NOSNIFF = "        yield _NOSNIFF\n"
+PUT = '@router.put("/{item_id}", response_model=ITEMS.view)\n'
+PATCH = '@router.patch("/{item_id}", response_model=ITEMS.view)\n'
+FOUND_FIRST = """\
+async def find(
+    request: Request, items: Items, item_id: RowId, revisions: Revisions
+) -> None:
+    item = await in_thread(request, items.get, read_id(item_id))
+    if revisions is not None and item.revision not in revisions:
+        raise StaleRevision("It has changed.")
+
+
+"""
+JOINED = "        lines.setdefault(name, []).append(value)\n"
+ERRORS_HANDLED = "        errors.handle_errors(self)\n"
 
 PATCHES = [
     Patch(
@@ -36,18 +50,8 @@ PATCHES = [
         ASGI,
         SIZE,
         '        if draining.is_set() and scope["method"] == "POST":\n'
-        f"            raise Problem(503)\n{SIZE}",
+        f"            return Problem(503)\n{SIZE}",
         by="test_a_service_that_is_terminated_under_load_keeps_its_word",
-    ),
-    Patch(
-        "P7",
-        "liveness asks the database",
-        HEALTH,
-        "async def get_liveness() -> Response:\n",
-        "async def get_liveness(request: Request) -> Response:\n"
-        "    request.app.state.database.checks()\n",
-        by="test_a_database_that_hangs_never_holds_a_request_beyond_its_time",
-        database="postgresql",
     ),
     Patch(
         "P7",
@@ -64,16 +68,16 @@ PATCHES = [
         "a probe has no query",
         ASGI,
         SIZE,
-        '        if scope["query_string"] and exchange.path in QUIET_PATHS:\n'
-        f"            raise Problem(400)\n{SIZE}",
+        '        if scope["query_string"] and context.path in QUIET_PATHS:\n'
+        f"            return Problem(400)\n{SIZE}",
         by="test_probes_take_any_query_and_header",
     ),
     Patch(
         "H2",
         "raw paths in the metrics",
         ASGI,
-        "exchange.route = self._route_of(inner)",
-        "exchange.route = exchange.path",
+        "context.route = context.route or self._endpoints.route_of(context.path)",
+        "context.route = context.path",
         by="test_each_request_counts_under_its_routes_template"
         " test_unknown_paths_have_an_empty_route test_a_thousand_unknown_paths_add_no_series"
         " test_a_metric_never_holds_what_a_client_sent",
@@ -81,9 +85,9 @@ PATCHES = [
     Patch(
         "H2",
         "a route by the name of its function",
-        SERVICE,
-        'return getattr(included or scope.get("route"), "path_format", "")',
-        'return getattr(included or scope.get("route"), "name", "")',
+        ERRORS,
+        "getattr(route, 'path_format', '')",
+        "getattr(route, 'name', '')",
         by="test_each_request_counts_under_its_routes_template",
     ),
     Patch(
@@ -110,73 +114,66 @@ PATCHES = [
         "H4",
         "a request id comes twice",
         ASGI,
-        '        yield b"x-request-id", self._exchange.request_id.encode()\n',
-        '        yield b"x-request-id", self._exchange.request_id.encode()\n'
-        '        yield b"x-request-id", self._exchange.request_id.encode()\n',
+        '        yield b"x-request-id", self._context.request_id.encode()\n',
+        '        yield b"x-request-id", self._context.request_id.encode()\n'
+        '        yield b"x-request-id", self._context.request_id.encode()\n',
         by="test_two_request_ids_give_one",
     ),
     Patch(
         "R1",
         "no Location",
         ROUTES,
-        '    response.headers["Location"] = '
-        'request.app.url_path_for("get_item", item_id=str(item.id))\n',
-        "",
+        "item, 201, location=location)",
+        "item, 201)",
         by="test_a_new_item_is_answered_whole_and_lies_at_its_location",
-    ),
-    Patch(
-        "R1",
-        "a name need not be given",
-        STORE,
-        "        ),\n    ]\n    quantity: ",
-        '        ),\n    ] = "nameless"\n    quantity: ',
-        by="test_a_name_must_be_given",
     ),
     Patch(
         "R2",
         "no Link",
-        ROUTES,
-        """        response.headers["Link"] = f'<{following}>; rel="next"'\n""",
-        "",
+        SERVICE,
+        'headers = {"Link": link} if link else None',
+        "headers = None",
         by="test_link_and_cursor_lead_to_the_same_next_page",
     ),
     Patch(
         "R2",
         "the link names a host",
-        ROUTES,
-        'following = f"{request.url.path}?',
-        'following = f"http://{request.url.netloc}{request.url.path}?',
+        SERVICE,
+        "page.link(request.url.path)",
+        'page.link(f"http://{request.url.netloc}{request.url.path}")',
         by="test_link_and_cursor_lead_to_the_same_next_page",
     ),
     Patch(
         "R3",
         "of several lines of a header the first counts",
         ASGI,
-        "joined[name] = joined[name] + joint + value if name in joined else value",
-        "joined.setdefault(name, value)",
+        'else (b"; " if name == b"cookie" else b", ").join(values)',
+        "else values[0]",
         by="test_a_list_of_tags_may_come_in_several_lines",
     ),
     Patch(
         "R3",
-        "the body is read as FastAPI reads it",
-        ROUTING,
-        "        return read_first\n",
-        "        return handle\n",
-        by="test_the_first_of_several_answers_wins test_another_media_type_is_unsupported",
+        "the item and its condition come before the body",
+        ROUTES,
+        PUT,
+        "from ..runtime import StaleRevision\n\n\n"
+        + FOUND_FIRST
+        + PUT.replace("view)", "view, dependencies=[Depends(find)])"),
+        by="test_the_first_of_several_answers_wins test_a_bad_body_comes_before_a_precondition",
     ),
     Patch(
         "R3",
         "what is deleted stays",
         ROUTES,
-        "    await in_thread.run(items.delete, item_id, revisions)\n",
-        "    await in_thread.run(items.get, item_id)\n",
+        "    await in_thread(request, items.delete, read_id(item_id), revisions)\n",
+        "    await in_thread(request, items.get, read_id(item_id))\n",
         by="test_a_deleted_item_is_gone",
     ),
     Patch(
         "R4",
         "HEAD is not known",
         ASGI,
-        '            inner["method"] = "GET"\n',
+        '            scope["method"] = "GET"\n',
         "            pass\n",
         by="test_head_tells_what_get_tells_without_the_body test_head_of_a_page_has_its_link"
         " test_head_of_an_error_tells_what_get_tells",
@@ -184,7 +181,7 @@ PATCHES = [
     Patch(
         "R4",
         "OPTIONS with 200",
-        SERVICE,
+        ERRORS,
         "Response(status_code=HTTPStatus.NO_CONTENT, ",
         "Response(status_code=HTTPStatus.OK, ",
         by="test_options_lists_what_is_allowed",
@@ -192,8 +189,8 @@ PATCHES = [
     Patch(
         "R4",
         "405 with the methods of the first route alone",
-        SERVICE,
-        '        headers["Allow"] = ", ".join(allowed_methods(request))\n',
+        ERRORS,
+        '        headers["Allow"] = ", ".join(_allowed_methods(request))\n',
         "",
         by="test_any_other_method_is_refused_with_what_is_allowed",
     ),
@@ -201,52 +198,43 @@ PATCHES = [
         "R4",
         "a slash at the end is redirected",
         SERVICE,
-        "redirect_slashes=False",
-        "redirect_slashes=True",
+        '"redirect_slashes": False',
+        '"redirect_slashes": True',
         by="test_nothing_but_the_exact_path_is_found"
         " test_an_item_with_a_slash_behind_it_is_not_found",
     ),
     Patch(
         "R5",
-        "the document promises another limit",
-        ROUTING,
-        "Query(ge=1, le=100,",
-        "Query(ge=1, le=1000,",
-        by="test_the_document_is_the_same_on_every_service",
-    ),
-    Patch(
-        "R5",
-        "the document does not know of other media types",
-        ROUTES,
-        '"headers": ETAG | LOCATION}, **problems(409, 413, 415, 422)}',
-        '"headers": ETAG | LOCATION}, **problems(409, 413, 422)}',
-        by="test_the_document_has_every_operation_with_every_status",
-    ),
-    Patch(
-        "R5",
-        "the document does not declare where a new item is",
-        ROUTES,
-        '"headers": ETAG | LOCATION}',
-        '"headers": ETAG}',
-        by="test_the_declared_headers_are_there",
-    ),
-    Patch(
-        "R5",
         "a status that is not declared",
         ROUTES,
-        "    item = await in_thread.run(items.create, content)\n"
-        '    response.headers["ETag"] = entity_tag(item.revision)\n',
-        "    item = await in_thread.run(items.create, content)\n"
-        '    response.headers["ETag"] = entity_tag(item.revision)\n'
-        "    response.status_code = 202\n",
+        "item, 201, location=location)",
+        "item, 202, location=location)",
         by="test_schemathesis_finds_nothing",
+    ),
+    Patch(
+        "R6",
+        "the media type of a merge patch is not known",
+        ROUTING,
+        "read_model(self._model, *types, body, self._media_type)",
+        "read_model(self._model, *types, body)",
+        by="test_what_is_left_out_stays",
+    ),
+    Patch(
+        "R6",
+        "the item comes before the patch",
+        ROUTES,
+        PATCH,
+        "from ..runtime import StaleRevision\n\n\n"
+        + FOUND_FIRST
+        + PATCH.replace("view)", "view, dependencies=[Depends(find)])"),
+        by="test_the_first_of_several_refusals_counts",
     ),
     Patch(
         "E1",
         "what FastAPI refuses is no problem",
-        SERVICE,
-        "exception_handlers={HTTPException: refuse, ",
-        "exception_handlers={",
+        ERRORS,
+        "    app.add_exception_handler(HTTPException, _answer_http_exception)\n",
+        "",
         by="test_an_unknown_path_is_a_problem",
     ),
     Patch(
@@ -277,8 +265,8 @@ PATCHES = [
         "E2",
         "what will be refused is waited for",
         ASGI,
-        "        if self._declared > self._limit:\n            raise Problem(413)\n",
-        "",
+        "return Problem(413) if length.isdigit() and int(length) > self._max_body_bytes else None",
+        "return None",
         by="test_a_declared_length_over_the_limit_is_refused_before_it_is_sent",
     ),
     Patch(
@@ -286,7 +274,7 @@ PATCHES = [
         "nobody is told to go on",
         ASGI,
         SIZE,
-        f'        if b"expect" in headers:\n            raise Problem(417)\n{SIZE}',
+        f'        if b"expect" in headers:\n            return Problem(417)\n{SIZE}',
         by="test_a_client_may_wait_to_be_told_to_go_on",
     ),
     Patch(
@@ -294,7 +282,7 @@ PATCHES = [
         "a body has to say how long it is",
         ASGI,
         SIZE,
-        f'        if b"transfer-encoding" in headers:\n            raise Problem(411)\n{SIZE}',
+        f'        if b"transfer-encoding" in headers:\n            return Problem(411)\n{SIZE}',
         by="test_small_chunks_are_accepted test_a_chunk_may_have_an_extension"
         " test_chunks_may_end_with_a_trailer test_a_put_may_be_chunked_too",
     ),
@@ -335,11 +323,10 @@ PATCHES = [
     Patch(
         "E4",
         "an error is shown by the framework",
-        ASGI,
-        "            await answer.problem(problem_of(error))\n",
-        "            problem = problem_of(error)\n"
-        "            problem.detail += repr(error)\n"
-        "            await answer.problem(problem)\n",
+        ERRORS,
+        "    problem, context = problem_of(error), request.scope[CONTEXT]\n",
+        "    problem, context = problem_of(error), request.scope[CONTEXT]\n"
+        "    problem.detail += repr(error)\n",
         by="test_a_table_that_is_gone_is_an_internal_error",
     ),
     Patch(
@@ -373,7 +360,7 @@ PATCHES = [
         "what has no body may be sniffed",
         ASGI,
         NOSNIFF,
-        "        if self.status not in BODILESS:\n            yield _NOSNIFF\n",
+        "        if self._status not in BODILESS:\n            yield _NOSNIFF\n",
         by="test_created_unchanged_and_deleted_are_not_sniffed_either",
     ),
     Patch(
@@ -388,7 +375,7 @@ PATCHES = [
         "E6",
         "FastAPI's own pages are there",
         SERVICE,
-        "            openapi_url=None,  # `health` has it, and the page that shows it\n",
+        '"openapi_url": None, ',
         "",
         by="test_there_is_no_debug_page",
     ),
@@ -396,7 +383,7 @@ PATCHES = [
         "E6",
         "probes need an allowed host",
         ASGI,
-        "if self._allowed_hosts and exchange.path not in QUIET_PATHS:",
+        "if self._allowed_hosts and context.path not in QUIET_PATHS:",
         "if self._allowed_hosts:",
         by="test_probes_are_answered_under_any_host",
     ),
@@ -404,17 +391,123 @@ PATCHES = [
         "E6",
         "a host is looked at although none is listed",
         ASGI,
-        "if self._allowed_hosts and exchange.path not in QUIET_PATHS:",
-        "if exchange.path not in QUIET_PATHS:",
+        "if self._allowed_hosts and context.path not in QUIET_PATHS:",
+        "if context.path not in QUIET_PATHS:",
         by="test_any_host_is_served_unless_hosts_are_listed",
     ),
     Patch(
         "E6",
         "of two hosts the first counts",
         ASGI,
-        "joined[name] = joined[name] + joint + value if name in joined else value",
-        "joined[name] = joined[name] + joint + value if name in joined else value\n"
-        '        joined[b"host"] = joined.get(b"host", b"").partition(b",")[0]',
+        JOINED,
+        f'        if name != b"host" or name not in lines:\n    {JOINED}',
         by="test_two_hosts_are_not_served",
+    ),
+    Patch(
+        "E3",
+        "a body is read as FastAPI reads it",
+        ROUTING,
+        "            if info is not None:\n",
+        "            if False:\n",
+        by="test_a_lone_surrogate_is_a_bad_request",
+    ),
+    Patch(
+        "O4",
+        "a check of who may call is asked about the endpoints too",
+        SERVICE,
+        ERRORS_HANDLED,
+        f"{ERRORS_HANDLED}\n"
+        "        async def reply(request: Request) -> Response:\n"
+        "            path = request.url.path\n"
+        "            found = await in_thread(request, endpoints.reply, request.method, path)\n"
+        "            headers = dict(found.headers)\n"
+        "            return Response(found.body, found.status, headers, found.content_type)\n\n"
+        "        endpoints = self._endpoints\n"
+        '        for path in ("/livez", "/readyz", "/metrics", "/openapi.json"):\n'
+        "            self.add_api_route(path, reply, include_in_schema=False)\n"
+        "        endpoints.has = lambda path: False\n",
+        by=OWNERS,
+        case="a-check-of-who-may-call",
+    ),
+    Patch(
+        "O4",
+        "a body is judged before anybody has asked who sent it",
+        ROUTING,
+        "            if self._model is Any:\n",
+        "            if True:\n",
+        by=OWNERS,
+        case="a-check-of-who-may-call",
+    ),
+    Patch(
+        "O4",
+        "the headers of a refusal are lost",
+        ERRORS,
+        "Response(body, problem.status, problem.headers, media_type",
+        "Response(body, problem.status, media_type",
+        by=OWNERS,
+        case="a-check-of-who-may-call",
+    ),
+    Patch(
+        "O4",
+        "a check that returns a coroutine lets everybody in",
+        ROUTING,
+        "        if inspect.iscoroutine(result):\n",
+        "        if False:\n",
+        by=OWNERS,
+        case="a-coroutine-that-is-returned",
+    ),
+    Patch(
+        "O4",
+        "a check that drops a coroutine lets everybody in",
+        ROUTING,
+        "        unawaited.check()\n",
+        "",
+        by=OWNERS,
+        case="a-coroutine-that-is-dropped",
+    ),
+    Patch(
+        "O7",
+        "the detail of an HTTPException is lost",
+        ERRORS,
+        "Problem(error.status_code, detail, headers=error.headers)",
+        'Problem(error.status_code, "", headers=error.headers)',
+        by=OWNERS,
+        case="errors",
+    ),
+    Patch(
+        "O7",
+        "the headers of an HTTPException are lost",
+        ERRORS,
+        "Problem(error.status_code, detail, headers=error.headers)",
+        "Problem(error.status_code, detail)",
+        by=OWNERS,
+        case="errors",
+    ),
+    Patch(
+        "O7",
+        "nobody is told which value a route has rejected",
+        ERRORS,
+        "(_place(*loc), why) for loc, why in found",
+        '("", why) for loc, why in found',
+        by=OWNERS,
+        case="plain-routes",
+    ),
+    Patch(
+        "O11",
+        "what is refused at the edge never reaches the framework",
+        ASGI,
+        "            await self._app(scope, _no_body, response.send)\n",
+        "            await response.failed(rejected)\n",
+        by=OWNERS,
+        case="cors",
+    ),
+    Patch(
+        "O13",
+        "a task after the response counts as the request's time",
+        ASGI,
+        '            if not message.get("more_body", False):\n                self.finish()\n',
+        "",
+        by=OWNERS,
+        case="a-job-and-a-task",
     ),
 ]

@@ -2,83 +2,69 @@
 
 from __future__ import annotations
 
-from tests.mutations.patches.patch import APP, HEALTH, HTTP, ROUTES, STORE, Patch
+from tests.mutations.patches.patch import APP, OWNERS, RESOURCE, ROUTES, SERVICE, Patch
+
+CONTENT_OF_PUT = "    content = read_content(ITEMS)\n"
+ENDPOINTS_MADE = (
+    "        endpoints = Endpoints(Checks(self.database.checks, checks), self.document)\n"
+)
 
 PATCHES = [
-    Patch(
-        "P7",
-        "liveness asks the database",
-        HEALTH,
-        """    return health(200, '{"status": "pass"}')""",
-        """    current_app.extensions["database"].checks()\n"""
-        """    return health(200, '{"status": "pass"}')""",
-        by="test_a_database_that_hangs_never_holds_a_request_beyond_its_time",
-        database="postgresql",
-    ),
     Patch(
         "R1",
         "no Location",
         ROUTES,
-        '    response.headers["Location"] = url_for("items.get_item", item_id=item.id)\n',
-        "",
+        'answer(ITEMS, item, 201, location=url_for(".get_item", item_id=item.id))',
+        "answer(ITEMS, item, 201)",
         by="test_a_new_item_is_answered_whole_and_lies_at_its_location",
-    ),
-    Patch(
-        "R1",
-        "a name need not be given",
-        STORE,
-        "name: Annotated[str, AfterValidator(_trimmed)]\n",
-        'name: Annotated[str, AfterValidator(_trimmed)] = "nameless"\n',
-        by="test_a_name_must_be_given",
     ),
     Patch(
         "R2",
         "no Link",
-        ROUTES,
-        """        response.headers["Link"] = f'<{following}>; rel="next"'\n""",
-        "",
+        SERVICE,
+        '        response.headers["Link"] = link\n',
+        "        pass\n",
         by="test_link_and_cursor_lead_to_the_same_next_page",
     ),
     Patch(
         "R2",
         "the link names a host",
-        ROUTES,
-        'url_for("items.list_items", limit=page.limit, cursor=cursor)',
-        'url_for("items.list_items", limit=page.limit, cursor=cursor, _external=True)',
+        SERVICE,
+        "page.link(request.root_path + request.path)",
+        "page.link(request.base_url)",
         by="test_link_and_cursor_lead_to_the_same_next_page",
     ),
     Patch(
         "R3",
         "a replacement is taken as it comes",
         ROUTES,
-        "    wanted = content()\n",
-        "    wanted = ItemContent.model_construct(**request.get_json())\n",
+        CONTENT_OF_PUT,
+        "    from flask import request\n\n"
+        "    content = ItemContent.model_construct(**request.get_json())\n",
         by="test_put_is_as_strict_as_post",
     ),
     Patch(
         "R3",
         "the item and its condition come before the body",
         ROUTES,
-        "    wanted = content()\n",
-        "    found = store().get(read_id(item_id))\n"
-        '    asked = if_match(request.headers.get("If-Match"))\n'
-        "    if asked is not None and found.revision not in asked:\n"
-        "        return Response(status=412)\n"
-        "    wanted = content()\n",
+        CONTENT_OF_PUT,
+        "    found, revisions = items().get(read_id(item_id)), read_revisions()\n"
+        "    if revisions is not None and found.revision not in revisions:\n"
+        f"        return Response(status=412)\n{CONTENT_OF_PUT}",
         by="test_the_first_of_several_answers_wins test_a_bad_body_comes_before_a_precondition",
     ),
     Patch(
         "R3",
         "what is deleted stays",
         ROUTES,
-        '    store().delete(read_id(item_id), if_match(request.headers.get("If-Match")))\n',
-        "    store().get(read_id(item_id))\n",
+        "    items().delete(read_id(item_id), read_revisions())\n",
+        "    items().get(read_id(item_id))\n",
         by="test_a_deleted_item_is_gone",
     ),
     Patch(
         "R4",
         "OPTIONS with 200",
-        APP,
+        SERVICE,
         "status_code = 204",
         "status_code = 200",
         by="test_options_lists_what_is_allowed",
@@ -86,19 +72,27 @@ PATCHES = [
     Patch(
         "R4",
         "405 without Allow",
-        APP,
-        'if name == "Allow"',
-        'if name == "Never"',
+        SERVICE,
+        'if name != "Content-Type"',
+        'if name not in ("Allow", "Content-Type")',
         by="test_any_other_method_is_refused_with_what_is_allowed",
     ),
     Patch(
         "R4",
         "double slashes are redirected",
-        APP,
+        SERVICE,
         "self.url_map.merge_slashes = False",
         "self.url_map.merge_slashes = True",
         by="test_nothing_but_the_exact_path_is_found"
         " test_an_item_with_a_slash_behind_it_is_not_found",
+    ),
+    Patch(
+        "R4",
+        "a path may begin with two slashes",
+        SERVICE,
+        "if request.path != path_of(request.environ):",
+        "if False:",
+        by="test_nothing_but_the_exact_path_is_found",
     ),
     Patch(
         "R4",
@@ -113,38 +107,46 @@ PATCHES = [
         "R5",
         "a status that is not declared",
         ROUTES,
-        "    response.status_code = 201\n",
-        "    response.status_code = 202\n",
+        "answer(ITEMS, item, 201, ",
+        "answer(ITEMS, item, 202, ",
         by="test_schemathesis_finds_nothing",
     ),
     Patch(
-        "R5",
-        "a page far behind is an internal error",
-        HTTP,
-        "    return int(text, 16)\n",
-        '    if text >= "4":\n        raise RuntimeError\n    return int(text, 16)\n',
-        by="test_schemathesis_finds_nothing_when_it_looks_longer",
+        "R6",
+        "the media type of a merge patch is not known",
+        RESOURCE,
+        "content_type, content_encoding, body, MERGE_PATCH)",
+        "content_type, content_encoding, body)",
+        by="test_what_is_left_out_stays",
+    ),
+    Patch(
+        "R6",
+        "the item comes before the patch",
+        ROUTES,
+        "    changes = read_patch(ITEMS)\n",
+        "    items().get(read_id(item_id))\n    changes = read_patch(ITEMS)\n",
+        by="test_the_first_of_several_refusals_counts",
     ),
     Patch(
         "E1",
         "HTML on 404",
-        APP,
-        "    app.register_error_handler(HTTPException, answer_http_exception)\n",
-        "",
+        SERVICE,
+        "if error.response is not None or (error.code or 500) < 400:",
+        "if True:",
         by="test_an_unknown_path_is_a_problem",
     ),
     Patch(
         "E1",
-        "what Flask does not know is an internal error",
-        APP,
-        "    app.register_error_handler(Exception, answer_error)\n",
-        "",
+        "what Flask refuses is an internal error",
+        SERVICE,
+        "Problem(error.code or 500, said",
+        "Problem(500, said",
         by="test_each_status_is_a_problem_with_its_own_title",
     ),
     Patch(
         "E4",
         "an error is shown by the framework",
-        APP,
+        SERVICE,
         "    problem = problem_of(error)\n",
         "    problem = problem_of(error)\n"
         "    if problem.status == 500:\n"
@@ -155,9 +157,92 @@ PATCHES = [
     Patch(
         "E6",
         "a page for debugging",
-        HEALTH,
-        '@blueprint.get("/livez")\n',
-        '@blueprint.get("/debug")\n@blueprint.get("/livez")\n',
+        APP,
+        "    app.register_blueprint(items.blueprint)\n",
+        "    app.register_blueprint(items.blueprint)\n"
+        '    app.add_url_rule("/debug", view_func=lambda: "debug")\n',
         by="test_there_is_no_debug_page",
+    ),
+    Patch(
+        "O4",
+        "a check of who may call is asked about the endpoints too",
+        SERVICE,
+        ENDPOINTS_MADE,
+        f"{ENDPOINTS_MADE}\n"
+        "        def reply() -> Response:\n"
+        "            found = endpoints.reply(request.method, request.path)\n"
+        "            return Response(\n"
+        "                found.body, found.status, found.headers, None, found.content_type\n"
+        "            )\n\n"
+        '        for path in ("/livez", "/readyz", "/metrics", "/openapi.json"):\n'
+        "            self.add_url_rule(path, path, reply)\n"
+        "        endpoints.has = lambda path: False\n",
+        by=OWNERS,
+        case="a-check-of-who-may-call",
+    ),
+    Patch(
+        "O4",
+        "a body is judged before anybody has asked who sent it",
+        SERVICE,
+        "    if request.url_rule is not None:\n",
+        "    if request.data:\n        request.get_json()\n    if request.url_rule is not None:\n",
+        by=OWNERS,
+        case="a-check-of-who-may-call",
+    ),
+    Patch(
+        "O4",
+        "nobody asks who looks for what is not there",
+        SERVICE,
+        "    if request.url_rule is not None:\n",
+        "    if request.url_rule is None:\n"
+        "        raise NotFound\n"
+        "    if request.url_rule is not None:\n",
+        by=OWNERS,
+        case="a-check-of-who-may-call",
+    ),
+    Patch(
+        "O4",
+        "the headers of a refusal are lost",
+        SERVICE,
+        "        problem.headers,\n",
+        "        {},\n",
+        by=OWNERS,
+        case="a-check-of-who-may-call",
+    ),
+    Patch(
+        "O7",
+        "the description of a Flask error is lost",
+        SERVICE,
+        'said or ""',
+        '""',
+        by=OWNERS,
+        case="errors",
+    ),
+    Patch(
+        "O7",
+        "the headers of a Flask error are lost",
+        SERVICE,
+        "headers = {name: value for name, value in error.get_headers()",
+        "headers = {name: value for name, value in [('', '')]",
+        by=OWNERS,
+        case="errors",
+    ),
+    Patch(
+        "O7",
+        "what a handler of errors raises is an internal error",
+        SERVICE,
+        "    if original is not None:\n",
+        "    if False:\n",
+        by=OWNERS,
+        case="errors",
+    ),
+    Patch(
+        "O7",
+        "converters are part of a route",
+        SERVICE,
+        '_CONVERTER.sub(r"{\\1}", rule)',
+        'rule.replace("<", "{").replace(">", "}")',
+        by=OWNERS,
+        case="errors",
     ),
 ]

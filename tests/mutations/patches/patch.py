@@ -4,25 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MAIN = "{package}/__main__.py"
 APP = "{package}/app.py"
-HEALTH = "{package}/health.py"
+MODEL = "{package}/items/model.py"
 ROUTES = "{package}/items/routes.py"
-STORE = "{package}/items/store.py"
-ITEMS_DOCUMENT = "{package}/items/openapi.json"
 MIGRATION = "{package}/migrations/versions/0001_items.py"
 ASGI = "{package}/runtime/asgi.py"
+CLI = "{package}/runtime/cli.py"
+CONSTRAINTS = "{package}/runtime/constraints.py"
+CONTENT = "{package}/runtime/content.py"
 DATABASE = "{package}/runtime/database.py"
 DEADLINES = "{package}/runtime/deadlines.py"
 DOCUMENT = "{package}/runtime/openapi.json"
+ENDPOINTS = "{package}/runtime/endpoints.py"
+HEALTH = "{package}/runtime/health.py"
 HTTP = "{package}/runtime/http.py"
 LOGS = "{package}/runtime/logs.py"
-PAGE = "{package}/runtime/docs.html"
+MIGRATIONS = "{package}/runtime/migrations.py"
+PAGE = "{package}/runtime/docs.py"
+PAGE_SCRIPT = "{package}/runtime/docs.js"
+RESOURCE = "{package}/runtime/resource.py"
 SERVER = "{package}/runtime/server.py"
+SERVICE = "{package}/runtime/service.py"
 SETTINGS = "{package}/runtime/settings.py"
+STORE = "{package}/runtime/store.py"
+TABLES = "{package}/runtime/tables.py"
 TELEMETRY = "{package}/runtime/telemetry.py"
 WSGI = "{package}/runtime/wsgi.py"
 CONFTEST = "tests/conftest.py"
+OWN_TESTS = "tests/test_service.py"
+
+OWNERS = "test_a_change_of_its_owners_works"
 
 
 @dataclass(frozen=True)
@@ -31,7 +42,8 @@ class Patch:
 
     ``old`` has to stand in ``file`` exactly once; ``{package}`` is the folder of the package.
     ``by`` names the tests, separated by white space, that each have to fail on the broken
-    service; the first one proves ``line``.
+    service; the first one proves ``line``. ``case`` is a part of the ids of the
+    owner's changes with which ``OWNERS`` runs.
     """
 
     line: str
@@ -41,6 +53,7 @@ class Patch:
     new: str
     by: str
     database: str = "sqlite"
+    case: str = ""
 
     @property
     def tests(self) -> list[str]:

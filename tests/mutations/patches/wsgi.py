@@ -1,18 +1,17 @@
-"""Patches of what services have whose framework speaks WSGI, and of the document they read."""
+"""Patches of what services have whose framework speaks WSGI."""
 
 from __future__ import annotations
 
 from tests.mutations.patches.patch import (
     DEADLINES,
-    DOCUMENT,
-    ITEMS_DOCUMENT,
+    OWNERS,
     SERVER,
     WSGI,
     Patch,
 )
 
 IS_UPPER = (
-    '        if not environ["REQUEST_METHOD"].isupper():  # methods tell upper from lower case\n'
+    '        if not environ["REQUEST_METHOD"].isupper():  # methods are case-sensitive\n'
     "            raise Problem(400)\n"
 )
 
@@ -30,7 +29,7 @@ PATCHES = [
         "P5",
         "who keeps a connection is not asked to leave",
         WSGI,
-        "own += _HANG_UP.items()",
+        "own += _CLOSE.items()",
         "own += ()",
         by="test_a_terminated_service_drains_and_then_ends_well",
     ),
@@ -57,7 +56,7 @@ PATCHES = [
         "a probe has no query",
         WSGI,
         IS_UPPER,
-        '        if environ["QUERY_STRING"] and exchange.path in QUIET_PATHS:\n'
+        '        if environ["QUERY_STRING"] and context.path in QUIET_PATHS:\n'
         "            raise Problem(400)\n",
         by="test_probes_take_any_query_and_header",
     ),
@@ -65,8 +64,8 @@ PATCHES = [
         "H2",
         "raw paths in the metrics",
         WSGI,
-        "exchange.route = exchange.route or route_of(exchange.path)",
-        "exchange.route = exchange.path",
+        "context.route = context.route or self._endpoints.route_of(context.path)",
+        "context.route = context.path",
         by="test_each_request_counts_under_its_routes_template"
         " test_unknown_paths_have_an_empty_route test_a_thousand_unknown_paths_add_no_series"
         " test_a_metric_never_holds_what_a_client_sent",
@@ -75,7 +74,7 @@ PATCHES = [
         "H2",
         "what is refused at the edge has no route",
         WSGI,
-        "            exchange.route = exchange.route or route_of(exchange.path)\n",
+        "            context.route = context.route or self._endpoints.route_of(context.path)\n",
         "",
         by="test_refused_bodies_and_long_headers_are_counted_too",
     ),
@@ -83,8 +82,8 @@ PATCHES = [
         "H3",
         "a credential in the log",
         WSGI,
-        "        environ[EXCHANGE] = exchange\n",
-        "        environ[EXCHANGE] = exchange\n"
+        "        environ[CONTEXT] = context\n",
+        "        environ[CONTEXT] = context\n"
         "        import structlog\n\n"
         "        structlog.contextvars.bind_contextvars(\n"
         '            who=environ.get("HTTP_AUTHORIZATION")\n'
@@ -96,17 +95,16 @@ PATCHES = [
         "H3",
         "a header is printed as it came",
         WSGI,
-        "        environ[EXCHANGE] = exchange\n",
-        "        environ[EXCHANGE] = exchange\n"
-        '        print(environ.get("HTTP_USER_AGENT", "-"))\n',
+        "        environ[CONTEXT] = context\n",
+        '        environ[CONTEXT] = context\n        print(environ.get("HTTP_USER_AGENT", "-"))\n',
         by="test_a_header_cannot_forge_a_line",
     ),
     Patch(
         "H4",
         "a request id comes twice",
         WSGI,
-        '("X-Request-ID", self._exchange.request_id), ',
-        '*[("X-Request-ID", self._exchange.request_id)] * 2, ',
+        '("X-Request-ID", self._context.request_id), ',
+        '*[("X-Request-ID", self._context.request_id)] * 2, ',
         by="test_two_request_ids_give_one",
     ),
     Patch(
@@ -143,22 +141,6 @@ PATCHES = [
         IS_UPPER,
         "",
         by="test_an_unheard_of_method_is_refused",
-    ),
-    Patch(
-        "R5",
-        "the document promises another limit",
-        DOCUMENT,
-        '"maximum": 100, "default": 50',
-        '"maximum": 1000, "default": 50',
-        by="test_the_document_is_the_same_on_every_service",
-    ),
-    Patch(
-        "R5",
-        "the document does not declare where a new item is",
-        ITEMS_DOCUMENT,
-        '              "Location": {\n',
-        '              "X-Location": {\n',
-        by="test_the_declared_headers_are_there",
     ),
     Patch(
         "E2",
@@ -221,8 +203,8 @@ PATCHES = [
         "E2",
         "a connection ends that was said to stay",
         WSGI,
-        '_HANG_UP = {"Connection": "close"}',
-        '_HANG_UP = {"Connection": "keep-alive"}',
+        '_CLOSE = {"Connection": "close"}',
+        '_CLOSE = {"Connection": "keep-alive"}',
         by="test_a_refusal_says_so_if_it_ends_the_connection",
     ),
     Patch(
@@ -281,7 +263,7 @@ PATCHES = [
         "E6",
         "probes need an allowed host",
         WSGI,
-        "if self._allowed_hosts and exchange.path not in QUIET_PATHS:",
+        "if self._allowed_hosts and context.path not in QUIET_PATHS:",
         "if self._allowed_hosts:",
         by="test_probes_are_answered_under_any_host",
     ),
@@ -289,8 +271,8 @@ PATCHES = [
         "E6",
         "a host is looked at although none is listed",
         WSGI,
-        "if self._allowed_hosts and exchange.path not in QUIET_PATHS:",
-        "if exchange.path not in QUIET_PATHS:",
+        "if self._allowed_hosts and context.path not in QUIET_PATHS:",
+        "if context.path not in QUIET_PATHS:",
         by="test_any_host_is_served_unless_hosts_are_listed",
     ),
     Patch(
@@ -298,7 +280,18 @@ PATCHES = [
         "a long path is not foreseen",
         WSGI,
         IS_UPPER,
-        "        if len(exchange.path) > MAX_HEADER_BYTES:\n            raise RuntimeError\n",
+        "        if len(context.path) > MAX_HEADER_BYTES:\n            raise RuntimeError\n",
         by="test_a_path_over_32_kb_is_refused",
+    ),
+    Patch(
+        "O11",
+        "what is refused at the edge never reaches the framework",
+        WSGI,
+        "                environ[REJECTED] = rejected\n"
+        '                _set_body(environ, b"")\n'
+        "            return self._app(",
+        "                raise rejected\n            return self._app(",
+        by=OWNERS,
+        case="cors",
     ),
 ]
