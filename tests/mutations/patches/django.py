@@ -617,6 +617,7 @@ PATCHES = [
         "            place.release(finished)\n",
         "            place.release(False)\n",
         by="test_refusals_are_no_sign_of_trouble_with_the_database",
+        database="postgresql",
     ),
     Patch(
         "O4",

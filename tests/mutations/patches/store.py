@@ -552,6 +552,7 @@ PATCHES = [
         "            answered = not isinstance(error, Unavailable)\n",
         "            answered = isinstance(error, Unavailable)\n",
         by="test_refusals_are_no_sign_of_trouble_with_the_database",
+        database="postgresql",
     ),
     Patch(
         "O5",
