@@ -87,7 +87,7 @@ def operation_of(handler: Callable[..., Any]) -> Operation:
     owner, name = ["<locals>", *qualified.split(".")][-2:]
     name = name.removeprefix("on_")
     # What is called `get` in each class needs the class to tell it from the others.
-    if owner != "<locals>" and name.upper() in METHODS:
+    if owner != "<locals>" and name.partition("_")[0].upper() in METHODS:
         name = f"{name}_{owner}"
     first, *others = name.split("_")
     summary, _, description = (handler.__doc__ or name.replace("_", " ")).strip().partition("\n\n")

@@ -1,0 +1,230 @@
+"""What every resource gets: content, pages, references, constraints; on tables of these tests."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, ClassVar
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from stock_keeper.runtime import Duplicate, StillReferenced, UnknownReference, health
+from stock_keeper.runtime.content import Content, Line, Text, Timestamp
+from stock_keeper.runtime.database import Database
+from stock_keeper.runtime.document import Route, build
+from stock_keeper.runtime.http import Problem
+from stock_keeper.runtime.resource import Resource
+from stock_keeper.runtime.store import Store
+from stock_keeper.runtime.tables import Base, Record
+
+
+class Shelf(Record):
+    """A shelf."""
+
+    __tablename__ = "test_shelves"
+
+    name: Mapped[str] = mapped_column(String(20), unique=True)
+    label: Mapped[str] = mapped_column(String(20), unique=True)
+
+
+class ShelfContent(Content):
+    name: Annotated[str, Line(1, 20)]
+    label: Annotated[str, Line(0, 20)]
+
+
+class Box(Record):
+    """A box on a shelf."""
+
+    __tablename__ = "test_boxes"
+
+    filters: ClassVar = ("sealed", "notes")
+    sorts: ClassVar = ("packed_at",)
+
+    shelf_id: Mapped[UUID] = mapped_column(ForeignKey("test_shelves.id"))
+    packed_at: Mapped[datetime]
+    sealed: Mapped[bool]
+    notes: Mapped[str | None]
+
+
+class BoxContent(Content):
+    shelf_id: UUID
+    packed_at: Timestamp
+    sealed: bool = False
+    notes: Annotated[str, Text(0, 50)] | None = None
+
+
+SHELVES = Resource(Shelf, ShelfContent)
+BOXES = Resource(Box, BoxContent)
+NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def tables(database: Database) -> Iterator[None]:
+    """The tables of these tests, which no migration makes."""
+    own = [Base.metadata.tables[name] for name in ("test_shelves", "test_boxes")]
+    with database.writing() as connection:
+        Base.metadata.create_all(connection, own)
+    yield
+    with database.writing() as connection:
+        Base.metadata.drop_all(connection, own)
+
+
+@pytest.fixture
+def shelves(database: Database, tables: None) -> Store[Shelf, ShelfContent]:
+    return Store(SHELVES, database)
+
+
+@pytest.fixture
+def boxes(database: Database, tables: None) -> Store[Box, BoxContent]:
+    return Store(BOXES, database)
+
+
+def fill(
+    shelves: Store[Shelf, ShelfContent], boxes: Store[Box, BoxContent], hours: list[int]
+) -> Shelf:
+    """A shelf with a box for each hour; every second one is sealed."""
+    shelf = shelves.create(ShelfContent(name="top", label=""))
+    for number, hour in enumerate(hours):
+        packed_at, sealed = NOON + timedelta(hours=hour), number % 2 == 0
+        boxes.create(BoxContent(shelf_id=shelf.id, packed_at=packed_at, sealed=sealed))
+    return shelf
+
+
+def walk(boxes: Store[Box, BoxContent], query: str) -> list[Any]:
+    """The hours of the boxes, page by page."""
+    found: list[datetime] = []
+    page = boxes.page(BOXES.read_query(query))
+    while True:
+        found += [box.packed_at for box in page.rows]
+        if page.cursor is None:
+            assert page.link("/v1/boxes") is None
+            return [(moment - NOON).total_seconds() / 3600 for moment in found]
+        page = boxes.page(BOXES.read_query(f"{query}&cursor={page.cursor}"))
+
+
+def test_a_walk_keeps_filter_and_order(
+    shelves: Store[Shelf, ShelfContent], boxes: Store[Box, BoxContent]
+) -> None:
+    fill(shelves, boxes, [5, 1, 3, 1, 4])
+    assert walk(boxes, "limit=2") == [5, 1, 3, 1, 4]
+    assert walk(boxes, "limit=2&sort=packed_at") == [1, 1, 3, 4, 5]
+    assert walk(boxes, "limit=2&sort=-packed_at") == [5, 4, 3, 1, 1]
+    assert walk(boxes, "limit=1&sealed=true&sort=packed_at") == [3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["sealed=1", "sealed=True", "sort=notes", "sort=", "colour=red", "limit=2&cursor=x"],
+)
+def test_what_a_list_does_not_know_is_rejected(query: str) -> None:
+    with pytest.raises(Problem) as caught:
+        BOXES.read_query(query)
+    assert caught.value.status == 422
+
+
+def test_a_cursor_is_of_one_filter_and_order(
+    shelves: Store[Shelf, ShelfContent], boxes: Store[Box, BoxContent]
+) -> None:
+    fill(shelves, boxes, [1, 2, 3])
+    cursor = boxes.page(BOXES.read_query("limit=1&sort=packed_at")).cursor
+    for other in ("sort=-packed_at", "sealed=true", "limit=1"):
+        with pytest.raises(Problem, match="not valid"):
+            BOXES.read_query(f"{other}&cursor={cursor}")
+
+
+def test_a_reference_is_to_something_that_exists(
+    shelves: Store[Shelf, ShelfContent], boxes: Store[Box, BoxContent]
+) -> None:
+    shelf = fill(shelves, boxes, [1])
+    with pytest.raises(UnknownReference) as caught:
+        boxes.create(BoxContent(shelf_id=uuid4(), packed_at=NOON))
+    assert caught.value.fields == ("shelf_id",)
+    with pytest.raises(StillReferenced, match="test_boxes"):
+        shelves.delete(shelf.id)
+
+
+def test_each_field_that_clashes_is_named(shelves: Store[Shelf, ShelfContent]) -> None:
+    shelves.create(ShelfContent(name="top", label="a"))
+    with pytest.raises(Duplicate, match=r"this name\."):
+        shelves.create(ShelfContent(name="top", label="b"))
+    with pytest.raises(Duplicate, match=r"this (name and label|label and name)\."):
+        shelves.create(ShelfContent(name="top", label="a"))
+
+
+def test_stores_share_the_transaction_that_they_are_called_in(
+    database: Database, shelves: Store[Shelf, ShelfContent], boxes: Store[Box, BoxContent]
+) -> None:
+    called: list[str] = []
+    with database.writing(lambda: called.append("outer")):
+        shelf = shelves.create(ShelfContent(name="top", label=""))
+        with database.writing(lambda: called.append("inner")):
+            box = boxes.create(BoxContent(shelf_id=shelf.id, packed_at=NOON))
+        assert boxes.get(box.id).shelf_id == shelf.id
+        assert called == []
+    assert sorted(called) == ["inner", "outer"]
+
+    def delete_and_fail() -> None:
+        with database.writing():
+            boxes.delete(box.id)
+            shelves.create(ShelfContent(name="top", label="other"))
+
+    with pytest.raises(Duplicate):
+        delete_and_fail()
+    assert boxes.get(box.id).id == box.id
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"packed_at": "2030-01-01T12:00:00"},
+        {"packed_at": "2030-02-30T12:00:00Z"},
+        {"packed_at": "9999-12-31T23:59:59-01:00"},
+        {"packed_at": 5},
+        {"notes": "\x00"},
+        {"notes": "x" * 51},
+    ],
+)
+def test_content_that_is_not_valid_is_rejected(content: dict[str, Any]) -> None:
+    valid = {"shelf_id": uuid4(), "packed_at": NOON, "notes": "line\n\ttab"}
+    assert BoxContent.model_validate(valid)
+    with pytest.raises(ValueError, match="validation error"):
+        BoxContent.model_validate(valid | content)
+
+
+def test_the_document_describes_filters_and_orders() -> None:
+    def list_boxes() -> None:
+        """List boxes."""
+
+    def undescribed() -> None:
+        """Say nothing.
+
+        At length.
+        """
+
+    routes = [
+        Route("GET", "/v1/boxes", BOXES.lists(list_boxes)),
+        Route("POST", "/v1/quiet/{name}", undescribed),
+    ]
+    paths = build("name", "1", routes)["paths"]
+    parameters = {one.get("name"): one for one in paths["/v1/boxes"]["get"]["parameters"]}
+    assert parameters["sealed"]["schema"] == {"type": "boolean"}
+    assert parameters["sort"]["schema"]["enum"] == ["packed_at", "-packed_at"]
+    quiet = paths["/v1/quiet/{name}"]["post"]
+    assert (quiet["operationId"], quiet["summary"]) == ("undescribed", "Say nothing.")
+    assert [one["name"] for one in quiet["parameters"]] == ["name"]
+
+
+def test_a_check_that_fails_or_raises_is_reported() -> None:
+    def works() -> bool:
+        return True
+
+    def fails() -> bool:
+        return False
+
+    def breaks() -> bool:
+        raise ValueError("out of order")
+
+    found = health.Checks(lambda: {"database": True}, [works, fails, breaks]).run()
+    assert found == {"database": True, "works": True, "fails": False, "breaks": False}
+    assert health.report(found)[0] == 503
