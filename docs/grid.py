@@ -24,7 +24,14 @@ DATA = HERE / "data" / "contract.json"
 PICTURE = HERE / "pictures" / "contract.svg"
 Grid = dict[str, Any]
 WORST_FIRST = ("FAIL", "xfail", "skip", "pass", "not run")
-GROUPS = {"P": "process", "H": "health", "R": "resource", "E": "errors", "O": "ownership", "D": "code"}
+GROUPS = {
+    "P": "process",
+    "H": "health",
+    "R": "resource",
+    "E": "errors",
+    "O": "ownership",
+    "D": "code",
+}
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 LEGEND = {
     "pass": "passed",
