@@ -238,10 +238,13 @@ class ResourceSerializer(serializers.ModelSerializer[Row]):
 
 def _copied(field: Any) -> Any:
     """A copy that can be changed; Django REST Framework's own makes the field anew."""
-    if isinstance(field, serializers.BaseSerializer) or hasattr(field, "child"):
+    if isinstance(field, serializers.BaseSerializer | serializers.ManyRelatedField) or hasattr(
+        field, "child"
+    ):
         return deepcopy(field)
     found = copy(field)
     found.validators = [*field.validators]
+    found.error_messages = {**field.error_messages}
     return found
 
 

@@ -108,7 +108,7 @@ class ResourceViewSet(GenericViewSet[Row]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if self.detail is False and request.method in _SAFE:
+        if request.method in ("GET", "HEAD") and (self.detail is False or self.action == "list"):
             self._check_query(request)
 
     def check_permissions(self, request: Request) -> None:
