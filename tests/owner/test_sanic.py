@@ -85,7 +85,7 @@ def test_the_command_line_serves_the_service(
     port = free_port()
     command = ["-m", "sanic", "stock_keeper.app:create_app", "--factory", "--port", str(port)]
     server = subprocess.Popen(
-        [project._python, *command, *options],
+        [project.python, *command, *options],
         cwd=project.folder,
         env=plain_environment() | project.project.surroundings | {"DATABASE_URL": database.url},
         stdout=subprocess.PIPE,
