@@ -88,6 +88,7 @@ def test_the_command_line_serves_the_service(
         [project.python, *command, *options],
         cwd=project.folder,
         env=plain_environment() | project.project.surroundings | {"DATABASE_URL": database.url},
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
