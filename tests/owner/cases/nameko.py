@@ -187,6 +187,12 @@ def check(request: Request) -> Awaitable[None]:
 '''
 
 
+DROPPED = replaced(
+    ("from collections.abc import Awaitable\n\n", ""),
+    ("-> Awaitable[None]:\n    return ", "-> None:\n    "),
+)(FORGOTTEN)
+
+
 def ask_of_a_coroutine(client: httpx.Client) -> None:
     assert client.get("/v1/items").status_code == 500
     assert client.get("/livez").status_code == 200
@@ -608,6 +614,7 @@ CASES = [
     Case("O1 O2 O11", "calls and events of rooms", with_gateway(), ask_of_calls_and_events),
     Case("O4", "a check of who may call", check(CHECK), ask_of_a_check),
     Case("O4", "a check that nobody awaits", check(FORGOTTEN), ask_of_a_coroutine),
+    Case("O4", "a check that drops a coroutine", check(DROPPED), ask_of_a_coroutine),
     Case("O4", "a dependency that refuses", service("me", "Me", DEPENDENCY), ask_of_a_dependency),
     Case(
         "O6",
