@@ -18,6 +18,7 @@ from stock_keeper.app import create_app
 from stock_keeper.items.model import ITEMS
 from stock_keeper.items.routes import ItemRoutes
 from stock_keeper.items.service import Items
+from stock_keeper.runtime import unawaited
 from stock_keeper.runtime.database import Database
 from stock_keeper.runtime.http import Problem
 from stock_keeper.runtime.jobs import timer
@@ -181,8 +182,18 @@ def test_a_check_that_nothing_awaits_lets_nobody_in(app: Service) -> None:
     async def check(request: Request) -> None:
         raise Problem(401)
 
+    def forget(request: Request) -> None:
+        check(request)
+
     with pytest.raises(TypeError, match="nothing awaits it"):
         app.before_request(check)  # type: ignore[arg-type]
+    app.before_request(forget)
+    with pytest.warns(RuntimeWarning, match="never awaited"):
+        unawaited.watch()  # pytest has replaced what it had set
+        assert Client(app).get("/v1/items").status_code == 500
+
+
+def test_a_check_that_answers_neither_way_lets_nobody_in(app: Service) -> None:
     app.before_request(lambda request: request.path)  # type: ignore[arg-type, return-value]
     assert Client(app).get("/v1/items").status_code == 500
 

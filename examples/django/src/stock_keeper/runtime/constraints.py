@@ -69,7 +69,8 @@ def explain(
         return error
     columns = _reported_unique(error, row, database)
     if columns is not None:
-        taken = dict.fromkeys([columns, *_taken(row, database)])
+        found, known = {columns, *_taken(row, database)}, unique_columns(type(row))
+        taken = [*(one for one in known if one in found), *(found - set(known))]
         name = row._meta.verbose_name
         return Duplicate(f"Another {name} has this {_and(map(_told, taken))}.")
     state = getattr(error.__cause__, "sqlstate", None)

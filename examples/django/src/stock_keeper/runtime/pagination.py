@@ -110,8 +110,9 @@ def _order(queryset: QuerySet[Any]) -> list[_Column]:
     meta = queryset.model._meta
     keys = queryset.query.order_by or (meta.ordering if queryset.query.default_ordering else ())
     largest = connections[queryset.db].features.nulls_order_largest
+    ties = "-pk" if keys and str(keys[-1]).startswith("-") else "pk"  # as the index has them
     columns = []
-    for key in [*keys, "pk"]:
+    for key in [*keys, ties]:
         if not isinstance(key, str) or "__" in key:
             raise ImproperlyConfigured(
                 f"{key!r}: pages need an order by fields of the model itself"

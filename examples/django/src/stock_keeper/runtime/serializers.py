@@ -2,7 +2,7 @@
 
 import math
 import re
-from copy import deepcopy
+from copy import copy, deepcopy
 from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, TypeVar, cast
@@ -186,7 +186,7 @@ class ResourceSerializer(serializers.ModelSerializer[Row]):
         # Making them of a model takes as long as two queries.
         if type(self) not in _fields:
             _fields[type(self)] = super().get_fields()
-        return deepcopy(_fields[type(self)])
+        return {name: _copied(field) for name, field in _fields[type(self)].items()}
 
     def build_field(
         self, field_name: str, info: Any, model_class: Any, nested_depth: int
@@ -234,6 +234,18 @@ class ResourceSerializer(serializers.ModelSerializer[Row]):
         if errors:
             raise serializers.ValidationError(errors)
         return content
+
+
+def _copied(field: Any) -> Any:
+    """A copy that can be changed; Django REST Framework's own makes the field anew."""
+    if isinstance(field, serializers.BaseSerializer | serializers.ManyRelatedField) or hasattr(
+        field, "child"
+    ):
+        return deepcopy(field)
+    found = copy(field)
+    found.validators = [*field.validators]
+    found.error_messages = {**field.error_messages}
+    return found
 
 
 def _defaults(field: Any) -> dict[str, Any]:

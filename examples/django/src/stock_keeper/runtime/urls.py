@@ -1,12 +1,11 @@
 """The root of the URLs: those of the service, and how Django answers beside them."""
 
 from django.contrib import admin
-from django.urls import include, path
 
-from .. import NAME
+from .. import NAME, urls
 from . import errors
 
-urlpatterns = [path("", include(f"{__name__.partition('.')[0]}.urls"))]
+urlpatterns = urls.urlpatterns  # not included, which would take each request a step more
 
 handler400 = handler403 = handler404 = errors.answer_exception
 handler500 = errors.answer_error

@@ -93,21 +93,22 @@ class ResourceViewSet(GenericViewSet[Row]):
         queryset = self.filter_queryset(self.get_queryset())
         text = self.kwargs[self.lookup_url_kwarg or self.lookup_field]
         key = {self.lookup_field: read_id(text) if self.lookup_field == "uuid" else text}
-        locks = transaction.get_connection(queryset.db).in_atomic_block
-        if locks and self.request.method not in _SAFE:
+        reads = self.request.method in _SAFE
+        if not reads and transaction.get_connection(queryset.db).in_atomic_block:
             if queryset.query.group_by is None and not queryset.query.distinct:
                 queryset = queryset.select_for_update(of=("self",))
             else:  # a query of groups cannot lock its rows
                 queryset.model._base_manager.select_for_update().filter(**key).first()
-        row: Row | None = queryset.filter(**key).first()
-        if row is None:
-            raise NotFound
+        try:
+            row: Row = queryset.get(**key)
+        except queryset.model.DoesNotExist:
+            raise NotFound from None
         self.check_object_permissions(self.request, row)
         return row
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if self.detail is False and request.method in _SAFE:
+        if request.method in ("GET", "HEAD") and (self.detail is False or self.action == "list"):
             self._check_query(request)
 
     def check_permissions(self, request: Request) -> None:

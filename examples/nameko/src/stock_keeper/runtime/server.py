@@ -10,7 +10,7 @@ from typing import Any, Final
 import eventlet
 import structlog
 
-from .lifecycle import draining
+from .lifecycle import draining, on_start
 from .settings import Settings
 
 IN_FLIGHT_SECONDS: Final = 30
@@ -27,6 +27,8 @@ def serve(settings: Settings) -> None:
         signal.signal(number, lambda number, _: signals.append(number))
     service: Any = import_module("..app", __package__).create_app(settings)
     service.start()
+    for call in on_start:
+        call()
     # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
     gc.freeze()
     log.info("listening", host=settings.host, port=settings.port)

@@ -9,6 +9,7 @@ import eventlet
 from nameko.web.handlers import HttpRequestHandler
 from werkzeug.wrappers import Request, Response
 
+from . import unawaited
 from .broker import HEARTBEAT_SECONDS, Messaging
 from .containers import Container, dependency, silence_answered_errors
 from .content import Content
@@ -64,6 +65,7 @@ class Service:
         endpoints = Endpoints(Checks(self.database.checks, (self.broker, *checks)), self.document)
         self._middleware = ServiceMiddleware(self._inside, self.settings, endpoints)
         silence_answered_errors()
+        unawaited.watch()
 
     def add_service(self, *services: type) -> None:
         """Run the entrypoints of these classes; each class has its own dependencies."""

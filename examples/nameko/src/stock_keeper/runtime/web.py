@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map
 from werkzeug.wrappers import Request, Response
 
+from . import unawaited
 from .document import Route
 from .http import PROBLEM_CONTENT_TYPE, Problem, problem_of
 from .wsgi import CONTEXT, REJECTED, path_of
@@ -124,7 +125,9 @@ class Router:
         if (rejected := request.environ.get(REJECTED)) is not None:
             raise rejected
         for check in self._checks:
-            if (refusal := check(request)) is not None:
+            with unawaited.all_awaited():
+                refusal = check(request)
+            if refusal is not None:
                 return _checked(refusal, check)
         path = path_of(request.environ)
         if path.startswith("//"):  # Werkzeug would collapse the slashes

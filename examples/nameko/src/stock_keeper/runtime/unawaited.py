@@ -1,0 +1,48 @@
+"""Coroutines that nobody awaits: in an access check, one is an error and does not let anyone in."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
+
+_WARNING: Final = "was never awaited"
+_found: ContextVar[list[str] | None] = ContextVar("unawaited", default=None)
+
+
+def watch() -> None:
+    """Notice every coroutine that is dropped, not only the first one of each line of code."""
+    warnings.filterwarnings("always", f".*{_WARNING}", RuntimeWarning)
+    show = warnings.showwarning
+
+    def notice(message: Any, *others: Any, **options: Any) -> None:
+        found = _found.get()
+        if found is not None and _WARNING in str(message):
+            found.append(str(message))
+        show(message, *others, **options)
+
+    warnings.showwarning = notice
+
+
+def begin() -> None:
+    """Begin to remember, for this request, the coroutines that are dropped."""
+    _found.set([])
+
+
+def check() -> None:
+    """Raise an error if a coroutine was dropped since `begin`."""
+    if found := _found.get():
+        raise RuntimeError(found[0])
+
+
+@contextmanager
+def all_awaited() -> Iterator[None]:
+    """Raise an error at the end of the block if a coroutine was dropped in it."""
+    found: list[str] = []
+    token = _found.set(found)
+    try:
+        yield
+    finally:
+        _found.reset(token)
+    if found:
+        raise RuntimeError(found[0])
