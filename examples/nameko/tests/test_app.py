@@ -188,7 +188,7 @@ def test_a_check_that_nothing_awaits_lets_nobody_in(app: Service) -> None:
     with pytest.raises(TypeError, match="nothing awaits it"):
         app.before_request(check)  # type: ignore[arg-type]
     app.before_request(forget)
-    with pytest.warns(RuntimeWarning, match="never awaited"):
+    with pytest.warns(RuntimeWarning, match="never awaited"):  # noqa: PT031
         unawaited.watch()  # pytest has replaced what it had set
         assert Client(app).get("/v1/items").status_code == 500
 

@@ -28,9 +28,7 @@ READ = "return from_json(stream.read())"
 SORTED = "queryset.order_by(*(column.sort_key() for column in columns))"
 OPTIONS = "    def options(self, request: Any, *_: Any, **__: Any) -> Response:\n"
 PATCHED = "        return self._change(self._read_body(MERGE_PATCH, partial=True))\n"
-WITH_SETTINGS = """\
-urlpatterns = [path("", include(f"{__name__.partition('.')[0]}.urls"))]
-"""
+PATTERNS = "urlpatterns = urls.urlpatterns"
 REFERRED_TO = """\
             if names := list(referring(row, self._database, PROTECT)):
                 raise still_referenced(row, names)
@@ -489,8 +487,8 @@ PATCHES = [
         "R7",
         "of two rows with the same value the newer one comes first",
         PAGES,
-        'for key in [*keys, "pk"]:',
-        'for key in [*keys, "-pk"]:',
+        'startswith("-") else "pk"',
+        'startswith("-") else "-pk"',
         by=OWNERS,
         case=ROOMS,
     ),
@@ -623,8 +621,9 @@ PATCHES = [
         "O4",
         "a check of who may call is asked about the endpoints too",
         ROOT_URLS,
-        WITH_SETTINGS,
-        "from django.http import HttpRequest, HttpResponse\n\n"
+        PATTERNS,
+        "from django.http import HttpRequest, HttpResponse\n"
+        "from django.urls import path\n\n"
         "from .service import current_service\n\n"
         "endpoints = current_service().endpoints\n"
         "endpoints.has = lambda path: False\n\n\n"
@@ -634,7 +633,7 @@ PATCHES = [
         "    return HttpResponse(found.body, found.content_type, found.status, headers=headers)\n"
         "\n\n"
         'own = [path(name, reply) for name in ("livez", "readyz", "metrics", "openapi.json")]\n'
-        + WITH_SETTINGS.replace("[path", "[*own, path"),
+        "\nurlpatterns = [*own, *urls.urlpatterns]",
         by=OWNERS,
         case="a-check-in-middleware",
     ),
