@@ -14,7 +14,7 @@ from tests.contract.items import assert_problem, fresh_name
 from tests.owner.case import Case, replaced
 from tests.owner.cases.django import BESIDE, BESIDE_APP, REPORTS, ROOMS_AND_BOOKINGS
 from tests.owner.conftest import OwnedProject
-from tests.servers import free_port, wait_until
+from tests.servers import as_admin, free_port, wait_until
 from tests.services import PACKAGE, plain_environment
 
 Own = Callable[[str, Case], OwnedProject]
@@ -77,12 +77,15 @@ class ItemsTest(APITestCase):
 
 
 @pytest.mark.contract("O8")
-@pytest.mark.any_database
-def test_the_test_clients_get_the_same_responses(target: Target, own: Own) -> None:
+def test_the_test_clients_get_the_same_responses(
+    target: Target, own: Own, new_database: NewDatabase, request: pytest.FixtureRequest
+) -> None:
     files = {"{package}/items/tests.py": CLIENT_TESTS}
     project = own(target.framework, Case("O8", "test client", files))
-    # Django makes a database of its own for its tests, which not every role may on PostgreSQL.
-    environment = {"DATABASE_URL": "sqlite:///test.db"}
+    url = new_database().url
+    if target.database == "postgresql":  # Django creates a database for its tests
+        url = as_admin(request.getfixturevalue("postgres_admin_url"), url.rpartition("/")[2])
+    environment = {"DATABASE_URL": url}
     ran = project.run("manage.py", "test", PACKAGE, "--noinput", environment=environment)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "Ran 4 tests" in ran.stderr
