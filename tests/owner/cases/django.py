@@ -862,8 +862,8 @@ BREAKS: dict[str, dict[str, Edit]] = {
         "{package}/runtime/document.py": replaced(
             (
                 _PATHS,
-                '        generated["paths"]["/v1/ghosts"] = dict(generated["paths"]["/v1/items"])\n'
-                + _PATHS,
+                '        items = generated["paths"].get("/v1/items", {})\n'
+                '        generated["paths"]["/v1/ghosts"] = dict(items)\n' + _PATHS,
             )
         )
     },
