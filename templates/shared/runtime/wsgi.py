@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CONTEXT = "service.context"
 REJECTED = "service.rejected"
+MAY_CLOSE = "service.may_close"  # set by a server that heeds `Connection: close`
 _CHUNK = 65_536
 _CLOSE = {"Connection": "close"}
 
@@ -49,7 +50,7 @@ class ServiceMiddleware:
         )
         environ[CONTEXT] = context
         # Other servers refuse it from an application (PEP 3333), and close connections themselves.
-        may_close = environ.get("SERVER_SOFTWARE") == "Granian"
+        may_close = environ.get("SERVER_SOFTWARE") == "Granian" or MAY_CLOSE in environ
         response = _Response(start_response, context, may_close)
         try:
             rejected = self._rejected(environ, context)
