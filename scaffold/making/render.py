@@ -14,6 +14,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from scaffold.catalog import record
 from scaffold.catalog.record import OWN, Origin
 from scaffold.errors import BadAnswers, SourceError
+from scaffold.making.formatting import format_code
 from scaffold.making.staging import staged
 
 # The options of an environment that a compiled template depends on.
@@ -24,7 +25,7 @@ DECIDING_HOW_TO_COMPILE = (
 ).split()
 
 
-def make(root: Path, answers: Mapping[str, str], target: Path, origin: Origin = OWN) -> list[str]:
+def make(root: Path, answers: Mapping[str, Any], target: Path, origin: Origin = OWN) -> list[str]:
     """Makes the service of `answers` at `target`, whole or not at all; returns its files.
 
     `root` holds copier.yml and templates/, which come from `origin`. Raises TargetError,
@@ -35,7 +36,7 @@ def make(root: Path, answers: Mapping[str, str], target: Path, origin: Origin = 
         return files_in(folder)
 
 
-def preview(root: Path, answers: Mapping[str, str]) -> list[str]:
+def preview(root: Path, answers: Mapping[str, Any]) -> list[str]:
     """The files that `make` would write."""
     with tempfile.TemporaryDirectory(prefix="scaffold-") as temporary:
         folder = Path(temporary) / answers["name"]
@@ -48,7 +49,7 @@ def files_in(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
 
 
-def render(root: Path, answers: Mapping[str, str], folder: Path, origin: Origin = OWN) -> None:
+def render(root: Path, answers: Mapping[str, Any], folder: Path, origin: Origin = OWN) -> None:
     """Writes the service of `answers` into `folder`, by the templates in `root`.
 
     Nothing that the templates name is ever run. Raises SourceError where they ask for it, and
@@ -77,6 +78,7 @@ def render(root: Path, answers: Mapping[str, str], folder: Path, origin: Origin 
         ) from error
     except ValueError as error:
         raise BadAnswers(f"{origin.revision} does not take these answers: {error}") from error
+    format_code(folder)
     record.write(folder, origin)
 
 
