@@ -39,7 +39,7 @@ class _Violations:
 
 def explained(error: IntegrityError, write: Write, database: Database) -> Exception:
     """The exception that tells a client why its write failed; `error` if it could not know."""
-    found = _reported(error, write.table)
+    found = _reported(error, write)
     if found is None:
         return error
     if not (database.in_transaction() and hasattr(error.orig, "sqlstate")):
@@ -57,7 +57,7 @@ def explained(error: IntegrityError, write: Write, database: Database) -> Except
     return StillReferenced(f"The {write.name} is still referred to{by}.")
 
 
-def _reported(error: IntegrityError, table: Table) -> _Violations | None:
+def _reported(error: IntegrityError, write: Write) -> _Violations | None:
     """What the driver says: PostgreSQL names the constraint, SQLite the columns if it is unique."""
     found = _Violations()
     message = str(error.orig)
@@ -69,15 +69,16 @@ def _reported(error: IntegrityError, table: Table) -> _Violations | None:
         return found
     diagnosis = getattr(error.orig, "diag", None)
     name = getattr(diagnosis, "constraint_name", None)
-    for columns, constraint in _unique(table):
+    for columns, constraint in _unique(write.table):
         if _in_postgresql(constraint) == name:
             found.unique[columns] = None
             return found
-    for key in table.foreign_key_constraints:
+    # A table that refers to itself: only what is written may refer to nothing.
+    for key in write.table.foreign_key_constraints if write.values else ():
         if _in_postgresql(key.name) == name:
             found.missing[tuple(key.column_keys)] = None
             return found
-    for other in table.metadata.tables.values():
+    for other in write.table.metadata.tables.values():
         if any(_in_postgresql(key.name) == name for key in other.foreign_key_constraints):
             found.referring[other.name] = None
             return found
