@@ -16,6 +16,7 @@ LIBRARIES = {
     "copier": "making.render",
     "jinja2": "making.render",
     "plumbum": "making.render",
+    "ruff": "making.formatting",
     "questionary": "terminal.prompts",
     "prompt_toolkit": "terminal.prompts",
     "covertable": "matrix",
