@@ -24,7 +24,7 @@ DECIDING_HOW_TO_COMPILE = (
 ).split()
 
 
-def make(root: Path, answers: Mapping[str, str], target: Path, origin: Origin = OWN) -> list[str]:
+def make(root: Path, answers: Mapping[str, Any], target: Path, origin: Origin = OWN) -> list[str]:
     """Makes the service of `answers` at `target`, whole or not at all; returns its files.
 
     `root` holds copier.yml and templates/, which come from `origin`. Raises TargetError,
@@ -35,7 +35,7 @@ def make(root: Path, answers: Mapping[str, str], target: Path, origin: Origin = 
         return files_in(folder)
 
 
-def preview(root: Path, answers: Mapping[str, str]) -> list[str]:
+def preview(root: Path, answers: Mapping[str, Any]) -> list[str]:
     """The files that `make` would write."""
     with tempfile.TemporaryDirectory(prefix="scaffold-") as temporary:
         folder = Path(temporary) / answers["name"]
@@ -48,7 +48,7 @@ def files_in(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if not p.is_dir())
 
 
-def render(root: Path, answers: Mapping[str, str], folder: Path, origin: Origin = OWN) -> None:
+def render(root: Path, answers: Mapping[str, Any], folder: Path, origin: Origin = OWN) -> None:
     """Writes the service of `answers` into `folder`, by the templates in `root`.
 
     Nothing that the templates name is ever run. Raises SourceError where they ask for it, and
