@@ -132,7 +132,8 @@ def _no_data(node: yaml.Node) -> Iterator[str]:
             if not isinstance(key, yaml.ScalarNode):
                 yield f"has a key that is not one word {line}"
             elif key.value in seen:
-                yield f"has the key {quote(key.value)} twice in the mapping {line}"
+                where = f"line {key.start_mark.line + 1}"
+                yield f"has the key {quote(key.value)} again in {where}; remove one of them"
             seen.add(str(key.value))
             yield from _no_data(item)
 

@@ -20,6 +20,8 @@ PYTHON = "python"
 ORIGIN = "origin"
 FRESH = "fresh"
 UPDATED = "updated"  # made by the last release of the templates, and brought to this version
+# The search is greedy and does not always find the smallest set; each salt is another try.
+SALTS = ("", "1", "2", "3")
 EXAMPLE = "example"  # what a service keeps if nothing is declared
 
 
@@ -98,10 +100,10 @@ def cells(catalog: Catalog, before: Collection[str]) -> list[Cell]:
     from covertable import make
 
     factors = axes(catalog, before)
-    rows = make(
-        {name: list(values) for name, values in factors.items()},
-        constraints=[_never(refusal) for refusal in refusals(catalog, before)],
-    )
+    listed = {name: list(values) for name, values in factors.items()}
+    never = [_never(refusal) for refusal in refusals(catalog, before)]
+    tries = (make(listed, constraints=never, salt=salt) for salt in SALTS)
+    rows = min(tries, key=len)
     found = [_cell(catalog, {name: row[name] for name in factors}) for row in rows]
     return sorted(found, key=lambda cell: _place(factors, cell))
 

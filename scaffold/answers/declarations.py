@@ -13,7 +13,6 @@ from scaffold.errors import BadAnswers
 from scaffold.resources import checks, long_form, names, short_form
 from scaffold.resources.model import Resource
 from scaffold.resources.names import Reserved
-from scaffold.resources.understood import Row, understood
 
 Declared = list[dict[str, Any]]  # the canonical long form
 
@@ -68,8 +67,8 @@ class Draft:
         self._texts: Sequence[str] = ()
         self._resources: Sequence[Resource] = ()
 
-    def add(self, text: str) -> Iterable[Row]:
-        """What was understood of `text`, which replaces an earlier resource of the same name.
+    def add(self, text: str) -> Resource:
+        """What `text` declares; it replaces an earlier resource of the same name.
 
         A reference may name a resource that comes later. Raises BadAnswers, and changes nothing.
         """
@@ -80,7 +79,7 @@ class Draft:
         texts[place : place + 1], resources[place : place + 1] = [text], [new]
         checks.check(resources, self._reserved, unfinished=True)
         self._texts, self._resources = texts, resources
-        return understood([new])
+        return new
 
     def finish(self) -> Declared:
         """All of them. Raises BadAnswers where a reference names none of them."""

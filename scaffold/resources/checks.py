@@ -113,9 +113,7 @@ def _names_made(resource: Resource, reserved: Reserved) -> Iterator[tuple[str, s
             yield name, f"the class of the enum {quote(field.name)}"
 
 
-def _check_references(
-    resources: Sequence[Resource], problems: Problems, unfinished: bool
-) -> None:
+def _check_references(resources: Sequence[Resource], problems: Problems, unfinished: bool) -> None:
     by_name = {resource.name: resource for resource in resources}
     reported: set[str] = set()
     for number, resource in enumerate(resources, 1):

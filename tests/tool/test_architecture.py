@@ -20,6 +20,7 @@ LIBRARIES = {
     "prompt_toolkit": "terminal.prompts",
     "covertable": "matrix",
     "pluralizer": "resources.names",
+    "rich": "terminal.understood",
     "typer": "cli",
     "packaging": "catalog.versions",
     "platformdirs": "catalog.settings",

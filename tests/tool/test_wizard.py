@@ -33,6 +33,7 @@ WORKLOAD = [
 NAME = "What is the service called?"
 WHICH = "Which framework is it?"
 FIELDS = [
+    "What does it keep?",
     "What does it do, in one sentence?",
     "Who owns it?",
     "Which database does it keep its data in?",
@@ -138,10 +139,11 @@ def test_one_key_overrides_the_recommendation(checkout: Checkout, tmp_path: Path
             terminal.answer(question, "1")
         terminal.answer(WHICH, "2")
         terminal.wait_for(f"✓ {WHICH} Flask-RESTful")
-        terminal.answer(FIELDS[0], 'Keeps "stock" 💚' + ENTER)
-        terminal.answer(FIELDS[1], "Zoë" + ENTER)
-        terminal.answer(FIELDS[2], "2")
-        terminal.answer(FIELDS[3], DOWN + DOWN + ENTER)
+        terminal.answer(FIELDS[0], ENTER)
+        terminal.answer(FIELDS[1], 'Keeps "stock" 💚' + ENTER)
+        terminal.answer(FIELDS[2], "Zoë" + ENTER)
+        terminal.answer(FIELDS[3], "2")
+        terminal.answer(FIELDS[4], DOWN + DOWN + ENTER)
         assert terminal.end() == 0
         shown = " ".join(terminal.text.split())
     answers = answers_of(tmp_path / "my-svc")
@@ -191,7 +193,8 @@ def test_two_services_are_asked_which_is_first(checkout: Checkout, tmp_path: Pat
 def test_only_what_is_not_given_is_asked(checkout: Checkout, tmp_path: Path) -> None:
     given = ("my-svc", "--framework", "flask", "--description", "x", "--author", "y")
     with Terminal(checkout, tmp_path, *QUIET, *given, "--database", "sqlite") as terminal:
-        terminal.answer(FIELDS[3], "2")
+        terminal.answer(FIELDS[0], ENTER)
+        terminal.answer(FIELDS[4], "2")
         assert terminal.end() == 0
         assert not any(question in terminal.text for question in (NAME, *WORKLOAD, WHICH))
     assert answers_of(tmp_path / "my-svc")["ci"] == "gitlab"
@@ -331,6 +334,8 @@ def test_a_dumb_terminal_gets_plain_lines(checkout: Checkout, tmp_path: Path, ki
         terminal.wait_for(WHICH)
         terminal.send("2\r")
         terminal.wait_for(FIELDS[0])
+        terminal.send("\r")
+        terminal.wait_for(FIELDS[1])
         terminal.send("It works\r\r")
         terminal.wait_for("2. PostgreSQL")
         terminal.send("2\r\r")
