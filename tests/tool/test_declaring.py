@@ -222,7 +222,7 @@ def assert_all_ways_are_one(checkout: Checkout, resources: tuple[Resource, ...])
             assert json.dumps(recorded(folder / service)) == json.dumps(wanted)
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=8)
 @given(drawn(max_resources=3, max_fields=6))
 def test_whatever_is_declared_is_recorded_alike_by_every_way(
     checkout: Checkout, resources: tuple[Resource, ...]
@@ -242,6 +242,12 @@ def test_whatever_is_declared_is_recorded_alike_by_every_way_at_length(
 # ---- what is refused
 
 
+@pytest.fixture
+def read_once(known: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spares each run the reading of the templates' data, which takes longer than all the rest."""
+    monkeypatch.setattr(cli, "_templates", lambda *_: known)
+
+
 def refused(arguments: list[str], capsys: pytest.CaptureFixture[str], folder: Path) -> Any:
     """The error of `new` for a Django service, told in one way as text and as JSON."""
     line = ["new", "hotel", "--framework", "django", f"--output={folder}", *arguments]
@@ -256,6 +262,7 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str], folder: Pa
     return error
 
 
+@pytest.mark.usefixtures("read_once")
 @pytest.mark.parametrize(
     ("texts", "message"), list(wrong_declarations()), ids=lambda value: repr(value)[:50]
 )
@@ -291,6 +298,7 @@ MANY: dict[str, tuple[list[str], str]] = {
 }
 
 
+@pytest.mark.usefixtures("read_once")
 @pytest.mark.parametrize(("texts", "message"), MANY.values(), ids=MANY)
 def test_too_much_or_nothing_is_refused(
     texts: list[str], message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -327,6 +335,7 @@ FILES = {
 }
 
 
+@pytest.mark.usefixtures("read_once")
 @pytest.mark.parametrize(("content", "message"), FILES.items(), ids=lambda value: repr(value)[:60])
 def test_a_wrong_file_is_refused_with_its_name(
     content: str, message: str, capsys: pytest.CaptureFixture[str], tmp_path: Path

@@ -7,6 +7,7 @@ import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from scaffold.answers import answers
 from scaffold.catalog import catalog
 from scaffold.catalog.catalog import Catalog, Refusal
 from scaffold.errors import BadAnswers
-from scaffold.resources import checks, short_form
+from scaffold.resources import checks, long_form, short_form
 from scaffold.resources.field_types import FLAGS, TYPES
 from scaffold.terminal.prompts import Choice, Heading
 from scaffold.terminal.view import Terminal
@@ -211,7 +212,7 @@ class Recorded:
         return typed
 
 
-def asked(catalog: Catalog, given: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def asked(catalog: Catalog, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """The answers of a wizard, and what it closed: reasons by choice."""
     prompter = Recorded()
     view = Terminal(width=80, colour=False, drawing=True)
@@ -226,6 +227,13 @@ def asked(catalog: Catalog, given: dict[str, str]) -> tuple[dict[str, str], dict
 def test_the_wizard_closes_it_and_says_why(refusing: Catalog) -> None:
     result, disabled = asked(refusing, {"framework": "django"})
     assert (result["database"], disabled) == ("postgresql", {"sqlite": WHY})
+
+
+def test_the_wizard_closes_a_framework_that_uses_a_name_of_the_resources(known: Catalog) -> None:
+    declared = [long_form.to_data(short_form.parse("message text:str"))]
+    result, disabled = asked(known, {"data": "yes", "resources": declared})
+    assert disabled == {"django": "it uses a name of these resources"}
+    assert (result["framework"] == "django", result["resources"]) == (False, declared)
 
 
 def test_the_wizard_closes_a_framework_that_does_not_go_with_what_is_given(
