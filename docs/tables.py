@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from docs import first_tests, peers, s3rius, speed
@@ -19,6 +20,8 @@ from scaffold.advice.evidence import RankBy, recommend
 from scaffold.catalog import catalog
 from scaffold.catalog.catalog import Catalog, Evidence, Facts, Framework
 from scaffold.errors import NotMeasured
+from scaffold.resources.field_types import TYPES, in_words
+from scaffold.resources.fields import new_field
 from scaffold.terminal import figures, text_output
 from scaffold.terminal.view import Terminal
 from tests.tool import rooms
@@ -148,11 +151,27 @@ def fields_table(known: Catalog) -> Iterator[str]:
     yield "| question | flag | answers, the default first |"
     yield "| --- | --- | --- |"
     for question in known.fields:
-        flag = "the first argument" if question.id == "name" else f"`--{question.id}`"
+        flag = "the first argument" if question.id == "name" else f"`{question.flag}`"
         default = None if question.id == "framework" else question.default
         choices = sorted(question.choices, key=lambda choice: choice != default)
-        answers = ", ".join(f"`{choice}`" for choice in choices) or "text"
+        text = "[declarations](resources.md), each a flag" if question.is_declared else "text"
+        answers = ", ".join(f"`{choice}`" for choice in choices) or text
         yield f"| {question.ask} | {flag} | {answers} |"
+
+
+def types_table() -> Iterator[str]:
+    """Each type of field: how it is written, what is accepted, what it may have beside."""
+    yield "| type | in full | values | modifiers |"
+    yield "| --- | --- | --- | --- |"
+    for name, type_ in TYPES.items():
+        declared = replace(new_field("name", name), values=("open", "closed"), target="room")
+        argument = {"values": "=open,closed", "target": "=room"}.get(type_.argument or "", "")
+        counted = type_.bounds.default if type_.bounds else ()
+        ends = "..".join(str(end) for end in counted if end is not None)
+        digits = ":" + ".".join(map(str, type_.digits)) if type_.digits else ""
+        full = f"{name}{argument}{digits}{f':{ends}' if ends else ''}"
+        words = ", ".join(f"`{modifier}`" for modifier in type_.modifiers)
+        yield f"| `{name}` | `{full}` | {in_words(declared)} | {words} |"
 
 
 def evidence_example(known: Catalog) -> Iterator[str]:
@@ -206,6 +225,7 @@ ABOUT_ALL: dict[str, Callable[[Catalog], Iterator[str]]] = {
     "limits": limits_table,
     "questions": questions_table,
     "fields": fields_table,
+    "types": lambda _: types_table(),
     "errors": lambda _: errors_table(),
     "evidence": evidence_example,
     "bad input": lambda _: bad_input(),
