@@ -194,8 +194,8 @@ def test_every_line_that_is_wrong_is_named_at_once(known: Catalog, tmp_path: Pat
         f'{path}: "team" has to be plain text, without a YAML tag.',
         f"{path}: line 8: the name of a question is one word.",
         f'{path}: "databse" is no question; did you mean database?',
-        f'{path}: "zzz" is no question; the questions are name, framework, resources, description, author, '
-        "database, ci, talk, size, data, load, contract, team.",
+        f'{path}: "zzz" is no question; the questions are name, framework, resources, description, '
+        "author, database, ci, talk, size, data, load, contract, team.",
     ]
 
 
