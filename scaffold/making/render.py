@@ -14,6 +14,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from scaffold.catalog import record
 from scaffold.catalog.record import OWN, Origin
 from scaffold.errors import BadAnswers, SourceError
+from scaffold.making.formatting import format_code
 from scaffold.making.staging import staged
 
 # The options of an environment that a compiled template depends on.
@@ -77,6 +78,7 @@ def render(root: Path, answers: Mapping[str, Any], folder: Path, origin: Origin 
         ) from error
     except ValueError as error:
         raise BadAnswers(f"{origin.revision} does not take these answers: {error}") from error
+    format_code(folder)
     record.write(folder, origin)
 
 

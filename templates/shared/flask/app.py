@@ -3,7 +3,9 @@
 from flask import Flask
 
 from .health import CHECKS
-from .items import routes as items
+{% for resource in resources %}
+from .{{ resource.plural }} import routes as {{ resource.plural }}
+{% endfor %}
 from .runtime.service import Service
 from .settings import Settings
 
@@ -12,5 +14,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Create the application; without `settings` they are read from the environment."""
     app = Service(settings, CHECKS)
     # An access check goes here: app.before_request(check).
-    app.register_blueprint(items.blueprint)
+{% for resource in resources %}
+    app.register_blueprint({{ resource.plural }}.blueprint)
+{% endfor %}
     return app

@@ -14,7 +14,7 @@ from rest_framework import serializers
 from rest_framework.utils.field_mapping import ClassLookupDict
 from rest_framework.validators import UniqueValidator
 
-from .content import Line, Text, Timestamp
+from .content import Line, Lines, Timestamp
 from .models import LineField, Record
 
 Row = TypeVar("Row", bound=Record)
@@ -66,7 +66,7 @@ class StrictTextField(_Validated):
 
     def __init__(self, *, max_length: int = 10_000, **options: Any) -> None:
         super().__init__(**options)
-        self.rule = _rule(Text, 0 if self.allow_blank else 1, max_length)
+        self.rule = _rule(Lines, 0 if self.allow_blank else 1, max_length)
 
 
 @cache
