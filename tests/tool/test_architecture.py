@@ -21,6 +21,7 @@ LIBRARIES = {
     "covertable": "matrix",
     "pluralizer": "resources.names",
     "rich": "terminal.understood",
+    "ruff": "making.formatting",
     "typer": "cli",
     "packaging": "catalog.versions",
     "platformdirs": "catalog.settings",

@@ -348,19 +348,13 @@ def test_a_wrong_file_is_refused_with_its_name(
 
 
 def test_names_are_judged_by_the_framework_that_the_workload_chooses(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+    known: Catalog, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """A message is nobody's but Django's."""
-    line = [
-        "new",
-        "post",
-        "--no-lock",
-        "--no-git",
-        f"--output={tmp_path}",
-        "--resource=message a:int",
-    ]
-    assert cli.run([*line, "--framework", "falcon", "--dry-run"]) == 0
-    assert cli.run([*line, "--data", "yes"]) == 2
+    given = {"name": "post", "framework": "falcon", "resources": long("message a:int")}
+    assert answers.complete(known, given)["resources"] == given["resources"]
+    line = ["new", "post", f"--output={tmp_path}", "--resource=message a:int", "--data", "yes"]
+    assert cli.run(line) == 2
     assert "Django has an app of that name." in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
