@@ -518,7 +518,7 @@ def test_the_heavy_libraries_are_left_alone_where_they_are_not_needed(
         "n.startswith('scaffold.resources')}\n"
         "    if heavy or code != 2 * (line == 'new x'): sys.exit(f'{line}: {code}, {heavy}')\n"
     )
-    lines = ("--help", "new --help", "list", "advise --json", "schema", "new x")
+    lines = ("--help", "new --help", "list", "advise --json", "new x", "schema")
     ran = subprocess.run(
         [sys.executable, "-P", "-c", watch, *lines],
         cwd=tmp_path,

@@ -194,9 +194,8 @@ def test_what_it_keeps_is_typed_a_line_for_each_and_what_was_understood_is_shown
         terminal.wait_for("room, plural rooms")
         terminal.wait_for("seats int whole number, 1 to 500 default 2")
         # guest comes later
-        terminal.answer(MORE, booking + ENTER)
-        terminal.wait_for("booking, plural stays")
-        terminal.answer(MORE, guest + ENTER)
+        terminal.try_answer(MORE, booking + ENTER, "booking, plural stays")
+        terminal.try_answer(MORE, guest + ENTER, "guest, plural guests")
         terminal.answer(MORE, ENTER)
         terminal.wait_for(f"✓ {MORE} (nothing else)")
         for question in FIELDS[1:]:
@@ -223,15 +222,16 @@ def test_a_wrong_line_is_explained_and_edited_and_nothing_is_lost(
         terminal.try_answer(
             MORE, "rooms a:int" + ENTER, 'Resource 2 "rooms": "rooms" seems to be a plural;'
         )
-        terminal.answer(MORE, CLEAR + "booking rom:ref" + ENTER)
+        terminal.try_answer(MORE, CLEAR + "booking rom:ref" + ENTER, "ID of the rom ")
         # Enter ends the list, and now the reference leads nowhere
         terminal.try_answer(
             MORE, ENTER, 'Resource 2 "booking", field 1 "rom": No resource is called "rom". '
             'Did you mean "room"?'
         )  # fmt: skip
-        terminal.answer(MORE, "\x7f" * 5 + "om:ref" + ENTER)  # it stands there to be edited
-        terminal.wait_for("room_id ref ID of the room")
-        terminal.answer(MORE, "room name:str:1..9" + ENTER)  # takes the place of the first
+        # it stands there to be edited
+        terminal.try_answer(MORE, "\x7f" * 5 + "om:ref" + ENTER, "room_id ref ID of the room")
+        # takes the place of the first
+        terminal.try_answer(MORE, "room name:str:1..9" + ENTER, "1 to 9 characters")
         terminal.answer(MORE, ENTER)
         for question in FIELDS[1:]:
             terminal.answer(question, ENTER)
@@ -246,7 +246,7 @@ def test_the_table_fits(checkout: Checkout, tmp_path: Path, columns: int) -> Non
     with Terminal(checkout, tmp_path, *given, columns=columns) as terminal:
         terminal.answer(KEEPS, rich[0] + ENTER)
         for text in rich[1:]:
-            terminal.answer(MORE, text + ENTER)
+            terminal.try_answer(MORE, text + ENTER, f"{text.partition(' ')[0]}, plural")
         terminal.wait_for(f"? {MORE}")
         for words in ("room_id", "datetime" if columns == 100 else "2027-01-31T09:30:00Z;"):
             terminal.wait_for(words)
