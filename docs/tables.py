@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from docs import first_tests, peers, s3rius, speed
@@ -20,8 +19,7 @@ from scaffold.advice.evidence import RankBy, recommend
 from scaffold.catalog import catalog
 from scaffold.catalog.catalog import Catalog, Evidence, Facts, Framework
 from scaffold.errors import NotMeasured
-from scaffold.resources.field_types import TYPES, in_words
-from scaffold.resources.fields import new_field
+from scaffold.resources.field_types import MODIFIERS, TYPES
 from scaffold.terminal import figures, text_output
 from scaffold.terminal.view import Terminal
 from tests.tool import rooms
@@ -160,18 +158,12 @@ def fields_table(known: Catalog) -> Iterator[str]:
 
 
 def types_table() -> Iterator[str]:
-    """Each type of field: how it is written, what is accepted, what it may have beside."""
-    yield "| type | in full | values | modifiers |"
-    yield "| --- | --- | --- | --- |"
+    """The modifiers that fields of each type may have."""
+    yield f"| type | {' | '.join(f'`{modifier}`' for modifier in MODIFIERS)} |"
+    yield f"| --- |{' --- |' * len(MODIFIERS)}"
     for name, type_ in TYPES.items():
-        declared = replace(new_field("name", name), values=("open", "closed"), target="room")
-        argument = {"values": "=open,closed", "target": "=room"}.get(type_.argument or "", "")
-        counted = type_.bounds.default if type_.bounds else ()
-        ends = "..".join(str(end) for end in counted if end is not None)
-        digits = ":" + ".".join(map(str, type_.digits)) if type_.digits else ""
-        full = f"{name}{argument}{digits}{f':{ends}' if ends else ''}"
-        words = ", ".join(f"`{modifier}`" for modifier in type_.modifiers)
-        yield f"| `{name}` | `{full}` | {in_words(declared)} | {words} |"
+        cells = ("yes" if modifier in type_.modifiers else "" for modifier in MODIFIERS)
+        yield f"| `{name}` | {' | '.join(cells)} |"
 
 
 def evidence_example(known: Catalog) -> Iterator[str]:

@@ -82,12 +82,12 @@ def ask_of_rooms_and_their_stream(client: httpx.Client) -> None:
 
 
 NOTES_MODEL = replaced(
-    ("import Content, Line\n", "import Content, Line, Text\n"),
+    ("import Content, Line\n", "import Content, Line, Lines\n"),
     ("    quantity: Mapped[int]\n", "    quantity: Mapped[int]\n    notes: Mapped[str]\n"),
     (
         "    quantity: Annotated[int, Field(ge=0, le=1_000_000)] = 0\n",
         "    quantity: Annotated[int, Field(ge=0, le=1_000_000)] = 0\n"
-        '    notes: Annotated[str, Text(0, 20_000)] = ""\n',
+        '    notes: Annotated[str, Lines(0, 20_000)] = ""\n',
     ),
 )
 
