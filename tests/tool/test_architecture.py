@@ -21,6 +21,8 @@ LIBRARIES = {
     "prompt_toolkit": "terminal.prompts",
     "covertable": "matrix",
     "pluralizer": "resources.names",
+    "rich": "terminal.understood",
+    "ruff": "making.formatting",
     "typer": "cli",
     "packaging": "catalog.versions",
     "platformdirs": "catalog.settings",
