@@ -18,7 +18,14 @@ import pytest
 
 from scaffold.resources.model import Resource
 from tests.contract.databases import Database, PostgresDatabase, SqliteDatabase
-from tests.contract.declarations import EXAMPLE, GIVEN, as_data, declarations_for, declarations_of
+from tests.contract.declarations import (
+    EXAMPLE,
+    GIVEN,
+    as_data,
+    declarations_for,
+    declarations_of,
+    declares,
+)
 from tests.contract.lines import TITLES
 from tests.contract.rows import Rows
 from tests.servers import any_amqp_url, any_postgres_url
@@ -67,6 +74,8 @@ def selected_targets(config: pytest.Config) -> list[Target]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "declaration" in metafunc.fixturenames:
         parametrize_by_declaration(metafunc)
+    elif "draw" in metafunc.fixturenames:
+        parametrize_by_draw(metafunc)
     elif "target" in metafunc.fixturenames:
         targets = selected_targets(metafunc.config)
         metafunc.parametrize("target", targets, ids=str, indirect=True, scope="session")
@@ -86,6 +95,15 @@ def parametrize_by_declaration(metafunc: pytest.Metafunc) -> None:
     ]
     names = ["target", "declaration", *(["resource"] if of_one else [])]
     metafunc.parametrize(names, sets, indirect=True, scope="session")
+
+
+def parametrize_by_draw(metafunc: pytest.Metafunc) -> None:
+    """Each drawn declaration with one of the frameworks, which take turns."""
+    names = [name for name in selected_frameworks(metafunc.config) if declares(name)]
+    draws = range(metafunc.config.getoption("draws")) if names else ()
+    turns = [(names[draw % len(names)], draw) for draw in draws]
+    sets = [pytest.param(*turn, id=f"{turn[0]}-{turn[1]}") for turn in turns]
+    metafunc.parametrize(["framework", "draw"], sets, indirect=["framework"], scope="session")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
