@@ -1,22 +1,36 @@
 """The base class of a resource's model: what every resource has."""
 
 import secrets
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from uuid import uuid4
 
-from django.core.validators import MinLengthValidator, RegexValidator
+from django.core.validators import MaxLengthValidator, MinLengthValidator, RegexValidator
 from django.db import IntegrityError, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 Row = TypeVar("Row", bound="Record")
 
 if TYPE_CHECKING:
+    Field = models.Field[str, str]
     CharField = models.CharField[str, str]
+    TextField = models.TextField[str, str]
+    DecimalField = models.DecimalField[Decimal | str, Decimal]
 else:
+    Field = models.Field
     CharField = models.CharField
+    TextField = models.TextField
+    DecimalField = models.DecimalField
 
+_MAX_INTEGER: Final = 2**63 - 1
 _no_control_characters = RegexValidator(
     r"[\x00-\x1f\x7f-\x9f]", "It must not contain control characters.", inverse_match=True
+)
+_no_other_control_characters = RegexValidator(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]",
+    "It must not contain control characters but line ends and tabs.",
+    inverse_match=True,
 )
 
 
@@ -38,24 +52,89 @@ class RevisionField(CharField):
         return name, "django.db.models.CharField", args, options
 
 
-class LineField(CharField):
-    """A line of text: `min_length` to `max_length` characters, none of them a control character.
+class _Bounded(Field):
+    """Mixed into a field of text, which has a least length and a rule of its own then."""
 
-    A serializer removes the ASCII white space around it.
-    """
+    min_length: int
+    own_validators: list[Any]
 
-    def __init__(self, *args: Any, min_length: int = 1, **options: Any) -> None:
+    def bound(self, rule: RegexValidator, min_length: int, options: dict[str, Any]) -> Any:
+        """The options of the field as Django has them."""
         self.min_length = min_length
-        self.own_validators = [_no_control_characters, MinLengthValidator(min_length)]
-        options["validators"] = [*self.own_validators, *options.get("validators", ())]
-        super().__init__(*args, **options | {"blank": min_length == 0})
+        self.own_validators = [rule, MinLengthValidator(min_length)]
+        blank = min_length == 0 or options.get("null", False)
+        validators = [*self.own_validators, *options.get("validators", ())]
+        return options | {"blank": blank, "validators": validators}
 
     def deconstruct(self) -> Any:
         # A migration has it as what it is in the database, so that none depends on this class.
         name, _, args, options = super().deconstruct()
         for only_here in ("blank", "validators"):
             options.pop(only_here, None)
-        return name, "django.db.models.CharField", args, options
+        return name, f"django.db.models.{self.get_internal_type()}", args, options
+
+
+class LineField(_Bounded, CharField):
+    """A line of text: `min_length` to `max_length` characters, none of them a control character.
+
+    A serializer removes the ASCII white space around it.
+    """
+
+    def __init__(self, *args: Any, min_length: int = 1, **options: Any) -> None:
+        super().__init__(*args, **self.bound(_no_control_characters, min_length, options))
+
+
+class LinesField(_Bounded, TextField):
+    """Text of several lines, kept as it is sent: `min_length` to `max_length` characters.
+
+    Line ends and tabs are its only control characters.
+    """
+
+    def __init__(
+        self, *args: Any, min_length: int = 0, max_length: int = 10_000, **options: Any
+    ) -> None:
+        options = self.bound(_no_other_control_characters, min_length, options)
+        options["validators"].append(MaxLengthValidator(max_length))
+        super().__init__(*args, **options | {"max_length": max_length})
+
+    def deconstruct(self) -> Any:
+        name, kind, args, options = super().deconstruct()
+        del options["max_length"]
+        return name, kind, args, options
+
+
+class ExactField(DecimalField):
+    """An exact number: NUMERIC, and a whole number of the last digit in SQLite.
+
+    At most 18 digits fit SQLite; what it calls NUMERIC may be a double. There, calculate with it
+    in Python: in a query only comparisons and sums are the same on both databases.
+    """
+
+    def get_internal_type(self) -> str:
+        return "ExactField"  # Django reads what it knows as a DecimalField as a double in SQLite
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
+        on_sqlite = connection.vendor == "sqlite"
+        return "bigint" if on_sqlite else f"numeric({self.max_digits}, {self.decimal_places})"
+
+    def get_db_prep_value(
+        self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False
+    ) -> Any:
+        value = super().get_db_prep_value(value, connection, prepared)
+        if not isinstance(value, Decimal) or connection.vendor != "sqlite":
+            return value
+        whole = int(value.scaleb(self.decimal_places))
+        if abs(whole) > _MAX_INTEGER:
+            raise OverflowError("more digits than SQLite's integers have")
+        return whole
+
+    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
+        return self.get_db_prep_value(value, connection)
+
+    def from_db_value(self, value: Any, _: Any, connection: BaseDatabaseWrapper) -> Any:
+        if value is None or connection.vendor != "sqlite":
+            return value
+        return Decimal(value).scaleb(-self.decimal_places)
 
 
 class RecordQuerySet(models.QuerySet[Row]):
