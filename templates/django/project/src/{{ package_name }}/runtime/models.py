@@ -11,17 +11,28 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 Row = TypeVar("Row", bound="Record")
+Sent = TypeVar("Sent")
+Kept = TypeVar("Kept")
 
 if TYPE_CHECKING:
-    Field = models.Field[str, str]
-    CharField = models.CharField[str, str]
-    TextField = models.TextField[str, str]
-    DecimalField = models.DecimalField[Decimal | str, Decimal]
-else:
-    Field = models.Field
     CharField = models.CharField
     TextField = models.TextField
     DecimalField = models.DecimalField
+else:
+    # Django's own classes are generic for type checkers alone.
+    class _Generic:
+        def __class_getitem__(cls, _: Any) -> type:
+            return cls
+
+    class CharField(_Generic, models.CharField):
+        pass
+
+    class TextField(_Generic, models.TextField):
+        pass
+
+    class DecimalField(_Generic, models.DecimalField):
+        pass
+
 
 _MAX_INTEGER: Final = 2**63 - 1
 _no_control_characters = RegexValidator(
@@ -39,7 +50,7 @@ def new_revision() -> str:
     return secrets.token_hex(8)
 
 
-class RevisionField(CharField):
+class RevisionField(CharField[str, str]):
     """The entity tag: each write replaces it."""
 
     def pre_save(self, instance: models.Model, add: bool) -> str:
@@ -52,39 +63,24 @@ class RevisionField(CharField):
         return name, "django.db.models.CharField", args, options
 
 
-class _Bounded(Field):
-    """Mixed into a field of text, which has a least length and a rule of its own then."""
-
-    min_length: int
-    own_validators: list[Any]
-
-    def bound(self, rule: RegexValidator, min_length: int, options: dict[str, Any]) -> Any:
-        """The options of the field as Django has them."""
-        self.min_length = min_length
-        self.own_validators = [rule, MinLengthValidator(min_length)]
-        blank = min_length == 0 or options.get("null", False)
-        validators = [*self.own_validators, *options.get("validators", ())]
-        return options | {"blank": blank, "validators": validators}
-
-    def deconstruct(self) -> Any:
-        # A migration has it as what it is in the database, so that none depends on this class.
-        name, _, args, options = super().deconstruct()
-        for only_here in ("blank", "validators"):
-            options.pop(only_here, None)
-        return name, f"django.db.models.{self.get_internal_type()}", args, options
-
-
-class LineField(_Bounded, CharField):
+class LineField(CharField[Sent, Kept]):
     """A line of text: `min_length` to `max_length` characters, none of them a control character.
 
     A serializer removes the ASCII white space around it.
     """
 
     def __init__(self, *args: Any, min_length: int = 1, **options: Any) -> None:
-        super().__init__(*args, **self.bound(_no_control_characters, min_length, options))
+        self.min_length = min_length
+        self.own_validators = [_no_control_characters, MinLengthValidator(min_length)]
+        options["validators"] = [*self.own_validators, *options.get("validators", ())]
+        options["blank"] = min_length == 0 or options.get("null", False)
+        super().__init__(*args, **options)
+
+    def deconstruct(self) -> Any:
+        return _as_stored("CharField", *super().deconstruct())
 
 
-class LinesField(_Bounded, TextField):
+class LinesField(TextField[Sent, Kept]):
     """Text of several lines, kept as it is sent: `min_length` to `max_length` characters.
 
     Line ends and tabs are its only control characters.
@@ -93,17 +89,30 @@ class LinesField(_Bounded, TextField):
     def __init__(
         self, *args: Any, min_length: int = 0, max_length: int = 10_000, **options: Any
     ) -> None:
-        options = self.bound(_no_other_control_characters, min_length, options)
-        options["validators"].append(MaxLengthValidator(max_length))
+        self.min_length = min_length
+        self.own_validators = [
+            _no_other_control_characters,
+            MinLengthValidator(min_length),
+            MaxLengthValidator(max_length),
+        ]
+        options["validators"] = [*self.own_validators, *options.get("validators", ())]
+        options["blank"] = min_length == 0 or options.get("null", False)
         super().__init__(*args, **options | {"max_length": max_length})
 
     def deconstruct(self) -> Any:
         name, kind, args, options = super().deconstruct()
         del options["max_length"]
-        return name, kind, args, options
+        return _as_stored("TextField", name, kind, args, options)
 
 
-class ExactField(DecimalField):
+def _as_stored(kind: str, name: str, _: str, args: Any, options: dict[str, Any]) -> Any:
+    """A field of text as what it is in the database, so that no migration depends on its class."""
+    for only_here in ("blank", "validators"):
+        options.pop(only_here, None)
+    return name, f"django.db.models.{kind}", args, options
+
+
+class ExactField(DecimalField[Sent, Kept]):
     """An exact number: NUMERIC, and a whole number of the last digit in SQLite.
 
     At most 18 digits fit SQLite; what it calls NUMERIC may be a double. There, calculate with it

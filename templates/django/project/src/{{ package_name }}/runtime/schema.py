@@ -263,7 +263,7 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
             return schema
         # Its own JSON Schema says more than its type.
         mode: JsonSchemaMode = "validation" if direction == "request" else "serialization"
-        found = field.rule.json_schema(mode=mode)
+        found: Schema = field.rule.json_schema(mode=mode)
         if "maxLength" in found and getattr(field, "max_length", None):
             found["maxLength"] = min(found["maxLength"], field.max_length)
         if field.allow_null:

@@ -9,8 +9,8 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, cast
 from django.core.validators import EmailValidator, URLValidator
 from django.db import models
 from django.db.backends.base.operations import BaseDatabaseOperations
-from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from pydantic import Field as Rule
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from rest_framework import serializers
 from rest_framework.utils.field_mapping import ClassLookupDict
 from rest_framework.validators import UniqueValidator
@@ -27,6 +27,9 @@ class _Validated(serializers.Field[Any, Any, Any, Any]):
     """Mixed into a field that would convert: a type of `content` validates, and describes it."""
 
     rule: TypeAdapter[Any]
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return serializers.Field.run_validation(self, data)  # CharField has a rule for "" itself
 
     def to_internal_value(self, data: Any) -> Any:
         try:
@@ -57,7 +60,7 @@ class StrictLineField(_Validated, serializers.CharField):
     """A line of text; the ASCII white space around it is removed."""
 
     def __init__(self, *, min_length: int = 1, max_length: int = 100, **options: Any) -> None:
-        super().__init__(**options | {"allow_blank": True, "trim_whitespace": False})
+        super().__init__(**options)
         self.rule = _rule(Annotated[str, Line(min_length, max_length)])
 
 
@@ -68,7 +71,7 @@ class StrictTextField(_Validated, serializers.CharField):
         least = options.pop("min_length", None)
         if least is None:
             least = 0 if options.get("allow_blank") else 1
-        super().__init__(**options | {"allow_blank": True, "trim_whitespace": False})
+        super().__init__(**options)
         self.rule = _rule(Annotated[str, Lines(least, max_length)])
 
 
@@ -78,7 +81,7 @@ class StrictEmailField(_Validated, serializers.EmailField):
     rule = _rule(Email)
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options | {"allow_blank": True, "trim_whitespace": False})
+        super().__init__(**options)
         self.validators = [one for one in self.validators if not isinstance(one, EmailValidator)]
 
 
@@ -88,7 +91,7 @@ class StrictURLField(_Validated, serializers.URLField):
     rule = _rule(Url)
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options | {"allow_blank": True, "trim_whitespace": False})
+        super().__init__(**options)
         self.validators = [one for one in self.validators if not isinstance(one, URLValidator)]
 
 
@@ -115,9 +118,9 @@ class StrictBooleanField(_Validated, serializers.BooleanField):
 class StrictDecimalField(_Validated, serializers.DecimalField):
     """An exact number, shown as a string with all its digits."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self.rule = _rule(Annotated[Decimal, Digits(self.max_digits, self.decimal_places)])
+    def __init__(self, *, max_digits: int, decimal_places: int, **options: Any) -> None:
+        super().__init__(max_digits=max_digits, decimal_places=decimal_places, **options)
+        self.rule = _rule(Annotated[Decimal, Digits(max_digits, decimal_places)])
 
     def to_representation(self, value: Any) -> str:
         return f"{value:.{self.decimal_places}f}"
