@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import structlog
 from django.db import models
@@ -122,6 +122,13 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
     """
 
     view: Any
+    tags: ClassVar[dict[str, str]] = {}  # what each resource is
+
+    def get_tags(self) -> list[str]:
+        found = list(super().get_tags())
+        if self._action:
+            self.tags[found[0]] = " ".join((self.view.queryset.model.__doc__ or "").split())
+        return found
 
     def get_operation(self, *args: Any) -> Schema | None:
         operation: Schema | None = super().get_operation(*args)
@@ -288,9 +295,13 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
             properties[name] = _plain(one, keeps_default=keeps_default)
         if direction != "request":
             return schema | {"required": list(properties), "description": model.__doc__ or ""}
-        if not serializer.partial:
+        if serializer.partial:
+            schema.pop("description", None)
+        else:
             words = f"What a client sends of {_with_article(_words(model.__name__))}."
             schema["description"] = words
+        if "required" in schema:  # sorted by now
+            schema["required"] = [name for name in properties if name in schema["required"]]
         for name, one in properties.items():
             if (name,) in unique_columns(model):
                 one["description"] = f"{one.get('description', '')} Unique.".strip()
