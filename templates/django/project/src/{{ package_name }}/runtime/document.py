@@ -34,11 +34,11 @@ class ApiDocument:
             for operation in path.values()
             for tag in operation.get("tags", ())
         )
-        words = schema.ResourceSchema.tags
-        document["tags"] = [
-            *({"name": tag} | ({"description": words[tag]} if words.get(tag) else {}) for tag in tags),
-            *document["tags"],
+        words = {name: text for name, text in schema.ResourceSchema.tags.items() if text}
+        own = [
+            {"name": tag} | ({"description": words[tag]} if tag in words else {}) for tag in tags
         ]
+        document["tags"] = own + document["tags"]
         document["paths"] = generated["paths"] | document["paths"]
         for kind, components in generated.get("components", {}).items():
             document["components"][kind] = document["components"].get(kind, {}) | components
