@@ -98,6 +98,8 @@ def compile_once() -> None:
         key = (source, rest, tuple(named.items()), *settings, *environment.extensions)
         if key not in kept:
             kept[key] = plain(environment, source, *rest, **named)
+        else:
+            environment.preprocess(source)  # copier's extension begins a file name's loop with it
         return kept[key]
 
     SandboxedEnvironment.compile = compiled  # type: ignore[method-assign, assignment]
