@@ -171,6 +171,10 @@ class Resource(Generic[Row, Sent]):
 
     # What a client gets.
 
+    def path_of(self, row: Row) -> str:
+        """Where the row is found."""
+        return f"{self.path}/{row.id}"
+
     def show(self, row: Row) -> dict[str, Any]:
         """The row as JSON has it."""
         values: tuple[Any, ...] = tuple(cast(Any, row))  # by name takes twice the time

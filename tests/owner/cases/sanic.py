@@ -13,9 +13,6 @@ from tests.contract.websocket import WebSocket
 from tests.owner.case import Case, replaced
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_rooms_and_bookings, new_booking, new_room
-from tests.services import REPOSITORY
-
-ROUTES = (REPOSITORY / "templates/sanic/project/src/{{ package_name }}/items/routes.py").read_text()
 
 FIRST = "    app.blueprint(items.blueprint)\n"
 HEALTH = "from .health import CHECKS\n"
@@ -28,8 +25,8 @@ def added(*lines: str, imports: str) -> object:
 
 
 ROOMS_AND_BOOKINGS = models() | {
-    "{package}/rooms/routes.py": copied(ROUTES, "room", "rooms"),
-    "{package}/bookings/routes.py": copied(ROUTES, "booking", "bookings"),
+    "{package}/rooms/routes.py": copied("room", "rooms"),
+    "{package}/bookings/routes.py": copied("booking", "bookings"),
     "{package}/app.py": replaced(
         (HEALTH, "from .bookings import routes as bookings\n" + HEALTH),
         (
@@ -82,12 +79,12 @@ def ask_of_rooms_and_their_stream(client: httpx.Client) -> None:
 
 
 NOTES_MODEL = replaced(
-    ("import Content, Line\n", "import Content, Line, Text\n"),
+    ("import Content, Line\n", "import Content, Line, Lines\n"),
     ("    quantity: Mapped[int]\n", "    quantity: Mapped[int]\n    notes: Mapped[str]\n"),
     (
         "    quantity: Annotated[int, Field(ge=0, le=1_000_000)] = 0\n",
         "    quantity: Annotated[int, Field(ge=0, le=1_000_000)] = 0\n"
-        '    notes: Annotated[str, Text(0, 20_000)] = ""\n',
+        '    notes: Annotated[str, Lines(0, 20_000)] = ""\n',
     ),
 )
 

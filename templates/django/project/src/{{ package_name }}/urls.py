@@ -1,9 +1,0 @@
-"""Which view is found at which path."""
-
-from django.contrib import admin
-from django.urls import include, path
-
-urlpatterns = [
-    path("admin/", admin.site.urls),
-    path("v1/", include(f"{__package__}.items.urls")),
-]
