@@ -100,8 +100,6 @@ def compile_once() -> None:
             environment.preprocess(source)  # copier's `yield` takes it for the start of a template
         else:
             kept[key] = plain(environment, source, *rest, **named)
-        else:
-            environment.preprocess(source)  # copier's extension begins a file name's loop with it
         return kept[key]
 
     SandboxedEnvironment.compile = compiled  # type: ignore[method-assign, assignment]
