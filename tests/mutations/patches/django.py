@@ -39,8 +39,8 @@ PATCHES = [
         "P3",
         "there is no way down",
         MIGRATION,
-        '            options={"db_table": "items", "ordering": ("position",)},\n        ),\n',
-        '            options={"db_table": "items", "ordering": ("position",)},\n        ),\n'
+        '                "ordering": ("position",),\n            },\n        ),\n',
+        '                "ordering": ("position",),\n            },\n        ),\n'
         '        migrations.RunSQL("SELECT 1"),\n',
         by="test_the_way_down_and_up_again_gives_the_same_schema",
     ),
