@@ -41,6 +41,7 @@ SCENES = [
     ("What do its callers want from the API?", [ENTER], 1.0),
     ("What does the team know?", [DOWN, DOWN, DOWN, ENTER], 0.8),
     ("Which framework is it?", [ENTER], 7.0),
+    ("What does it keep?", [ENTER], 2.2),
     ("What does it do, in one sentence?", [ENTER], 1.0),
     ("Who owns it?", [ENTER], 1.0),
     ("Which database does it keep its data in?", [ENTER], 1.0),

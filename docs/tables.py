@@ -19,6 +19,7 @@ from scaffold.advice.evidence import RankBy, recommend
 from scaffold.catalog import catalog
 from scaffold.catalog.catalog import Catalog, Evidence, Facts, Framework
 from scaffold.errors import NotMeasured
+from scaffold.resources.field_types import MODIFIERS, TYPES
 from scaffold.terminal import figures, text_output
 from scaffold.terminal.view import Terminal
 from tests.tool import rooms
@@ -148,11 +149,21 @@ def fields_table(known: Catalog) -> Iterator[str]:
     yield "| question | flag | answers, the default first |"
     yield "| --- | --- | --- |"
     for question in known.fields:
-        flag = "the first argument" if question.id == "name" else f"`--{question.id}`"
+        flag = "the first argument" if question.id == "name" else f"`{question.flag}`"
         default = None if question.id == "framework" else question.default
         choices = sorted(question.choices, key=lambda choice: choice != default)
-        answers = ", ".join(f"`{choice}`" for choice in choices) or "text"
+        text = "[declarations](resources.md), each a flag" if question.is_declared else "text"
+        answers = ", ".join(f"`{choice}`" for choice in choices) or text
         yield f"| {question.ask} | {flag} | {answers} |"
+
+
+def types_table() -> Iterator[str]:
+    """The modifiers that fields of each type may have."""
+    yield f"| type | {' | '.join(f'`{modifier}`' for modifier in MODIFIERS)} |"
+    yield f"| --- |{' --- |' * len(MODIFIERS)}"
+    for name, type_ in TYPES.items():
+        cells = ("yes" if modifier in type_.modifiers else "" for modifier in MODIFIERS)
+        yield f"| `{name}` | {' | '.join(cells)} |"
 
 
 def evidence_example(known: Catalog) -> Iterator[str]:
@@ -206,6 +217,7 @@ ABOUT_ALL: dict[str, Callable[[Catalog], Iterator[str]]] = {
     "limits": limits_table,
     "questions": questions_table,
     "fields": fields_table,
+    "types": lambda _: types_table(),
     "errors": lambda _: errors_table(),
     "evidence": evidence_example,
     "bad input": lambda _: bad_input(),

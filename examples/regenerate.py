@@ -13,7 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
-from scaffold.answers import answers  # noqa: E402
+from scaffold.answers import answers, declarations  # noqa: E402
 from scaffold.catalog import catalog  # noqa: E402
 from scaffold.making import render  # noqa: E402
 
@@ -24,6 +24,13 @@ FIXED = {
     "database": "postgresql",
     "ci": "github",
 }
+RESOURCES = [
+    "product sku:str:1..40:unique name:str:1..100 price:decimal:10.2:optional "
+    "active:bool:default=true:filter",
+    "movement product:ref:filter quantity:int:-100000..100000 "
+    "reason:enum=bought,sold,counted:default=counted:filter moved_at:datetime:sort "
+    "note:text:0..1000:optional",
+]
 
 
 def regenerate(folder: Path) -> list[str]:
@@ -32,8 +39,9 @@ def regenerate(folder: Path) -> list[str]:
         shutil.rmtree(old)
     known = catalog.load(HERE.parent)
     made = list(known.question("framework").choices)
+    fixed = FIXED | {"resources": declarations.typed(RESOURCES)}
     for framework_id in made:
-        complete = answers.complete(known, FIXED | {"framework": framework_id})
+        complete = answers.complete(known, fixed | {"framework": framework_id})
         render.make(known.root, complete, folder / framework_id)
     return made
 

@@ -14,10 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from nightly.results import FAIL, PASS, Step
+from scaffold.answers import declarations
 from scaffold.catalog import catalog, sources
-from scaffold.catalog.record import Origin
+from scaffold.catalog.record import RESOURCES, Origin
 from scaffold.catalog.sources import Source
 from scaffold.making import post_generate, render
 from scaffold.matrix import FRAMEWORK, ORIGIN, PYTHON, UPDATED, Cell
@@ -73,7 +75,7 @@ def generate(cell: Cell, target: Path) -> None:
     if cell.values[ORIGIN] == UPDATED:
         update(cell, target)
     else:
-        scaffold("new", NAME, *flags(cell.answers | FREE_TEXT), "--output", str(target.parent))
+        scaffold("new", NAME, *given(cell), "--output", str(target.parent))
     if not (target / "uv.lock").exists() or not (target / ".git").exists():
         raise CannotBeMade("the service has no lock, or no repository")
 
@@ -81,18 +83,18 @@ def generate(cell: Cell, target: Path) -> None:
 def update(cell: Cell, target: Path) -> None:
     """Made by the last release, then brought to this one: now it is as if it were new."""
     with sources.own_source() as source:
-        released(source, source.past[-1], cell.answers | FREE_TEXT, target)
+        declared = {RESOURCES: declarations.typed(cell.declared)} if cell.declared else {}
+        released(source, source.past[-1], cell.answers | FREE_TEXT | declared, target)
     kept = {key: value for key, value in cell.answers.items() if key != FRAMEWORK}
     scaffold("update", str(target), "--defaults", *flags(kept))
     run(["git", "commit", "--quiet", "--all", "--message", "Update"], target)
     with tempfile.TemporaryDirectory(prefix="fresh-") as folder:
-        answers = flags(cell.answers | FREE_TEXT)
-        scaffold("new", NAME, *answers, "--output", folder, "--no-lock", "--no-git")
+        scaffold("new", NAME, *given(cell), "--output", folder, "--no-lock", "--no-git")
         if differing := differences(Path(folder) / NAME, target):
             raise CannotBeMade(f"other than a fresh service in {', '.join(differing)}")
 
 
-def released(source: Source, revision: str, given: Mapping[str, str], target: Path) -> None:
+def released(source: Source, revision: str, given: Mapping[str, Any], target: Path) -> None:
     """The service as that release made it; questions that it did not have are not answered."""
     root = source.root(revision)
     asked = {q.id: given.get(q.id, q.default or "") for q in catalog.fields_of(root)}
@@ -110,6 +112,12 @@ def differences(fresh: Path, updated: Path) -> list[str]:
     both = sorted(there & wanted)
     changed = [n for n in both if (fresh / n).read_bytes() != (updated / n).read_bytes()]
     return sorted(there ^ wanted) + changed
+
+
+def given(cell: Cell) -> list[str]:
+    """All that is answered for a new service of the cell."""
+    declared = [word for text in cell.declared for word in ("--resource", text)]
+    return [*flags(cell.answers | FREE_TEXT), *declared]
 
 
 def flags(answers: Mapping[str, str]) -> list[str]:

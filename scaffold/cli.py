@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -171,7 +171,8 @@ def build(known: Catalog) -> typer.Typer:
     command("advise")(_with_flags(advise_, [*known.workload, *by_figures]))
     command("list")(list_)
     command("show")(show)
-    command("update")(_with_flags(update_, known.fields))
+    # Resources change by migrations of their own, not by other answers to the same release.
+    command("update")(_with_flags(update_, [q for q in known.fields if not q.is_declared]))
     command("check")(check_)
     command("schema")(schema_)
     command("matrix")(matrix_)
@@ -202,6 +203,8 @@ def _with_flags(command: Callable[..., None], questions: Iterable[Question]) -> 
 
 def _flag(question: Question) -> inspect.Parameter:
     by_workload = question.id == "framework"
+    if question.is_declared:
+        return _declaration(question)
     usual = f" [default: {question.default}]" if question.default and not by_workload else ""
     option = typer.Option(
         f"--{question.id}",
@@ -214,6 +217,22 @@ def _flag(question: Question) -> inspect.Parameter:
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
         annotation=Annotated[str | None, option],
+    )
+
+
+def _declaration(question: Question) -> inspect.Parameter:
+    """A flag that may be repeated, once for each resource."""
+    names = ", ".join(one["name"] for one in question.default)
+    option = typer.Option(
+        question.flag,
+        help=f"{question.ask} One of its resources; may be repeated. [default: {names}]",
+        metavar="DECLARATION",
+    )
+    return inspect.Parameter(
+        question.id,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[list[str] | None, option],
     )
 
 
@@ -237,7 +256,7 @@ def new(
     no_git: NoGit = False,
     as_json: Json = False,
     debug: Debug = False,
-    **flags: str | None,
+    **flags: Any,
 ) -> None:
     known: Catalog = context.obj
     steps = tuple(step for step, left_out in (("lock", no_lock), ("git", no_git)) if not left_out)
@@ -251,7 +270,8 @@ def new(
             else answers.resolve(known, given, defaults, maintained, evidence)
         )
         complete = answers.complete(known, chosen)
-        command = text_output.command_line(complete, None if output == HERE else str(output), steps)
+        place = None if output == HERE else str(output)
+        command = text_output.command_line(known, complete, place, steps)
         by_figures = evidence is RankBy.MEASURED and not asking and "framework" not in given
         recommendation = recommend(known, given, maintained, evidence) if by_figures else None
         made = service.create(known, complete, output, steps, _progress, dry_run)
@@ -342,6 +362,7 @@ def update_(
         asked = _wizard(known, HERE).answers_to(missing, kept) if asking and missing else None
         complete = kept | (asked or answers.defaults_of(missing))
         answers.refuse_together(known, complete)
+        answers.refuse_kept(source.root(source.newest), complete)
         done = update.apply_update(
             found, source, complete, _progress, dry_run=dry_run, lock=not no_lock
         )

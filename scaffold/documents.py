@@ -1,7 +1,9 @@
 """Reads the tool's own data (TOML, YAML, JSON) and, with limits, what a user hands over (YAML)."""
 
 import json
+import re
 import tomllib
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,17 @@ import yaml
 from scaffold.errors import BadAnswersFile
 from scaffold.escaping import escape, quote
 
-LARGEST = 64 * 1024  # bytes
+LARGEST = 128 * 1024  # bytes: twenty resources of forty fields are about 80 KiB
 DEEPEST = 8
 
 SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TEXT_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "timestamp")}
 NULL_TAG = "tag:yaml.org,2002:null"
+COLLECTION_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("seq", "map")}
+# Plain values of data, as YAML 1.2 and JSON have them: `no` and `12:30` are text, 1e16 is a number.
+WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+INTEGER = re.compile(r"[-+]?[0-9]{1,400}")
+FLOAT = re.compile(r"[-+]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][-+]?[0-9]{1,4})?")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -42,11 +49,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return loaded
 
 
-def answers_in(content: bytes, source: str) -> tuple[dict[str, str], list[str]]:
+def answers_in(
+    content: bytes, source: str, data: Collection[str] = ()
+) -> tuple[dict[str, Any], list[str]]:
     """The answers that `content` (YAML or JSON) gives, and a sentence for whatever is no answer.
 
-    A plain value is taken as it is written, so that `no` is the answer "no" and no boolean.
-    `source` names the file. Raises BadAnswersFile where there is no flat mapping to read.
+    A plain value is taken as it is written, so that `no` is the answer "no" and no boolean. Of the
+    keys in `data` the value may be lists and mappings, and comes as YAML 1.2 has it. `source` names
+    the file. Raises BadAnswersFile where there is no mapping to read.
     """
     try:
         text = _decoded(content, source)
@@ -58,7 +68,7 @@ def answers_in(content: bytes, source: str) -> tuple[dict[str, str], list[str]]:
         return {}, []
     if not isinstance(root, yaml.MappingNode):
         raise BadAnswersFile(f"{source} has to be a mapping of questions to answers.")
-    return _flat(root)
+    return _answers(root, data)
 
 
 def _decoded(content: bytes, source: str) -> str:
@@ -91,8 +101,8 @@ def _place_of(error: yaml.YAMLError) -> str:
     return escape(f"{problem}, line {mark.line + 1}" if mark else problem)
 
 
-def _flat(root: yaml.MappingNode) -> tuple[dict[str, str], list[str]]:
-    answers: dict[str, str] = {}
+def _answers(root: yaml.MappingNode, data: Collection[str]) -> tuple[dict[str, Any], list[str]]:
+    answers: dict[str, Any] = {}
     problems: list[str] = []
     answered: set[str] = set()
     for key, value in root.value:
@@ -100,12 +110,51 @@ def _flat(root: yaml.MappingNode) -> tuple[dict[str, str], list[str]]:
             problems.append(f"line {key.start_mark.line + 1}: the name of a question is one word.")
         elif key.value in answered:
             problems.append(f"{quote(key.value)} is answered twice.")
-        elif why := _no_text(value):
+        elif why := next(_no_data(value), None) if key.value in data else _no_text(value):
             problems.append(f"{quote(key.value)} {why}.")
         else:
-            answers[key.value] = _text_of(value)
+            answers[key.value] = _value_of(value) if key.value in data else _text_of(value)
         answered.add(str(key.value))
     return answers, list(dict.fromkeys(problems))
+
+
+def _no_data(node: yaml.Node) -> Iterator[str]:
+    """Why a value is no data, as ends of sentences."""
+    line = f"in line {node.start_mark.line + 1}"
+    if node.tag not in TEXT_TAGS | COLLECTION_TAGS | {NULL_TAG}:
+        yield f"has a YAML tag {line}; remove it"
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _no_data(item)
+    elif isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, item in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                yield f"has a key that is not one word {line}"
+            elif key.value in seen:
+                where = f"line {key.start_mark.line + 1}"
+                yield f"has the key {quote(key.value)} again in {where}; remove one of them"
+            seen.add(str(key.value))
+            yield from _no_data(item)
+
+
+def _value_of(node: yaml.Node) -> Any:
+    """Lists, mappings and values as JSON has them."""
+    if isinstance(node, yaml.SequenceNode):
+        return [_value_of(item) for item in node.value]
+    if isinstance(node, yaml.MappingNode):
+        return {str(key.value): _value_of(item) for key, item in node.value}
+    assert isinstance(node, yaml.ScalarNode)
+    text = _text_of(node)
+    return text if node.style else _plain_value(text)
+
+
+def _plain_value(text: str) -> bool | int | float | str | None:
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    if INTEGER.fullmatch(text):
+        return int(text)
+    return float(text) if FLOAT.fullmatch(text) else text
 
 
 def _text_of(node: yaml.ScalarNode) -> str:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from scaffold.catalog.catalog import Catalog, Refusal, fields_of
+from scaffold.catalog.record import RESOURCES
 from scaffold.errors import BadAnswers
 
 if TYPE_CHECKING:
@@ -19,13 +20,20 @@ PYTHON = "python"
 ORIGIN = "origin"
 FRESH = "fresh"
 UPDATED = "updated"  # made by the last release of the templates, and brought to this version
+# The search is greedy and does not always find the smallest set; each salt is another try.
+SALTS = ("", "1", "2", "3")
+EXAMPLE = "example"  # what a service keeps if nothing is declared
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One service to prove: its answers, the Python it runs on, and where it comes from."""
+    """One service to prove: its answers, the Python it runs on, and where it comes from.
+
+    `declared` are its resources in the short form; none for the example.
+    """
 
     values: Mapping[str, str]
+    declared: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -34,27 +42,31 @@ class Cell:
 
     @property
     def answers(self) -> dict[str, str]:
-        """What answers questions of copier.yml."""
-        return {key: value for key, value in self.values.items() if key not in (PYTHON, ORIGIN)}
+        """What answers questions of copier.yml by a word; `declared` answers another."""
+        others = (RESOURCES, PYTHON, ORIGIN)
+        return {key: value for key, value in self.values.items() if key not in others}
 
 
 def before(source: "Source") -> tuple[str, ...]:
-    """The frameworks of the last release before this one; none where this is the first.
+    """What a service of the last release may be made of; nothing where this is the first.
 
-    Raises UnknownRelease or SourceError.
+    That is a framework that it had, and `resources` where it took declarations. Raises
+    UnknownRelease or SourceError.
     """
     if not source.past:
         return ()
     questions = fields_of(source.root(source.past[-1]))
-    return next(question.choices for question in questions if question.id == FRAMEWORK)
+    took = [question.id for question in questions if question.is_declared]
+    return (*next(q.choices for q in questions if q.id == FRAMEWORK), *took)
 
 
 def axes(catalog: Catalog, before: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Every question that has choices, the supported Pythons, and where a service comes from."""
+    """Every question that has choices, what is kept, the Pythons, where a service comes from."""
     pythons = {python for framework in catalog.frameworks for python in framework.facts.pythons}
     asked = {question.id: question.choices for question in catalog.fields if question.options}
+    resources = {RESOURCES: (EXAMPLE, *catalog.declarations)} if catalog.declarations else {}
     origins = (FRESH, UPDATED) if before else (FRESH,)
-    return asked | {PYTHON: tuple(sorted(pythons, key=_version)), ORIGIN: origins}
+    return asked | resources | {PYTHON: tuple(sorted(pythons, key=_version)), ORIGIN: origins}
 
 
 def refusals(catalog: Catalog, before: Collection[str]) -> tuple[Refusal, ...]:
@@ -71,24 +83,33 @@ def refusals(catalog: Catalog, before: Collection[str]) -> tuple[Refusal, ...]:
         for framework in catalog.frameworks
         if framework.id not in before
     ]
-    return (*catalog.refused, *never_run, *new)
+    undeclared = [
+        Refusal({RESOURCES: name, ORIGIN: UPDATED}, "the last release took no declarations")
+        for name in catalog.declarations
+        if RESOURCES not in before
+    ]
+    return (*catalog.refused, *never_run, *new, *undeclared)
 
 
 def cells(catalog: Catalog, before: Collection[str]) -> list[Cell]:
     """A pairwise covering array, the same in every run, in the order of the axes.
 
     Each two values of two axes meet in a cell at least once, but for those that are refused.
-    `before` are the frameworks that a service may be updated with.
+    `before` says which of them may come from the last release.
     """
     from covertable import make
 
     factors = axes(catalog, before)
-    rows = make(
-        {name: list(values) for name, values in factors.items()},
-        constraints=[_never(refusal) for refusal in refusals(catalog, before)],
-    )
-    found = [Cell({name: row[name] for name in factors}) for row in rows]
+    listed = {name: list(values) for name, values in factors.items()}
+    never = [_never(refusal) for refusal in refusals(catalog, before)]
+    tries = (make(listed, constraints=never, salt=salt) for salt in SALTS)
+    rows = min(tries, key=len)
+    found = [_cell(catalog, {name: row[name] for name in factors}) for row in rows]
     return sorted(found, key=lambda cell: _place(factors, cell))
+
+
+def _cell(catalog: Catalog, values: Mapping[str, str]) -> Cell:
+    return Cell(values, catalog.declarations.get(values.get(RESOURCES, EXAMPLE), ()))
 
 
 def chosen(catalog: Catalog, cells: Sequence[Cell], wanted: Iterable[str]) -> list[Cell]:

@@ -30,6 +30,8 @@ def questions(catalog: Catalog) -> dict[str, Any]:
 
 def _property(catalog: Catalog, question: Question) -> dict[str, Any]:
     about = f"{question.ask} {question.explain}".strip()
+    if question.is_declared:
+        return _declared(catalog, question, about)
     shape: dict[str, Any] = {"type": "string", "description": about}
     if question.default is not None:
         shape["default"] = question.default
@@ -40,6 +42,17 @@ def _property(catalog: Catalog, question: Question) -> dict[str, Any]:
     if question.options:
         return shape | {"oneOf": [_const(o.id, o.label) for o in question.options]}
     return shape | {"maxLength": answers.MAX_TEXT_LENGTH}
+
+
+def _declared(catalog: Catalog, question: Question, about: str) -> dict[str, Any]:
+    """Without the names that any framework uses, since the workload may choose each of them."""
+    from scaffold.answers import declarations
+    from scaffold.resources import schema
+
+    reserved = declarations.reserved(catalog.root, (one.id for one in catalog.frameworks))
+    shape = schema.schema(reserved)
+    described = f"{about} {shape['description']}"
+    return shape | {"description": described, "default": question.default}
 
 
 def _const(value: str, title: str) -> dict[str, str]:

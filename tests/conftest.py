@@ -17,6 +17,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("contract", "the contract of a generated service")
     group.addoption("--framework", default="", help="flask,fastapi (default: all with a template)")
     group.addoption("--database", default="sqlite,postgresql", help="sqlite,postgresql")
+    group.addoption(
+        "--resource",
+        action="append",
+        default=[],
+        metavar="DECLARATION",
+        help="tests/contract/resources: ask services of these resources, not of the usual ones",
+    )
+    group.addoption(
+        "--draws", type=int, default=2, help="tests/contract/test_drawn.py: so many declarations"
+    )
+    group.addoption("--draw-seed", type=int, default=20260101, help="where drawing begins")
     group.addoption("--line", default="", help="only tests of these contract lines: R3,E1")
     group.addoption("--projects", default="", help="keep rendered, installed projects here")
     group.addoption(

@@ -116,16 +116,23 @@ class Projects:
             render(framework, target)
 
     def get(self, framework: str) -> Project:
+        """The project with the example resource, or the one that was given."""
         if framework in self.given:
-            return Project(framework, self.given[framework], self.surroundings(framework))
-        target = self.folder / framework
+            folder = self.given[framework]
+            around = {**self.surroundings(framework), **lent_environment(folder)}
+            return Project(framework, folder, around)
+        return self.made(framework, framework)
+
+    def made(self, framework: str, name: str, **answers: object) -> Project:
+        """The project of other answers, which is called ``name`` among those of this run."""
+        target = self.folder / name
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / f"{framework}.lock").open("w") as lock:
+        with (self.folder / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not target.exists():
                 with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
                     # The final path is part of an environment: render aside, install in place.
-                    render(framework, Path(scratch) / "project")
+                    render(framework, Path(scratch) / "project", **answers)
                     (Path(scratch) / "project").rename(target)
                 try:
                     install(target)
@@ -134,6 +141,17 @@ class Projects:
                     shutil.rmtree(target)
                     raise
         return Project(framework, target, self.surroundings(framework))
+
+
+def lend_environment(lender: Path, project: Path) -> None:
+    """Run a project by what is installed for another one, which needs at least as much."""
+    (project / ".venv").symlink_to(lender / ".venv")
+
+
+def lent_environment(project: Path) -> dict[str, str]:
+    """What a project has to be told that runs by the environment of another one."""
+    lent = (project / ".venv").is_symlink()
+    return {"PYTHONPATH": str(project / "src")} if lent else {}
 
 
 def copy_of(project: Path, target: Path) -> None:
@@ -148,6 +166,8 @@ def render(framework: str, target: Path, **answers: object) -> None:
     """Render the templates of the working tree, as they are now, with fixed answers."""
     import copier  # takes as long to import as all the rest; who is given a project needs none
 
+    from scaffold.making.formatting import format_code
+
     with tempfile.TemporaryDirectory() as source:
         shutil.copy(REPOSITORY / "copier.yml", source)
         shutil.copytree(TEMPLATES, Path(source) / "templates")
@@ -158,6 +178,7 @@ def render(framework: str, target: Path, **answers: object) -> None:
             defaults=True,
             quiet=True,
         )
+    format_code(target)
 
 
 def install(project: Path) -> None:

@@ -5,12 +5,14 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from scaffold import documents
 from scaffold.advice.evidence import RankBy, recommend
 from scaffold.advice.ranking import Advice, Ranked
 from scaffold.answers import naming
 from scaffold.catalog.catalog import Catalog, Framework, Question
+from scaffold.catalog.record import RESOURCES
 from scaffold.errors import (
     BadAnswers,
     BadAnswersFile,
@@ -20,6 +22,9 @@ from scaffold.errors import (
     SplitWorkload,
 )
 from scaffold.escaping import quote, quote_path
+
+if TYPE_CHECKING:
+    from scaffold.resources.names import Reserved
 
 MAX_TEXT_LENGTH = 200
 MAX_PROBLEMS = 20  # listed at once
@@ -33,15 +38,42 @@ NEW_FORMATS = range(0x13430, 0x13440)
 JOINERS = {"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))}
 
 
-def collect(catalog: Catalog, file: Path | None, flags: Mapping[str, str | None]) -> dict[str, str]:
+def collect(catalog: Catalog, file: Path | None, flags: Mapping[str, Any]) -> dict[str, Any]:
     """The answers of a YAML or JSON file and of the flags, which count more, all of them checked.
 
-    Raises BadAnswers with every problem of both at once.
+    Declarations of `--resource` replace those of the file together. Raises BadAnswers with every
+    problem of both at once.
     """
     given, problems = _read(catalog, file) if file is not None else ({}, [])
-    given |= {key: _as_typed(value) for key, value in flags.items() if value is not None}
+    texts = flags.get(RESOURCES) or ()
+    words = {key: value for key, value in flags.items() if key != RESOURCES and value is not None}
+    given |= {key: _as_typed(value) for key, value in words.items()}
+    if texts:
+        given[RESOURCES] = tuple(map(_as_typed, texts))
+    problems += _declare(given, file)
     _raise([*problems, *_problems(catalog, given)])
     return given
+
+
+def _declare(given: dict[str, Any], file: Path | None) -> Iterator[BadAnswers]:
+    """Brings what declares the resources into one form; leaves it out where it has none.
+
+    A tuple has the texts of flags, all else is what the file has.
+    """
+    if RESOURCES not in given:
+        return
+    from scaffold.answers import declarations
+
+    stated = given.pop(RESOURCES)
+    by_flags = isinstance(stated, tuple)
+    try:
+        given[RESOURCES] = (declarations.typed if by_flags else declarations.loaded)(stated)
+    except BadAnswers as problem:
+        if by_flags or file is None:
+            yield problem
+        else:
+            lines = str(problem).splitlines()
+            yield from (BadAnswersFile(f"{quote_path(file)}: {line}") for line in lines)
 
 
 def _as_typed(value: str) -> str:
@@ -52,7 +84,7 @@ def _as_typed(value: str) -> str:
         return value
 
 
-def _read(catalog: Catalog, path: Path) -> tuple[dict[str, str], list[BadAnswers]]:
+def _read(catalog: Catalog, path: Path) -> tuple[dict[str, Any], list[BadAnswers]]:
     """The answers in a file, and what is wrong with the others. Raises BadAnswersFile."""
     source = quote_path(path)
     try:
@@ -60,7 +92,7 @@ def _read(catalog: Catalog, path: Path) -> tuple[dict[str, str], list[BadAnswers
             content = file.read(documents.LARGEST + 1)
     except OSError as error:
         raise BadAnswersFile(f"{source} cannot be read: {error.strerror}.") from error
-    found, wrong = documents.answers_in(content, source)
+    found, wrong = documents.answers_in(content, source, data=(RESOURCES,))
     questions = [q.id for q in (*catalog.fields, *catalog.workload)]
     unknown = [key for key in found if key not in (*questions, *COPIER_KEYS)]
     wrong += [_unknown(key, questions) for key in unknown]
@@ -74,7 +106,7 @@ def _unknown(key: str, questions: list[str]) -> str:
     return f"{quote(key)} is no question; {hint}"
 
 
-def check(catalog: Catalog, given: Mapping[str, str]) -> None:
+def check(catalog: Catalog, given: Mapping[str, Any]) -> None:
     """Raises BadAnswers with every problem of `given` at once, a line for each.
 
     A name that breaks a rule is a BadName if that is the only problem.
@@ -95,7 +127,7 @@ def _raise(problems: Sequence[BadAnswers]) -> None:
     raise (kinds.pop() if len(kinds) == 1 else BadAnswers)("\n".join(lines))
 
 
-def _problems(catalog: Catalog, given: Mapping[str, str]) -> Iterator[BadAnswers]:
+def _problems(catalog: Catalog, given: Mapping[str, Any]) -> Iterator[BadAnswers]:
     for question in (*catalog.fields, *catalog.workload):
         value = given.get(question.id)
         if value is None:
@@ -104,6 +136,8 @@ def _problems(catalog: Catalog, given: Mapping[str, str]) -> Iterator[BadAnswers
             yield from _name_problems(value, reserved_names(catalog, given.get("framework")))
         elif question.id == "framework":
             yield from _framework_problems(catalog, value)
+        elif question.is_declared:
+            yield from _resource_problems(catalog, value, given.get("framework"))
         elif question.options:
             yield from _choice_problems(question, value)
         elif why := text_problem(value):
@@ -116,6 +150,25 @@ def reserved_names(catalog: Catalog, framework_id: str | None) -> frozenset[str]
     """The names that the environment of a service uses; every framework's common part if None."""
     chosen = [f for f in catalog.frameworks if f.id == framework_id] or catalog.frameworks
     return frozenset.intersection(*(framework.reserved for framework in chosen))
+
+
+def _resource_problems(
+    catalog: Catalog, declared: object, framework_id: str | None
+) -> Iterator[BadAnswers]:
+    from scaffold.answers import declarations
+
+    try:
+        declarations.check(declared, names_of_resources(catalog, framework_id))
+    except BadAnswers as problem:
+        yield problem
+
+
+def names_of_resources(catalog: Catalog, framework_id: str | None) -> "Reserved":
+    """The names that resources cannot have in a service; what every framework uses if None."""
+    from scaffold.answers import declarations
+
+    chosen = (one.id for one in catalog.frameworks if one.id == framework_id)
+    return declarations.reserved(catalog.root, chosen)
 
 
 def _name_problems(name: str, reserved: frozenset[str]) -> Iterator[BadAnswers]:
@@ -181,11 +234,11 @@ def _printable(character: str) -> bool:
 
 def resolve(
     catalog: Catalog,
-    given: Mapping[str, str],
+    given: Mapping[str, Any],
     defaults: bool,
     maintained: bool,
     rank_by: RankBy = RankBy.ARTICLE,
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """`given` and a framework for it, where nobody can be asked.
 
     The framework is the given one, or the best for the given workload; the workload's own
@@ -208,8 +261,20 @@ def resolve(
     return {**given, "framework": _best(catalog, advice, given["name"]).id}
 
 
-def _what_would_work(missing: list[str], given: Mapping[str, str]) -> str:
-    flags = [word for key, value in given.items() if key != "name" for word in (f"--{key}", value)]
+def as_flags(given: Mapping[str, Any]) -> list[str]:
+    """The options of `new` that give these answers, but for the name, which is no option."""
+    texts = {key: value for key, value in given.items() if key not in ("name", RESOURCES)}
+    words = [word for key, value in texts.items() for word in (f"--{key}", value)]
+    if RESOURCES not in given:
+        return words
+    from scaffold.answers import declarations
+
+    declared = declarations.in_short(given[RESOURCES])
+    return [*words, *(word for text in declared for word in ("--resource", text))]
+
+
+def _what_would_work(missing: list[str], given: Mapping[str, Any]) -> str:
+    flags = as_flags(given)
     flags += ["--defaults"] if "framework" in missing else []
     command = shlex.join(["scaffold", "new", given.get("name", "my-svc"), *flags])
     absent = " and ".join(missing)
@@ -243,15 +308,16 @@ def instead(catalog: Catalog, best: Ranked, usable: Ranked) -> str:
 
 
 def carry_over(
-    questions: Iterable[Question], recorded: Mapping[str, str], given: Mapping[str, str]
-) -> tuple[dict[str, str], list[Question]]:
+    questions: Iterable[Question], recorded: Mapping[str, Any], given: Mapping[str, str]
+) -> tuple[dict[str, Any], list[Question]]:
     """The answers of a service to the `questions` of another release, and the questions left open.
 
-    What was `recorded` counts where nothing is `given`. Raises BadAnswers, naming every recorded
-    answer that is none any more.
+    What was `recorded` counts where nothing is `given`. A service that records no resources was
+    made with the example. Raises BadAnswers, naming every recorded answer that is none any more.
     """
     questions = list(questions)
-    kept = {q.id: recorded[q.id] for q in questions if q.id in recorded}
+    made = {q.id: q.default for q in questions if q.is_declared} | dict(recorded)
+    kept = {q.id: made[q.id] for q in questions if q.id in made}
     lost = [
         f"{_no_choice(q.id, kept[q.id], q.choices)} Say which with --{q.id}."
         for q in questions
@@ -264,7 +330,7 @@ def carry_over(
     return answered, [q for q in questions if q.id not in answered]
 
 
-def defaults_of(questions: Iterable[Question]) -> dict[str, str]:
+def defaults_of(questions: Iterable[Question]) -> dict[str, Any]:
     """The default of each. Raises MissingAnswers, naming those that have none."""
     questions = list(questions)
     if missing := [f"--{q.id}" for q in questions if q.default is None]:
@@ -274,8 +340,10 @@ def defaults_of(questions: Iterable[Question]) -> dict[str, str]:
     return {q.id: q.default or "" for q in questions}
 
 
-def complete(catalog: Catalog, given: Mapping[str, str]) -> dict[str, str]:
+def complete(catalog: Catalog, given: Mapping[str, Any]) -> dict[str, Any]:
     """An answer to every question of copier.yml, each checked, in its order.
+
+    Resources are brought into the one form that templates read.
 
     Raises BadAnswers, and KeyError where a question without a default is not in `given`.
     """
@@ -285,14 +353,34 @@ def complete(catalog: Catalog, given: Mapping[str, str]) -> dict[str, str]:
     return values
 
 
-def refuse_together(catalog: Catalog, values: Mapping[str, str]) -> None:
+def refuse_kept(root: Path, values: Mapping[str, Any]) -> None:
+    """Raises BadAnswers where the templates in `root` do not take the resources of a service."""
+    if RESOURCES not in values:
+        return
+    from scaffold.answers import declarations
+
+    try:
+        reserved = declarations.reserved(root, [values["framework"]])
+        declarations.check(values[RESOURCES], reserved)
+    except BadAnswers as problem:
+        lines = (f"Since the service was made: {line}" for line in str(problem).splitlines())
+        raise BadAnswers("\n".join(lines)) from problem
+
+
+def refuse_together(catalog: Catalog, values: Mapping[str, Any]) -> None:
     """Raises BadAnswers where `values` cannot be had together."""
     if refusal := catalog.refusal(values):
         raise BadAnswers(str(refusal))
 
 
-def _value(question: Question, given: Mapping[str, str]) -> str:
+def _value(question: Question, given: Mapping[str, Any]) -> Any:
     value = given.get(question.id, question.default)
     if value is None:
         raise KeyError(question.id)
-    return value.strip()
+    if not question.is_declared:
+        return value.strip()
+    if question.id not in given:
+        return value
+    from scaffold.answers import declarations
+
+    return declarations.loaded(value)

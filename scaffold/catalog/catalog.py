@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from scaffold import documents
 from scaffold.catalog import measured
 from scaffold.catalog.measured import Measurement, Rule, Served, Standing
-from scaffold.catalog.record import OWN, Origin
+from scaffold.catalog.record import OWN, RESOURCES, Origin
 
 PACKAGE = Path(__file__).resolve().parent.parent
 
@@ -34,13 +34,26 @@ class Option(NamedTuple):
 
 
 class Question(NamedTuple):
-    """Free text where it has no options. Without a default it has to be answered."""
+    """Free text where it has no options. Without a default it has to be answered.
+
+    The default is text, but that of `resources`, which is a list in the long form.
+    """
 
     id: str
     ask: str
     explain: str
-    default: str | None
+    default: Any
     options: tuple[Option, ...] = ()
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether declarations of resources answer it."""
+        return self.id == RESOURCES
+
+    @property
+    def flag(self) -> str:
+        """The option of the command line; that of resources takes one of them."""
+        return "--resource" if self.is_declared else f"--{self.id}"
 
     def option(self, answer: str) -> Option:
         return next(option for option in self.options if option.id == answer)
@@ -148,7 +161,14 @@ class Catalog:
         """The questions of copier.yml that are asked, in its order."""
         return fields_of(self.root)
 
-    def refusal(self, given: Mapping[str, str]) -> Refusal | None:
+    @cached_property
+    def declarations(self) -> Mapping[str, tuple[str, ...]]:
+        """Resources in the short form, by the name that the matrix has for them."""
+        table = self.root / "templates" / "matrix.toml"  # as with `refused`
+        found = documents.read_toml(table)["resources"] if table.exists() else {}
+        return {name: tuple(texts) for name, texts in found.items()}
+
+    def refusal(self, given: Mapping[str, Any]) -> Refusal | None:
         """Why the answers in `given` cannot be had together, if they cannot."""
         return next((r for r in self.refused if r.answers.items() <= given.items()), None)
 

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scaffold import __version__, documents
-from scaffold.errors import BadAnswersFile, NotAService
+from scaffold.errors import BadAnswers, BadAnswersFile, NotAService
 
 ANSWERS_FILE = ".copier-answers.yml"
+# The one question that is answered by data: a list of resources in the long form.
+RESOURCES = "resources"
 # A name that nobody can register: an update reads the templates from the installed package.
 OWN_ADDRESS = "https://scaffold.invalid/templates.git"
 
@@ -24,9 +26,9 @@ OWN = Origin(OWN_ADDRESS, f"v{__version__}")
 
 
 class Record(NamedTuple):
-    """The answers of a service and where its templates came from."""
+    """The answers of a service (text, but for its resources) and where its templates came from."""
 
-    answers: Mapping[str, str]
+    answers: Mapping[str, Any]
     origin: Origin
 
 
@@ -35,7 +37,8 @@ def read(folder: Path) -> Record:
     file = folder / ANSWERS_FILE
     try:
         with file.open("rb") as content:
-            given, problems = documents.answers_in(content.read(documents.LARGEST + 1), str(file))
+            text = content.read(documents.LARGEST + 1)
+        given, problems = documents.answers_in(text, str(file), data=(RESOURCES,))
     except OSError as error:
         why = f"{ANSWERS_FILE} cannot be read: {error.strerror}"
         raise NotAService(f"{folder} is no service that scaffold made ({why}).") from error
@@ -43,7 +46,7 @@ def read(folder: Path) -> Record:
         raise NotAService(str(error)) from error
     if problems:
         raise NotAService("\n".join(f"{file}: {problem}" for problem in problems))
-    return Record(_answers(given), _origin(given, file))
+    return Record(_answers(given, file), _origin(given, file))
 
 
 def write(folder: Path, origin: Origin) -> None:
@@ -63,11 +66,25 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _answers(given: Mapping[str, str]) -> dict[str, str]:
-    return {question: answer for question, answer in given.items() if not question.startswith("_")}
+def _answers(given: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    answers = {key: value for key, value in given.items() if not key.startswith("_")}
+    if RESOURCES in answers:
+        answers[RESOURCES] = _declared(answers[RESOURCES], file)
+    return answers
 
 
-def _origin(given: Mapping[str, str], file: Path) -> Origin:
+def _declared(data: object, file: Path) -> list[dict[str, Any]]:
+    """Recorded resources in the canonical form."""
+    from scaffold.resources import long_form
+
+    try:
+        return long_form.canonical(data)
+    except BadAnswers as problem:
+        lines = (f"{file}: {line}" for line in str(problem).splitlines())
+        raise NotAService("\n".join(lines)) from problem
+
+
+def _origin(given: Mapping[str, Any], file: Path) -> Origin:
     try:
         return Origin(given["_src_path"], given["_commit"])
     except KeyError as missing:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scaffold.catalog.catalog import Catalog, Framework
 from scaffold.errors import Interrupted, TargetError
@@ -30,7 +30,7 @@ class Made(NamedTuple):
 
 def create(
     catalog: Catalog,
-    answers: Mapping[str, str],
+    answers: Mapping[str, Any],
     output: Path,
     steps: Collection[str],
     progress: Callable[[str], None],
@@ -58,7 +58,7 @@ def create(
 
 def _created(
     catalog: Catalog,
-    answers: Mapping[str, str],
+    answers: Mapping[str, Any],
     output: Path,
     steps: Collection[str],
     progress: Callable[[str], None],
@@ -98,7 +98,7 @@ def refusal(output: Path, name: str) -> str | None:
     return None
 
 
-def _previewed(catalog: Catalog, answers: Mapping[str, str]) -> list[str]:
+def _previewed(catalog: Catalog, answers: Mapping[str, Any]) -> list[str]:
     from scaffold.making import render
 
     try:

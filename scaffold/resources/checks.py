@@ -19,8 +19,11 @@ MAX_RESOURCES = 20
 MAX_FIELDS = 40
 
 
-def check(resources: Sequence[Resource], reserved: Reserved) -> None:
-    """Raises BadAnswers with every problem of the resources together, a line for each."""
+def check(resources: Sequence[Resource], reserved: Reserved, *, unfinished: bool = False) -> None:
+    """Raises BadAnswers with every problem of the resources together, a line for each.
+
+    If `unfinished`, a reference may name a resource that is yet to be declared.
+    """
     problems = Problems()
     if not resources:
         raise BadAnswers('A service has at least one resource. Try "item name:str".')
@@ -32,7 +35,7 @@ def check(resources: Sequence[Resource], reserved: Reserved) -> None:
     for number, resource in enumerate(resources, 1):
         _check_resource(number, resource, reserved, problems)
     _check_clashes(resources, reserved, problems)
-    _check_references(resources, problems)
+    _check_references(resources, problems, unfinished)
     problems.raise_any()
 
 
@@ -110,16 +113,20 @@ def _names_made(resource: Resource, reserved: Reserved) -> Iterator[tuple[str, s
             yield name, f"the class of the enum {quote(field.name)}"
 
 
-def _check_references(resources: Sequence[Resource], problems: Problems) -> None:
+def _check_references(resources: Sequence[Resource], problems: Problems, unfinished: bool) -> None:
     by_name = {resource.name: resource for resource in resources}
     reported: set[str] = set()
     for number, resource in enumerate(resources, 1):
         for position, field in enumerate(resource.fields, 1):
             place = field_place(resource_place(number, resource.name), position, field.name)
             with problems.at(place):
-                if field.target and field.target not in by_name:
+                if not field.target:
+                    continue
+                if field.target not in by_name:
+                    if unfinished:
+                        continue
                     raise BadAnswers(_no_target(field.target, resources))
-                if field.target and field.required and resource.name not in reported:
+                if field.required and resource.name not in reported:
                     circle = _circle(resource.name, field.target, by_name)
                     reported |= set(circle)
                     if circle:

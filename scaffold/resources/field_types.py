@@ -192,7 +192,7 @@ TYPES: Mapping[str, FieldType] = {
         check=_check_choice,
     ),
     "ref": FieldType(
-        "ID of a {target}",
+        "ID of the {target}",
         {"type": "string", "format": "uuid"},
         modifiers=("optional", "unique", "filter"),
         why_not={

@@ -198,6 +198,11 @@ def _default_text(declared: Field, value: object) -> str:
     return values.write(value)
 
 
+def canonical(data: object) -> list[dict[str, Any]]:
+    """`data` as `to_data` writes it. Raises BadAnswers as `from_data` does."""
+    return [to_data(resource) for resource in from_data(data)]
+
+
 def to_data(resource: Resource) -> dict[str, Any]:
     """The long form, which `from_data` reads back to the same resource.
 

@@ -31,11 +31,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class Heading:
-    """`place` says which one it is, such as "2 of 6"."""
+    """`place` says which one it is, such as "2 of 6"; `empty` what Enter alone stands for."""
 
     ask: str
     explain: str = ""
     place: str = ""
+    empty: str = "(none)"
 
     @property
     def asked(self) -> str:
@@ -47,6 +48,7 @@ class Prompter(Protocol):
     """Both ways raise KeyboardInterrupt where the person gives up."""
 
     hint: str  # how to answer, said once
+    edits: bool  # whether text that `write` begins with can be changed, and not only taken
 
     def choose(self, heading: Heading, choices: Sequence[Choice], default: str) -> str:
         """The id of the choice that is taken; Enter alone takes `default`."""
@@ -61,6 +63,7 @@ class MenuPrompter:
     hint = (
         "Enter takes the marked answer, a number picks one at once. Ctrl-C leaves nothing behind."
     )
+    edits = True
 
     def __init__(self, say: Callable[[str], None], view: Terminal) -> None:
         self._say = say
@@ -106,7 +109,7 @@ class MenuPrompter:
                 written: str = question.unsafe_ask().strip()
         except EOFError as error:
             raise KeyboardInterrupt from error
-        self._note(heading, written or "(none)")
+        self._note(heading, written or heading.empty)
         return written
 
     def _message(self, heading: Heading) -> str:
@@ -234,6 +237,7 @@ class LinePrompter:
     """For a terminal that cannot move its cursor, and for screen readers: numbered lines."""
 
     hint = "Type a number and Enter; Enter alone takes the one in brackets. Ctrl-C leaves nothing."
+    edits = False
 
     def __init__(self, say: Callable[[str], None], view: Terminal) -> None:
         self._say = say

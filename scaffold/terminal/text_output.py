@@ -3,9 +3,11 @@
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from scaffold.advice.evidence import RankBy, Recommendation
 from scaffold.advice.ranking import Advice, Ranked, Reason, ahead
+from scaffold.answers import answers
 from scaffold.catalog.catalog import Catalog, Facts, Framework
 from scaffold.making.service import STEPS, Made
 from scaffold.terminal import figures
@@ -324,11 +326,14 @@ def _joint(terminal: Terminal, last: bool) -> tuple[str, str]:
     return ("`-- ", "    ") if last else ("|-- ", "|   ")
 
 
-def command_line(answers: Mapping[str, str], output: str | None, steps: Collection[str]) -> str:
+def command_line(
+    catalog: Catalog, complete: Mapping[str, Any], output: str | None, steps: Collection[str]
+) -> str:
     """The command that makes this service again, and asks nothing."""
-    given = {key: value for key, value in answers.items() if value and key != "name"}
-    words = [word for key, value in given.items() for word in (f"--{key}", value)]
+    examples = [q.id for q in catalog.fields if q.is_declared and complete[q.id] == q.default]
+    given = {key: value for key, value in complete.items() if value and key not in examples}
     place = ["--output", output] if output else []
     left_out = [f"--no-{step}" for step in STEPS if step not in steps]
-    command = ["scaffold", "new", answers["name"], *words, *place, *left_out, "--defaults"]
+    words = [*answers.as_flags(given), *place, *left_out, "--defaults"]
+    command = ["scaffold", "new", complete["name"], *words]
     return shlex.join(command)

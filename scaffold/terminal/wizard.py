@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 from scaffold.advice.evidence import RankBy, Recommendation, recommend
 from scaffold.advice.ranking import Ranked
 from scaffold.answers import answers, naming
 from scaffold.catalog.catalog import Catalog, Option, Question
+from scaffold.catalog.record import RESOURCES
 from scaffold.errors import BadAnswers, NoTemplate
 from scaffold.escaping import quote
 from scaffold.terminal import text_output
@@ -18,6 +20,12 @@ from scaffold.terminal.view import Terminal
 OVERRIDE = "Enter follows the advice, a number overrides it."
 WHICH = Heading("Which framework is it?", OVERRIDE)
 FIRST = Heading("Which of the two is made first?", OVERRIDE)
+DECLARE = 'Type one resource, such as "{}". Press Enter to keep the example: {}'
+MORE = Heading(
+    "What else does it keep?",
+    "One resource a line; a name that is there already replaces it. Enter ends the list.",
+    empty="(nothing else)",
+)
 
 
 @dataclass(frozen=True)
@@ -41,8 +49,8 @@ class Wizard:
         }
 
     def everything(
-        self, given: Mapping[str, str], maintained: bool, rank_by: RankBy = RankBy.ARTICLE
-    ) -> dict[str, str]:
+        self, given: Mapping[str, Any], maintained: bool, rank_by: RankBy = RankBy.ARTICLE
+    ) -> dict[str, Any]:
         """Answers to the questions of copier.yml, with the workload asked where it is needed."""
         self.say(self.view.style("\n".join(self.view.wrapped(self.prompter.hint)), "quiet"))
         result = dict(given)
@@ -55,16 +63,16 @@ class Wizard:
         missing = [question for question in self.catalog.fields if question.id not in result]
         return result | self._answers(missing, result)
 
-    def answers_to(self, questions: Sequence[Question], kept: Mapping[str, str]) -> dict[str, str]:
+    def answers_to(self, questions: Sequence[Question], kept: Mapping[str, Any]) -> dict[str, Any]:
         """What the person answers to `questions`, which are new to a service with those `kept`."""
         if questions:
             self.say(self.view.style("\n".join(self.view.wrapped(self.prompter.hint)), "quiet"))
         return self._answers(questions, kept)
 
-    def _answers(self, questions: Sequence[Question], given: Mapping[str, str]) -> dict[str, str]:
+    def _answers(self, questions: Sequence[Question], given: Mapping[str, Any]) -> dict[str, Any]:
         """An answer to each, one that goes together with those before it."""
         places = _places(questions)
-        result: dict[str, str] = {}
+        result: dict[str, Any] = {}
         for question in questions:
             result[question.id] = self._answer(question, places[question.id], {**given, **result})
         return result
@@ -114,7 +122,22 @@ class Wizard:
         if not ranked.framework.has_template:
             return "no template yet"
         refusal = self.catalog.refusal({**given, "framework": ranked.framework.id})
-        return refusal.why if refusal else None
+        if refusal:
+            return refusal.why
+        return "it uses a name of these resources" if self._clashes(ranked, given) else None
+
+    def _clashes(self, ranked: Ranked, given: Mapping[str, Any]) -> bool:
+        """Whether the framework uses a name that is declared already."""
+        if RESOURCES not in given:
+            return False
+        from scaffold.answers import declarations
+
+        reserved = answers.names_of_resources(self.catalog, ranked.framework.id)
+        try:
+            declarations.check(given[RESOURCES], reserved)
+        except BadAnswers:
+            return True
+        return False
 
     def _nothing_usable(self, offered: Sequence[Ranked], given: Mapping[str, str]) -> BadAnswers:
         for ranked in offered:
@@ -122,15 +145,41 @@ class Wizard:
                 return BadAnswers(str(refusal))
         return NoTemplate(" ".join(answers.without_template(r.framework) for r in offered))
 
-    def _answer(self, question: Question, place: str, given: Mapping[str, str]) -> str:
+    def _answer(self, question: Question, place: str, given: Mapping[str, Any]) -> Any:
         if question.options:
             return self._choose(question, place, given)
+        if question.is_declared:
+            return self._resources(question, place, given["framework"])
         heading = _heading(question, place)
         text = self.prompter.write(heading)
         while why := answers.text_problem(text):
             self.say(self._warning(f"That would not work: {why}."))
             text = self.prompter.write(heading)
         return text
+
+    def _resources(self, question: Question, place: str, framework: str) -> list[dict[str, Any]]:
+        """What is declared line by line, each judged at once; the default for Enter alone."""
+        from scaffold.answers import declarations
+        from scaffold.resources.short_form import EXAMPLE
+        from scaffold.terminal import understood
+
+        example = "; ".join(declarations.in_short(question.default))
+        explain = DECLARE.format(EXAMPLE, example)
+        heading = Heading(question.ask, explain, place, empty="(the example)")
+        draft = declarations.Draft(answers.names_of_resources(self.catalog, framework))
+        typed = ""
+        while True:
+            text = self.prompter.write(MORE if draft.names else heading, typed)
+            try:
+                if text:
+                    self.say(understood.table(self.view, draft.add(text)))
+                    typed = ""
+                else:
+                    return draft.finish() if draft.names else [*question.default]
+            except BadAnswers as problem:
+                for line in str(problem).splitlines():
+                    self.say(self._warning(line))
+                typed = (text or draft.incomplete) if self.prompter.edits else ""
 
     def _choose(
         self, question: Question, place: str, given: Mapping[str, str] = MappingProxyType({})

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scaffold.catalog import record
 from scaffold.catalog.record import Origin, Record
@@ -97,7 +98,7 @@ def refuse_fixed(made: Record, given: Mapping[str, str]) -> None:
 def apply_update(
     service: Service,
     source: Source,
-    answers: Mapping[str, str],
+    answers: Mapping[str, Any],
     progress: Callable[[str], None],
     *,
     dry_run: bool = False,
@@ -151,7 +152,7 @@ def _merged(
     service: Service,
     source: Source,
     target: Origin,
-    answers: Mapping[str, str],
+    answers: Mapping[str, Any],
     progress: Callable[[str], None],
     dry_run: bool,
 ) -> tuple[Merge, str | None]:
@@ -175,7 +176,7 @@ def message(before: str, after: str) -> str:
 
 
 def _render_both(
-    place: Workplace, service: Service, source: Source, target: Origin, answers: Mapping[str, str]
+    place: Workplace, service: Service, source: Source, target: Origin, answers: Mapping[str, Any]
 ) -> None:
     """The service as it was made, and as it would be made now."""
     from scaffold.making import render

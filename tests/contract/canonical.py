@@ -5,12 +5,17 @@ order is sorted, so that two documents that promise the same are the same. ``ope
 this file is the document that all are compared with, without its words:
 
     python -m tests.contract.canonical http://127.0.0.1:8000/openapi.json > openapi.json
+
+``openapi-rich.json`` is the same of the services with the rich declaration; ``rich`` in the place
+of the address makes such a service of Flask and asks that one.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -71,6 +76,22 @@ def speechless(node: Any, *, named: bool = False) -> Any:
     }
 
 
+def document_of(declaration: str) -> Any:
+    """The document of a service of Flask that is made of a declaration."""
+    from scaffold.resources import short_form
+    from tests.contract.declarations import SHORT_FORMS, as_data
+    from tests.services import Projects
+
+    with tempfile.TemporaryDirectory() as folder:
+        resources = as_data(short_form.parse_all(SHORT_FORMS[declaration]))
+        project = Projects(Path(folder)).made("flask", declaration, resources=resources)
+        settings = {"DATABASE_URL": f"sqlite:///{folder}/rows.db"}
+        with project.service(settings) as service:
+            return service.http.get("/openapi.json").json()
+
+
 if __name__ == "__main__":
-    json.dump(speechless(httpx.get(sys.argv[1]).json()), sys.stdout, indent=2)
+    source = sys.argv[1]
+    document = httpx.get(source).json() if "://" in source else document_of(source)
+    json.dump(speechless(document), sys.stdout, indent=2)
     sys.stdout.write("\n")

@@ -16,8 +16,18 @@ from typing import Any, TypeVar
 
 import pytest
 
+from scaffold.resources.model import Resource
 from tests.contract.databases import Database, PostgresDatabase, SqliteDatabase
+from tests.contract.declarations import (
+    EXAMPLE,
+    GIVEN,
+    as_data,
+    declarations_for,
+    declarations_of,
+    declares,
+)
 from tests.contract.lines import TITLES
+from tests.contract.rows import Rows
 from tests.servers import any_amqp_url, any_postgres_url
 from tests.services import (
     Project,
@@ -62,12 +72,38 @@ def selected_targets(config: pytest.Config) -> list[Target]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "target" in metafunc.fixturenames:
+    if "declaration" in metafunc.fixturenames:
+        parametrize_by_declaration(metafunc)
+    elif "draw" in metafunc.fixturenames:
+        parametrize_by_draw(metafunc)
+    elif "target" in metafunc.fixturenames:
         targets = selected_targets(metafunc.config)
         metafunc.parametrize("target", targets, ids=str, indirect=True, scope="session")
     elif "framework" in metafunc.fixturenames:
         names = selected_frameworks(metafunc.config)
         metafunc.parametrize("framework", names, indirect=True, scope="session")
+
+
+def parametrize_by_declaration(metafunc: pytest.Metafunc) -> None:
+    """Each target with each declaration, and with each resource of it where a test is of one."""
+    of_one = "resource" in metafunc.fixturenames
+    sets = [
+        pytest.param(t, name, *part, id="-".join([str(t), name, *part]))
+        for t in selected_targets(metafunc.config)
+        for name, resources in declarations_for(metafunc.config, t.framework).items()
+        for part in ([[resource.name] for resource in resources] if of_one else [[]])
+    ]
+    names = ["target", "declaration", *(["resource"] if of_one else [])]
+    metafunc.parametrize(names, sets, indirect=True, scope="session")
+
+
+def parametrize_by_draw(metafunc: pytest.Metafunc) -> None:
+    """Each drawn declaration with one of the frameworks, which take turns."""
+    names = [name for name in selected_frameworks(metafunc.config) if declares(name)]
+    draws = range(metafunc.config.getoption("draws")) if names else ()
+    turns = [(names[draw % len(names)], draw) for draw in draws]
+    sets = [pytest.param(*turn, id=f"{turn[0]}-{turn[1]}") for turn in turns]
+    metafunc.parametrize(["framework", "draw"], sets, indirect=["framework"], scope="session")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -110,7 +146,13 @@ def arrange(config: pytest.Config, items: list[pytest.Item], folder: Path) -> No
     for item in kept:
         prepare(config, item)
     columns = {column: at for at, column in enumerate(dict.fromkeys(map(column_of, kept)))}
-    kept.sort(key=lambda item: (columns[column_of(item)], bool(item.get_closest_marker("last"))))
+    kept.sort(
+        key=lambda item: (
+            columns[column_of(item)],
+            service_of(item),
+            bool(item.get_closest_marker("last")),
+        )
+    )
     items[:] = others + kept
 
 
@@ -153,6 +195,13 @@ def column_of(item: pytest.Item) -> str:
     parameters = getattr(item, "callspec", None)
     values = parameters.params if parameters else {}
     return str(values.get("target") or values.get("framework") or "")
+
+
+def service_of(item: pytest.Item) -> str:
+    """Which service of its column a test asks: nothing for that of the example."""
+    parameters = getattr(item, "callspec", None)
+    declaration = str(parameters.params.get("declaration", EXAMPLE)) if parameters else EXAMPLE
+    return "" if declaration == EXAMPLE else declaration
 
 
 @pytest.fixture(autouse=True)
@@ -292,6 +341,74 @@ def configured(service: Service) -> Iterator[Service]:
     with service.project.service({"DATABASE_URL": database_url, **CONFIGURED}) as running:
         running.http.headers["Host"] = "api.example.com"
         yield running
+
+
+@pytest.fixture(scope="session")
+def declaration(request: pytest.FixtureRequest) -> str:
+    """The name of what the service is made of."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def resources(request: pytest.FixtureRequest, declaration: str) -> tuple[Resource, ...]:
+    return declarations_of(request.config)[declaration]
+
+
+@pytest.fixture(scope="session")
+def resource(request: pytest.FixtureRequest, resources: tuple[Resource, ...]) -> Resource:
+    """The one that the test is about."""
+    return next(one for one in resources if one.name == request.param)
+
+
+@pytest.fixture(scope="session")
+def declared_project(
+    target: Target, declaration: str, resources: tuple[Resource, ...], projects: Projects
+) -> Project:
+    """The project that is made of the declaration; one that was given is made of what is given."""
+    given = declaration == GIVEN and target.framework in projects.given
+    if declaration == EXAMPLE or given:
+        return projects.get(target.framework)
+    name = f"{target.framework}-{declaration}"
+    return projects.made(target.framework, name, resources=as_data(resources))
+
+
+@pytest.fixture(scope="session")
+def declared_database(
+    request: pytest.FixtureRequest, declaration: str, declared_project: Project
+) -> Database:
+    """The database of the service that is made of the declaration."""
+    if declaration == EXAMPLE:
+        return request.getfixturevalue("database")  # type: ignore[no-any-return]
+    new_database: NewDatabase = request.getfixturevalue("new_database")
+    database = new_database()
+    declared_project.migrate({"DATABASE_URL": database.url})
+    return database
+
+
+@pytest.fixture(scope="session")
+def declared_service(
+    request: pytest.FixtureRequest,
+    declaration: str,
+    declared_project: Project,
+    declared_database: Database,
+) -> Iterator[Service]:
+    """One service for all tests of a declaration; that of the example is the one of all others."""
+    if declaration == EXAMPLE:
+        yield request.getfixturevalue("service")
+        return
+    with declared_project.service({"DATABASE_URL": declared_database.url}) as running:
+        yield running
+
+
+@pytest.fixture
+def rows(
+    declaration: str, declared_service: Service, resources: tuple[Resource, ...]
+) -> Iterator[Rows]:
+    """Makes rows of the resources, and leaves none behind; those of the example are many."""
+    made = Rows(declared_service.http, resources)
+    yield made
+    if declaration != EXAMPLE:
+        made.clear()
 
 
 Launch = Callable[..., Service]

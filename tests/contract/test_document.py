@@ -11,14 +11,14 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 import pytest
-import schemathesis
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from schemathesis.config import SchemathesisConfig
-from schemathesis.engine import Status, events
 
+from scaffold.resources import short_form
 from tests.contract.browser import Seen, everything_tried
 from tests.contract.canonical import canonical
 from tests.contract.conftest import Launch
+from tests.contract.declarations import EXAMPLE, SHORT_FORMS
+from tests.contract.findings import findings
 from tests.contract.items import ITEMS
 from tests.servers import wait_until
 from tests.services import Service
@@ -26,6 +26,7 @@ from tests.services import Service
 pytestmark = [pytest.mark.contract("R5"), pytest.mark.any_database]
 
 CANONICAL = Path(__file__).parent / "openapi.json"
+ITEM = short_form.parse_all(SHORT_FORMS[EXAMPLE])
 
 
 @pytest.fixture
@@ -119,57 +120,15 @@ def test_the_declared_headers_are_there(document: dict[str, Any]) -> None:
         assert names <= declared, f"{key} {status}: {names - declared}"
 
 
-ACCEPTED = ["2xx", "3xx", "404", "409", "412"]
-"""What a request that fits the schemas may be answered: no schema says which tag is current."""
-
-INTEGRAL_FLOAT = re.compile(r'"quantity": *-?[0-9]+\.0\b')
-"""JSON Schema takes 3.0 for an integer, and has no means to say that the service does not."""
-
-
-def findings(service: Service, examples: int) -> list[str]:
-    """What schemathesis finds in all its phases, one line for each failure."""
-    config = SchemathesisConfig.from_dict(
-        {
-            "seed": 20260101,
-            "generation": {"max-examples": examples},
-            "phases": {"stateful": {"generation": {"max-examples": examples}}},
-            "request-timeout": 20,
-            "checks": {"positive_data_acceptance": {"expected-statuses": ACCEPTED}},
-        }
-    )
-    schema = schemathesis.openapi.from_url(f"{service.url}/openapi.json", config=config)
-    found: list[str] = []
-    phases: set[str] = set()
-    for event in schemathesis.engine.from_schema(schema).execute():
-        if isinstance(event, events.PhaseFinished):
-            phases |= {event.phase.name.value} if event.status != Status.SKIP else set()
-        if isinstance(event, events.ScenarioFinished):
-            found += [
-                f"{check.failure_info.failure.title}: {check.failure_info.failure.message}\n"
-                f"{check.failure_info.code_sample}"
-                for checks in event.recorder.checks.values()
-                for check in checks
-                if check.failure_info is not None
-                and not (
-                    check.name == "positive_data_acceptance"
-                    and INTEGRAL_FLOAT.search(check.failure_info.code_sample)
-                )
-            ]
-        if isinstance(event, events.NonFatalError | events.FatalError):
-            found.append(str(event))
-    assert {"examples", "coverage", "fuzzing", "stateful"} <= phases, phases
-    return found
-
-
 @pytest.mark.any_framework
 def test_schemathesis_finds_nothing(service: Service) -> None:
-    found = findings(service, examples=5)
+    found = findings(service, ITEM, examples=5)
     assert found == [], "\n\n".join(found[:5])
 
 
 @pytest.mark.slow
 def test_schemathesis_finds_nothing_when_it_looks_longer(service: Service) -> None:
-    found = findings(service, examples=100)
+    found = findings(service, ITEM, examples=100)
     assert found == [], "\n\n".join(found[:5])
 
 

@@ -10,16 +10,25 @@ import httpx
 
 from tests.services import PACKAGE
 
-Edit = str | Callable[[str], str]
+
+@dataclass(frozen=True)
+class Copy:
+    """A file that is made from another one of the service, by its path in the project."""
+
+    source: str
+    edit: Callable[[str], str]
+
+
+Edit = str | Callable[[str], str] | Copy
 
 
 @dataclass(frozen=True)
 class Case:
     """One or more lines of the contract, shown by a change and by a question.
 
-    `files` has the text of new files, and functions that edit files which are there, by their paths
-    in the project; `{package}` stands for the folder of the package. `packages` are installed
-    beside the service's own.
+    `files` has the text of new files, copies of others, and functions that edit files which are
+    there, by their paths in the project; `{package}` stands for the folder of the package.
+    `packages` are installed beside the service's own.
     """
 
     line: str
@@ -37,7 +46,15 @@ class Case:
         for name, edit in self.files.items():
             path = project / name.format(package=f"src/{PACKAGE}")
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(edit if isinstance(edit, str) else edit(path.read_text()))
+            match edit:
+                case str():
+                    text = edit
+                case Copy():
+                    source = project / edit.source.format(package=f"src/{PACKAGE}")
+                    text = edit.edit(source.read_text())
+                case _:
+                    text = edit(path.read_text())
+            path.write_text(text)
 
 
 def replaced(*pairs: tuple[str, str]) -> Callable[[str], str]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import ast
 import json
+import tempfile
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from scaffold.making import render
 from tests.mutations.__main__ import DoesNotApply, patched, places_of_tests
 from tests.mutations.patches import PATCHES, Patch
 from tests.mutations.patches.patch import OWNERS
 from tests.owner.conftest import cases_of
-from tests.services import PACKAGE, REPOSITORY
+from tests.services import NAME, PACKAGE, REPOSITORY
 
-EXAMPLES = REPOSITORY / "examples"
 MUST = (
     "P1 P2 P3 P4 P5 P6 P7 P8 H1 H2 H3 H4 R1 R2 R3 R4 R5 R6 R7 R9 E1 E2 E3 E4 E5 E7"
     " O4 O5 O7 O10 O11 O12 D1 D6"
@@ -49,9 +50,17 @@ def marks_of_tests() -> dict[str, dict[str, list[str]]]:
     }
 
 
+@cache
+def service(framework: str) -> tempfile.TemporaryDirectory[str]:
+    """A service of the framework with the example's resource."""
+    folder = tempfile.TemporaryDirectory()
+    render.render(REPOSITORY, {"name": NAME, "framework": framework}, Path(folder.name))
+    return folder
+
+
 def example(framework: str, patch: Patch) -> Path:
-    """The file of the framework's example that the patch is about."""
-    return EXAMPLES / framework / patch.file.format(package=f"src/{PACKAGE}")
+    """The file of such a service that the patch is about."""
+    return Path(service(framework).name) / patch.file.format(package=f"src/{PACKAGE}")
 
 
 def lines_of_cases(framework: str, patch: Patch) -> list[str]:

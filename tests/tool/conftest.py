@@ -125,7 +125,8 @@ def make_checkout(root: Path) -> Checkout:
     # With what is compiled of it, and the rest compiled once and not in each run.
     shutil.copytree(REPOSITORY / "scaffold", root / "scaffold")
     compileall.compile_dir(root / "scaffold", quiet=1)
-    for name in ("copier.yml", "guidance.toml", "templates/taken.toml", "templates/refused.toml"):
+    tables = [f"templates/{name}.toml" for name in ("taken", "refused", "resource_names", "matrix")]
+    for name in ("copier.yml", "guidance.toml", *tables):
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(REPOSITORY / name, root / name)
     _choices(root / "copier.yml")

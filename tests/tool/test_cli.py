@@ -22,6 +22,14 @@ from scaffold.errors import ProgramFailed
 from tests.tool.conftest import WITH_TEMPLATE, Checkout
 
 COMMANDS = ["list", "show", "advise", "schema", "new"]
+EXAMPLE = {
+    "name": "item",
+    "plural": "items",
+    "fields": [
+        {"name": "name", "type": "str", "min": 1, "max": 100, "unique": True},
+        {"name": "quantity", "type": "int", "min": 0, "max": 1_000_000, "default": 0},
+    ],
+}
 HOSTILE = 'It\'s "fine" \\ {{ 7 * 7 }} {% raw %} $(id) `id` <b> 💚 # : - null'
 
 
@@ -97,6 +105,7 @@ def test_the_answers_file_names_the_version_and_no_machine(
         "description": HOSTILE,
         "framework": "flask",
         "name": "my-svc",
+        "resources": [EXAMPLE],
     }
     assert str(checkout.root) not in text
 
@@ -489,7 +498,8 @@ def test_every_question_is_a_flag_that_is_explained(checkout: Checkout, tmp_path
     shown = checkout.scaffold("new", "--help", cwd=tmp_path, COLUMNS="200").out
     for question_id, shape in questions.items():
         if question_id != "name":
-            assert f"--{question_id} " in shown
+            flag = {"resources": "--resource"}.get(question_id, f"--{question_id}")
+            assert f"{flag} " in shown
             assert shape["description"].partition("?")[0] in shown
 
 
@@ -504,9 +514,11 @@ def test_the_heavy_libraries_are_left_alone_where_they_are_not_needed(
         "for line in sys.argv[1:]:\n"
         "    code = c.run(line.split())\n"
         "    heavy = {'copier', 'questionary', 'plumbum', 'jinja2', 'rich'} & set(sys.modules)\n"
+        "    if line != 'schema': heavy |= {n for n in sys.modules if n == 'pluralizer' or "
+        "n.startswith('scaffold.resources')}\n"
         "    if heavy or code != 2 * (line == 'new x'): sys.exit(f'{line}: {code}, {heavy}')\n"
     )
-    lines = ("--help", "new --help", "list", "advise --json", "schema", "new x")
+    lines = ("--help", "new --help", "list", "advise --json", "new x", "schema")
     ran = subprocess.run(
         [sys.executable, "-P", "-c", watch, *lines],
         cwd=tmp_path,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,13 +17,17 @@ from scaffold.answers import answers
 from scaffold.catalog import catalog
 from scaffold.catalog.catalog import Catalog, Refusal
 from scaffold.errors import BadAnswers
+from scaffold.resources import checks, long_form, short_form
+from scaffold.resources.field_types import FLAGS, TYPES
 from scaffold.terminal.prompts import Choice, Heading
 from scaffold.terminal.view import Terminal
 from scaffold.terminal.wizard import Wizard
 from tests.tool.conftest import REPOSITORY, Checkout
+from tests.tool.declarations import reserved_everywhere
 
-# As if the last release had all the frameworks that there are now.
-BEFORE = tuple(framework.id for framework in catalog.load(REPOSITORY).frameworks)
+# As if the last release had all the frameworks that there are now, and took declarations.
+FRAMEWORKS = tuple(framework.id for framework in catalog.load(REPOSITORY).frameworks)
+BEFORE = (*FRAMEWORKS, "resources")
 WHY = "this is refused for a test"
 
 
@@ -58,7 +64,8 @@ def test_no_smaller_matrix_would_do(known: Catalog) -> None:
 
 def test_every_question_with_choices_is_an_axis(known: Catalog) -> None:
     asked = [question.id for question in known.fields if question.options]
-    assert list(matrix.axes(known, BEFORE)) == [*asked, "python", "origin"]
+    assert list(matrix.axes(known, BEFORE)) == [*asked, "resources", "python", "origin"]
+    assert matrix.axes(known, BEFORE)["resources"] == ("example", "rich")
     assert matrix.axes(known, BEFORE)["python"] == ("3.11", "3.12", "3.13")
 
 
@@ -78,12 +85,43 @@ def test_a_framework_is_tried_on_no_python_that_it_does_not_run_on(known: Catalo
 
 
 def test_only_what_the_last_release_had_is_updated(known: Catalog) -> None:
-    first, *others = BEFORE
-    cells = matrix.cells(known, others)
+    first, *others = FRAMEWORKS
+    cells = matrix.cells(known, [*others, "resources"])
     assert {c.values["origin"] for c in cells if c.values["framework"] == first} == {"fresh"}
     updated = {c.values["framework"] for c in cells if c.values["origin"] == "updated"}
     assert updated == set(others)
     assert {c.values["origin"] for c in matrix.cells(known, ())} == {"fresh"}
+
+
+def test_declarations_are_updated_only_from_a_release_that_took_them(known: Catalog) -> None:
+    for before, origins in ((BEFORE, {"fresh", "updated"}), (FRAMEWORKS, {"fresh"})):
+        cells = matrix.cells(known, before)
+        assert {c.values["origin"] for c in cells if c.values["resources"] == "rich"} == origins
+
+
+def test_a_cell_has_its_declarations_and_the_example_none(known: Catalog) -> None:
+    for cell in matrix.cells(known, BEFORE):
+        rich = cell.values["resources"] == "rich"
+        assert cell.declared == (known.declarations["rich"] if rich else ())
+        assert set(cell.answers) == {"framework", "database", "ci"}
+
+
+def test_every_declaration_of_the_matrix_works_in_every_framework(known: Catalog) -> None:
+    used: set[str] = set()
+    for texts in known.declarations.values():
+        resources = short_form.parse_all(texts)
+        checks.check(resources, reserved_everywhere())
+        for field in (field for resource in resources for field in resource.fields):
+            used |= {field.type, *(flag for flag in FLAGS if getattr(field, flag))}
+    assert used == {*TYPES, *FLAGS}
+
+
+def test_templates_without_declarations_have_no_such_axis(known: Catalog, tmp_path: Path) -> None:
+    bare = replace(known, root=tmp_path)
+    assert bare.declarations == {}
+    shutil.copy(REPOSITORY / "copier.yml", tmp_path)
+    assert "resources" not in matrix.axes(bare, BEFORE)
+    assert {cell.declared for cell in matrix.cells(bare, BEFORE)} == {()}
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 9, 27, 40])
@@ -106,7 +144,7 @@ def test_a_workflow_takes_what_is_printed(checkout: Checkout, tmp_path: Path) ->
     cells = checkout.scaffold("matrix", "--json", cwd=tmp_path).json
     assert list(cells) == ["include"]
     assert {tuple(job) for job in cells["include"]} == {
-        ("cell", "framework", "database", "ci", "python", "origin")
+        ("cell", "framework", "database", "ci", "resources", "python", "origin")
     }
     sharded = checkout.scaffold("matrix", "--json", "--shards", "2", cwd=tmp_path).json["include"]
     assert [job["shard"] for job in sharded] == [1, 2]
@@ -160,6 +198,7 @@ class Recorded:
     """Takes the default of each question, and keeps what was offered."""
 
     hint = ""
+    edits = True
 
     def __init__(self) -> None:
         self.offered: dict[str, list[Choice]] = {}
@@ -173,7 +212,7 @@ class Recorded:
         return typed
 
 
-def asked(catalog: Catalog, given: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+def asked(catalog: Catalog, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """The answers of a wizard, and what it closed: reasons by choice."""
     prompter = Recorded()
     view = Terminal(width=80, colour=False, drawing=True)
@@ -188,6 +227,13 @@ def asked(catalog: Catalog, given: dict[str, str]) -> tuple[dict[str, str], dict
 def test_the_wizard_closes_it_and_says_why(refusing: Catalog) -> None:
     result, disabled = asked(refusing, {"framework": "django"})
     assert (result["database"], disabled) == ("postgresql", {"sqlite": WHY})
+
+
+def test_the_wizard_closes_a_framework_that_uses_a_name_of_the_resources(known: Catalog) -> None:
+    declared = [long_form.to_data(short_form.parse("message text:str"))]
+    result, disabled = asked(known, {"data": "yes", "resources": declared})
+    assert disabled == {"django": "it uses a name of these resources"}
+    assert (result["framework"] == "django", result["resources"]) == (False, declared)
 
 
 def test_the_wizard_closes_a_framework_that_does_not_go_with_what_is_given(

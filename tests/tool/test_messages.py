@@ -14,8 +14,8 @@ from tests.tool import rooms
 
 # Where answers are judged and services are put in place. What `update` says has tests of its own.
 MODULES = (
-    "__main__ cli documents advice.ranking answers.answers answers.naming making.service "
-    "making.staging"
+    "__main__ cli documents advice.ranking answers.answers answers.declarations answers.naming "
+    "making.service making.staging"
 ).split()
 KINDS = {name for name, value in vars(errors).items() if isinstance(value, type)}
 RUN_OF_WORDS = 3  # in a row, that a test has to share with a sentence

@@ -23,7 +23,7 @@ from nightly import floors, proving, recorder, report, results, sessions
 from nightly.cells import Made
 from nightly.results import TITLES, About, Bite, Check, Result, Run, Step
 from scaffold import matrix
-from scaffold.catalog import catalog, sources
+from scaffold.catalog import catalog, record, sources
 from scaffold.catalog.catalog import Catalog
 from scaffold.making import post_generate
 from tests.tool.conftest import REPOSITORY, WITH_TEMPLATE
@@ -144,20 +144,28 @@ def checkout_of_three(lineage: Lineage, monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setenv(variable, value)
 
 
-def an_updated_cell() -> matrix.Cell:
+def an_updated_cell(resources: str = "example") -> matrix.Cell:
     with sources.own_source() as source:
         before = matrix.before(source)
-        cells = matrix.cells(catalog.load(source.root(source.newest)), before)
-    assert set(before) == set(WITH_TEMPLATE)
-    return next(
+        known = catalog.load(source.root(source.newest))
+        cells = matrix.cells(known, before)
+    assert set(before) == {*WITH_TEMPLATE, "resources"}
+    cell = next(
         c for c in cells if c.values["origin"] == "updated" and c.values["framework"] == "flask"
     )
+    values = {**cell.values, "resources": resources}
+    return matrix.Cell(values, known.declarations.get(resources, ()))
 
 
 @pytest.mark.usefixtures("checkout_of_three")
-def test_a_service_of_the_last_release_is_updated_to_what_a_fresh_one_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("resources", ["example", "rich"])
+def test_a_service_of_the_last_release_is_updated_to_what_a_fresh_one_is(
+    tmp_path: Path, resources: str
+) -> None:
     target = tmp_path / "service"
-    cells_.update(an_updated_cell(), target)
+    cells_.update(an_updated_cell(resources), target)
+    names = [one["name"] for one in record.read(target).answers["resources"]]
+    assert names == (["item"] if resources == "example" else ["room", "booking", "invoice"])
     assert (target / "guide.md").read_text() == NEWEST_GUIDE
     assert (target / "tier.md").read_text() == "standard\n"
     history = cells_.run(["git", "log", "--format=%s"], target).split("\n")
@@ -187,7 +195,8 @@ def test_an_update_that_ends_elsewhere_is_no_service(
 
 @pytest.fixture(scope="module")
 def cells(known: Catalog) -> list[matrix.Cell]:
-    return matrix.cells(known, [framework.id for framework in known.frameworks])
+    before = [*(framework.id for framework in known.frameworks), "resources"]
+    return matrix.cells(known, before)
 
 
 def made_of(cells: list[matrix.Cell]) -> list[Made]:

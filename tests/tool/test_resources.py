@@ -278,7 +278,7 @@ def test_the_table_says_in_words_what_was_understood() -> None:
         Row("room", "projector", "bool", "true or false", ("default false", "filter")),
         Row("note", "text", "text", "text with line breaks, 0 to 10000 characters", ("required",)),
         Row("note", "at", "float", "number, at least 0.0", ("optional",)),
-        Row("note", "by_id", "ref", "ID of a room", ("required",)),
+        Row("note", "by_id", "ref", "ID of the room", ("required",)),
     )
 
 

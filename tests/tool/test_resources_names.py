@@ -19,12 +19,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scaffold.errors import BadAnswers
+from scaffold.making import render
 from scaffold.resources import checks, names, short_form
 from scaffold.resources.model import class_name
+from tests.contract.declarations import RICH, SHORT_FORMS, as_data, declares
+from tests.services import NAME, PACKAGE, frameworks
 from tests.tool.declarations import FIELD_WORDS, REPOSITORY, RESOURCE_WORDS, reserved_everywhere
 
 PACKAGES = REPOSITORY / "examples"
 EXAMPLE = "item"  # the resource of the examples
+DECLARED = short_form.parse_all(SHORT_FORMS[RICH])
 # A field of the example, and the argument of Nameko's handler, which would mean the same thing.
 HARMLESS = {"quantity", "event"}
 
@@ -100,12 +104,30 @@ def test_what_one_framework_uses_is_free_in_the_others() -> None:
     assert refused("message body:text", reserved_everywhere())
 
 
-def sources() -> Iterator[Path]:
-    for folder in PACKAGES.glob("*/src/*"):
+@pytest.fixture(scope="module")
+def made(
+    tmp_path_factory: pytest.TempPathFactory,
+    compiled_once: None,  # noqa: ARG001
+) -> list[Path]:
+    """Services of every framework that have fields of each type, and references in a circle."""
+    folders = []
+    for framework in filter(declares, frameworks()):
+        folder = tmp_path_factory.mktemp("made") / framework
+        answers = {"name": NAME, "framework": framework, "resources": as_data(DECLARED)}
+        render.render(REPOSITORY, answers, folder)
+        folders.append(folder)
+    return folders
+
+
+def sources(made: list[Path]) -> Iterator[Path]:
+    """The modules in which the names of a resource stand beside others."""
+    examples = [path.parent for path in PACKAGES.glob("*/pyproject.toml")]
+    for project in (*examples, *made):
+        folder = project / "src" / PACKAGE
         yield from (folder / name for name in ("app.py", "urls.py") if (folder / name).exists())
-        for path in (folder / f"{EXAMPLE}s").rglob("*.py"):
-            if "migrations" not in path.parts:
-                yield path
+        for plural in (f"{EXAMPLE}s", *(resource.plural for resource in DECLARED)):
+            yield from (folder / plural).rglob("*.py")
+        yield from folder.glob("migrations/versions/0001_*.py")
 
 
 def names_in(path: Path) -> Iterator[str]:
@@ -121,9 +143,16 @@ def names_in(path: Path) -> Iterator[str]:
             yield node.id
 
 
-def test_a_resource_cannot_be_called_what_the_generated_code_uses() -> None:
-    used = {name for path in sources() for name in names_in(path)}
-    own = {name for name in used if EXAMPLE in name.lower() or name in HARMLESS}
+def is_declared(name: str) -> bool:
+    """Whether a name comes from a declaration."""
+    words = [EXAMPLE, *(resource.name for resource in DECLARED)]
+    columns = {field.column for resource in DECLARED for field in resource.fields}
+    return any(word in _snake(name) for word in words) or name in {*HARMLESS, *columns}
+
+
+def test_a_resource_cannot_be_called_what_the_generated_code_uses(made: list[Path]) -> None:
+    used = {name for path in sources(made) for name in names_in(path)}
+    own = {name for name in used if is_declared(name)}
     reserved = common()
     plain = {name for name in used - own if re.fullmatch(names.PATTERN, name)}
     assert plain - {*reserved.resources, *dir(builtins)} == set()
@@ -132,20 +161,38 @@ def test_a_resource_cannot_be_called_what_the_generated_code_uses() -> None:
     assert classes - {*reserved.classes, *dir(builtins)} == set()
 
 
+def test_a_plural_cannot_be_what_the_service_calls_a_folder_or_a_module(made: list[Path]) -> None:
+    """A resource is a folder of the package and a module of the tests, by its plural."""
+    plurals = {resource.plural for resource in DECLARED}
+    taken = {
+        path.stem.removeprefix("test_")
+        for project in made
+        for path in (*(project / "src" / PACKAGE).iterdir(), *(project / "tests").glob("*.py"))
+        if re.fullmatch(names.PATTERN, path.stem)
+    }
+    reserved = common().resources
+    assert sorted(taken - plurals - set(reserved)) == []
+
+
 def _snake(name: str) -> str:
     return re.sub("(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
 
 
-def test_the_classes_of_the_example_are_among_those_of_every_resource() -> None:
+def test_the_classes_of_each_resource_are_among_those_that_are_known(made: list[Path]) -> None:
     written = {
         node.name
-        for path in sources()
+        for path in sources(made)
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.ClassDef) and "Item" in node.name
+        if isinstance(node, ast.ClassDef)
     }
-    patterns = common().patterns
-    made = {pattern.format(name="Item", plural="Items") for pattern in patterns}
-    assert written - made == set()
+    classes = [("Item", "Items"), *((r.class_name, class_name(r.plural)) for r in DECLARED)]
+    known = {
+        pattern.format(name=name, plural=plural)
+        for pattern in common().patterns
+        for name, plural in classes
+    }
+    of_resources = {name for name in written if any(one in name for one, _ in classes)}
+    assert of_resources - known == set()
 
 
 def test_words_are_written_as_names_are_and_once() -> None:

@@ -8,6 +8,7 @@ import re
 import signal
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pyte
 import pytest
@@ -17,6 +18,9 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output.vt100 import Vt100_Output
 
+from scaffold.catalog import catalog, record
+from scaffold.resources import long_form, short_form
+from scaffold.terminal import understood
 from scaffold.terminal.prompts import Choice, Heading, MenuPrompter
 from scaffold.terminal.view import Terminal as View
 from tests.tool.conftest import Checkout
@@ -33,6 +37,7 @@ WORKLOAD = [
 NAME = "What is the service called?"
 WHICH = "Which framework is it?"
 FIELDS = [
+    "What does it keep?",
     "What does it do, in one sentence?",
     "Who owns it?",
     "Which database does it keep its data in?",
@@ -138,10 +143,11 @@ def test_one_key_overrides_the_recommendation(checkout: Checkout, tmp_path: Path
             terminal.answer(question, "1")
         terminal.answer(WHICH, "2")
         terminal.wait_for(f"✓ {WHICH} Flask-RESTful")
-        terminal.answer(FIELDS[0], 'Keeps "stock" 💚' + ENTER)
-        terminal.answer(FIELDS[1], "Zoë" + ENTER)
-        terminal.answer(FIELDS[2], "2")
-        terminal.answer(FIELDS[3], DOWN + DOWN + ENTER)
+        terminal.answer(FIELDS[0], ENTER)
+        terminal.answer(FIELDS[1], 'Keeps "stock" 💚' + ENTER)
+        terminal.answer(FIELDS[2], "Zoë" + ENTER)
+        terminal.answer(FIELDS[3], "2")
+        terminal.answer(FIELDS[4], DOWN + DOWN + ENTER)
         assert terminal.end() == 0
         shown = " ".join(terminal.text.split())
     answers = answers_of(tmp_path / "my-svc")
@@ -155,6 +161,146 @@ def test_one_key_overrides_the_recommendation(checkout: Checkout, tmp_path: Path
     }
     assert "cd my-svc uv run pytest uv run my-svc" in shown
     assert "scaffold new my-svc --framework flask_restful --description " in shown
+
+
+# ---- what it keeps
+
+
+KEEPS, MORE = FIELDS[0], "What else does it keep?"
+CLEAR = "\x15"  # Ctrl-U
+ROOM = "room name:str:1..100:unique seats:int:1..500:default=2"
+
+
+def resources_of(folder: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = record.read(folder).answers["resources"]
+    return found
+
+
+def long(*texts: str) -> list[dict[str, Any]]:
+    return [long_form.to_data(resource) for resource in short_form.parse_all(texts)]
+
+
+def test_what_it_keeps_is_typed_a_line_for_each_and_what_was_understood_is_shown(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    booking = "booking/stays room:ref guest:ref:optional price:decimal:10.2:optional"
+    guest = "guest email:email:unique"
+    given = (*QUIET, "hotel", "--framework", "flask")
+    with Terminal(checkout, tmp_path, *given, columns=400) as terminal:
+        terminal.wait_for("? What does it keep? (1 of 5)")
+        terminal.wait_for('Type one resource, such as "room name:str seats:int".')
+        terminal.wait_for("item name:str:unique quantity:int:0..1000000:default=0")
+        terminal.answer(KEEPS, ROOM + ENTER)
+        terminal.wait_for("room, plural rooms")
+        terminal.wait_for("seats int whole number, 1 to 500 default 2")
+        # guest comes later
+        terminal.try_answer(MORE, booking + ENTER, "booking, plural stays")
+        terminal.try_answer(MORE, guest + ENTER, "guest, plural guests")
+        terminal.answer(MORE, ENTER)
+        terminal.wait_for(f"✓ {MORE} (nothing else)")
+        for question in FIELDS[1:]:
+            terminal.answer(question, ENTER)
+        assert terminal.end() == 0
+        shown = " ".join(terminal.text.split())
+    assert resources_of(tmp_path / "hotel") == long(ROOM, booking, guest)
+    assert f"--resource 'guest {guest.partition(' ')[2]}' --no-lock" in shown
+
+
+def test_a_wrong_line_is_explained_and_edited_and_nothing_is_lost(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    given = (*QUIET, "hotel", "--framework", "flask")
+    with Terminal(checkout, tmp_path, *given, columns=100) as terminal:
+        terminal.try_answer(
+            KEEPS,
+            "room name:str:5..1" + ENTER,
+            'Resource 1 "room", field 1 "name": "5..1" is not a valid range for str: the lower '
+            'bound must not exceed the upper. Try "1..5".',
+        )
+        terminal.answer(KEEPS, "\x7f" * 4 + "1..5" + ENTER)  # what was typed stands there
+        terminal.wait_for("text on one line, 1 to 5 characters")
+        terminal.try_answer(
+            MORE, "rooms a:int" + ENTER, 'Resource 2 "rooms": "rooms" seems to be a plural;'
+        )
+        terminal.try_answer(MORE, CLEAR + "booking rom:ref" + ENTER, "ID of the rom ")
+        # Enter ends the list, and now the reference leads nowhere
+        terminal.try_answer(
+            MORE, ENTER, 'Resource 2 "booking", field 1 "rom": No resource is called "rom". '
+            'Did you mean "room"?'
+        )  # fmt: skip
+        # it stands there to be edited
+        terminal.try_answer(MORE, "\x7f" * 5 + "om:ref" + ENTER, "room_id ref ID of the room")
+        # takes the place of the first
+        terminal.try_answer(MORE, "room name:str:1..9" + ENTER, "1 to 9 characters")
+        terminal.answer(MORE, ENTER)
+        for question in FIELDS[1:]:
+            terminal.answer(question, ENTER)
+        assert terminal.end() == 0
+    assert resources_of(tmp_path / "hotel") == long("room name:str:1..9", "booking room:ref")
+
+
+@pytest.mark.parametrize("columns", [40, 60, 100])
+def test_the_table_fits(checkout: Checkout, tmp_path: Path, columns: int) -> None:
+    rich = catalog.load(checkout.root).declarations["rich"]
+    given = (*QUIET, "hotel", "--framework", "flask")
+    with Terminal(checkout, tmp_path, *given, columns=columns) as terminal:
+        terminal.answer(KEEPS, rich[0] + ENTER)
+        for text in rich[1:]:
+            terminal.try_answer(MORE, text + ENTER, f"{text.partition(' ')[0]}, plural")
+        terminal.wait_for(f"? {MORE}")
+        for words in ("room_id", "datetime" if columns == 100 else "2027-01-31T09:30:00Z;"):
+            terminal.wait_for(words)
+        lines = terminal.text.splitlines()
+        heads = [line for line in lines if line.split()[:1] == ["field"]]
+        wanted = "field type values" if columns == 100 else "field values"
+        assert [" ".join(head.split()) for head in heads] == [wanted] * 3
+        rules = [line for line in lines if set(line.strip()) == {"─"}]
+        assert len(rules) == 3
+        assert all(len(line) < columns for line in rules)
+        terminal.send(CTRL_C)
+        assert terminal.end() == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("drawing", [True, False])
+@pytest.mark.parametrize("width", [20, 40, 60, 100, 300])
+def test_no_line_of_the_table_is_wider_than_the_terminal(width: int, drawing: bool) -> None:
+    text = f"{'a' * 40}/{'b' * 40} {'c' * 40}:str:default='[red]:smile:[/] {'x' * 60}' d:uuid"
+    shown = understood.table(View(width, False, drawing), short_form.parse(text))
+    assert all(len(line) < min(width, 101) for line in shown.splitlines())
+    assert drawing or shown.isascii()
+    assert "[red]:smile:[/]" in "".join(shown.split()).replace("|", "") or width < 60
+
+
+def test_a_dumb_terminal_declares_as_well(checkout: Checkout, tmp_path: Path) -> None:
+    given = (*QUIET, "hotel", "--framework", "flask")
+    with Terminal(checkout, tmp_path, *given, environment={"TERM": "dumb"}) as terminal:
+        terminal.wait_for("What does it keep? (1 of 5)")
+        terminal.send("room a:strr\r")
+        terminal.wait_for('"strr" is not a type. Did you mean "str"?')
+        terminal.send("room a:str\r")
+        terminal.wait_for("What else does it keep?")
+        terminal.send("booking rom:ref\r")
+        terminal.wait_for("rom_id")
+        terminal.send("\r")
+        terminal.wait_for('No resource is called "rom". Did you mean "room"?')
+        terminal.send("booking room:ref\r\r")
+        for question in FIELDS[1:]:
+            terminal.wait_for(question)
+            terminal.send("\r")
+        assert terminal.end() == 0
+        assert "\x1b" not in terminal.written
+    assert resources_of(tmp_path / "hotel") == long("room a:str", "booking room:ref")
+
+
+def test_what_is_declared_by_flags_is_not_asked_for(checkout: Checkout, tmp_path: Path) -> None:
+    given = (*QUIET, "hotel", "--framework", "flask", "--resource", ROOM)
+    with Terminal(checkout, tmp_path, *given) as terminal:
+        for question in FIELDS[1:]:
+            terminal.answer(question, ENTER)
+        assert terminal.end() == 0
+        assert KEEPS not in terminal.text
+    assert resources_of(tmp_path / "hotel") == long(ROOM)
 
 
 def test_a_closed_choice_cannot_be_taken_and_the_best_open_one_is_marked(
@@ -191,7 +337,8 @@ def test_two_services_are_asked_which_is_first(checkout: Checkout, tmp_path: Pat
 def test_only_what_is_not_given_is_asked(checkout: Checkout, tmp_path: Path) -> None:
     given = ("my-svc", "--framework", "flask", "--description", "x", "--author", "y")
     with Terminal(checkout, tmp_path, *QUIET, *given, "--database", "sqlite") as terminal:
-        terminal.answer(FIELDS[3], "2")
+        terminal.answer(FIELDS[0], ENTER)
+        terminal.answer(FIELDS[4], "2")
         assert terminal.end() == 0
         assert not any(question in terminal.text for question in (NAME, *WORKLOAD, WHICH))
     assert answers_of(tmp_path / "my-svc")["ci"] == "gitlab"
@@ -331,6 +478,8 @@ def test_a_dumb_terminal_gets_plain_lines(checkout: Checkout, tmp_path: Path, ki
         terminal.wait_for(WHICH)
         terminal.send("2\r")
         terminal.wait_for(FIELDS[0])
+        terminal.send("\r")
+        terminal.wait_for(FIELDS[1])
         terminal.send("It works\r\r")
         terminal.wait_for("2. PostgreSQL")
         terminal.send("2\r\r")

@@ -33,7 +33,7 @@ class Room(Record):
 
     class Meta(Record.Meta):
         app_label = "runtime"
-        db_table = "rooms"
+        db_table = "tried_rooms"
 
 
 class Booking(Record):
@@ -50,7 +50,7 @@ class Booking(Record):
 
     class Meta(Record.Meta):
         app_label = "runtime"
-        db_table = "bookings"
+        db_table = "tried_bookings"
         constraints = (models.UniqueConstraint(fields=["room", "starts_at"], name="once"),)
 
 
@@ -95,14 +95,16 @@ def api(settings: Settings, database: Database) -> Iterator[APIClient]:
     with connection.schema_editor() as editor:
         editor.create_model(Room)
         editor.create_model(Booking)
-    with override_settings(ROOT_URLCONF=__name__):
+    try:
+        with override_settings(ROOT_URLCONF=__name__):
+            clear_url_caches()
+            schema.generate.cache_clear()
+            app = create_app(settings)
+            yield APIClient()
+            app.database.close()
+    finally:
         clear_url_caches()
         schema.generate.cache_clear()
-        app = create_app(settings)
-        yield APIClient()
-        app.database.close()
-    clear_url_caches()
-    schema.generate.cache_clear()
 
 
 def room(api: APIClient, **content: Any) -> str:
@@ -137,7 +139,7 @@ def test_a_row_that_others_refer_to_stays(api: APIClient) -> None:
     created = booking(api, there.rpartition("/")[2])
     rejected = api.delete(there)
     assert rejected.status_code == 409
-    assert rejected.json()["detail"] == "The room is still referred to by bookings."
+    assert rejected.json()["detail"] == "The room is still referred to by tried_bookings."
     assert api.delete(created["Location"]).status_code == 204
     assert api.delete(there).status_code == 204
 
@@ -258,7 +260,7 @@ def test_the_document_has_fields_filters_and_conflicts(api: APIClient) -> None:
     content = document["components"]["schemas"]["BookingContent"]
     assert content["required"] == ["guest", "room_id", "state"]
     assert content["properties"]["price"]["anyOf"] == [
-        {"type": "number", "format": "double"},
+        {"type": "number"},
         {"type": "null"},
     ]
     assert "409" in document["paths"]["/v1/rooms/{room_id}"]["delete"]["responses"]

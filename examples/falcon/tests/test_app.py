@@ -1,5 +1,6 @@
 """What is Falcon's own: resources, hooks, the router, the middleware, errors."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -41,10 +42,11 @@ class Machine:
 
 
 @pytest.fixture
-def app(settings: Settings, database: object) -> Service:
+def app(settings: Settings, database: object) -> Iterator[Service]:
     app = create_app(settings)
     app.add_route("/v1/machines/{number:int}", Machine())
-    return app
+    yield app
+    app.database.close()
 
 
 @pytest.fixture
@@ -56,14 +58,14 @@ def test_an_access_check_runs_before_everything_but_the_probes(
     app: Service, falcon_client: testing.TestClient
 ) -> None:
     app.add_middleware(Guard())
-    for method, path in (("GET", "/v1/items"), ("POST", "/v1/items"), ("GET", "/none")):
+    for method, path in (("GET", "/v1/products"), ("POST", "/v1/products"), ("GET", "/none")):
         refused = falcon_client.simulate_request(method, path, body="{")
         assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
         assert refused.json["detail"] == "Sign in first."
     for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/docs"):
         assert falcon_client.simulate_get(path).status_code == 200
     known = {"Authorization": "Bearer it"}
-    assert falcon_client.simulate_get("/v1/items", headers=known).status_code == 200
+    assert falcon_client.simulate_get("/v1/products", headers=known).status_code == 200
 
 
 def test_a_check_that_nothing_awaits_is_an_error(app: Service) -> None:
@@ -149,32 +151,32 @@ def test_cors_holds_for_what_is_rejected_before_falcon(
     app.add_middleware(falcon.CORSMiddleware(allow_origins="https://shop.example"))
     origin = {"Origin": "https://shop.example"}
     for sent, status in (({"body": " " * 1_048_577}, 413), ({"params": {"q": "x" * 33_000}}, 431)):
-        answer = falcon_client.simulate_post("/v1/items", headers=origin, **sent)  # type: ignore[arg-type]
+        answer = falcon_client.simulate_post("/v1/products", headers=origin, **sent)  # type: ignore[arg-type]
         assert answer.status_code == status
         assert answer.headers["Access-Control-Allow-Origin"] == origin["Origin"]
 
 
 def test_the_application_can_be_inspected(app: Service) -> None:
     text = inspect_app(app).to_string()
-    assert "/v1/items/{item_id}" in text
+    assert "/v1/products/{product_id}" in text
     assert "on_patch" in inspect_app(app).to_string(verbose=True)
 
 
 def test_a_method_that_nobody_has_heard_of_is_refused(client: httpx.Client) -> None:
-    for path in ("/v1/items", f"/v1/items/{uuid4()}", "/livez"):
+    for path in ("/v1/products", f"/v1/products/{uuid4()}", "/livez"):
         refused = client.request("FOO", path)
         assert refused.status_code == 405
         assert {"GET", "HEAD", "OPTIONS"} <= set(refused.headers["Allow"].split(", "))
 
 
 def test_head_is_there_wherever_get_is(client: httpx.Client) -> None:
-    for path in ("/v1/items", "/livez", "/readyz", "/openapi.json", "/docs"):
+    for path in ("/v1/products", "/livez", "/readyz", "/openapi.json", "/docs"):
         got, head = client.get(path), client.head(path)
         assert (head.status_code, head.content) == (200, b"")
         assert head.headers["Content-Length"] == got.headers["Content-Length"]
 
 
-@pytest.mark.parametrize("path", ["/v1/items/", "/v1/items//", f"/v1/items/{uuid4()}/"])
+@pytest.mark.parametrize("path", ["/v1/products/", "/v1/products//", f"/v1/products/{uuid4()}/"])
 def test_a_slash_too_many_leads_nowhere(client: httpx.Client, path: str) -> None:
     for method in ("GET", "HEAD", "OPTIONS", "PATCH"):
         assert client.request(method, path).status_code == 404

@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from stock_keeper.runtime import Duplicate, StillReferenced, UnknownReference, health
-from stock_keeper.runtime.content import Content, Line, Text, Timestamp
+from stock_keeper.runtime.content import Content, Line, Lines, Timestamp
 from stock_keeper.runtime.database import Database
 from stock_keeper.runtime.document import Route, build
 from stock_keeper.runtime.http import Problem
@@ -51,7 +51,7 @@ class BoxContent(Content):
     shelf_id: UUID
     packed_at: Timestamp
     sealed: bool = False
-    notes: Annotated[str, Text(0, 50)] | None = None
+    notes: Annotated[str, Lines(0, 50)] | None = None
 
 
 SHELVES = Resource(Shelf, ShelfContent)

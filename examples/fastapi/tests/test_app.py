@@ -3,7 +3,8 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -27,6 +28,7 @@ from pydantic import BaseModel, model_validator
 
 from stock_keeper.runtime import NotFound, Unavailable, asgi, entrypoint
 from stock_keeper.runtime.endpoints import Endpoints
+from stock_keeper.runtime.http import Problem
 from stock_keeper.runtime.openapi import problems
 from stock_keeper.runtime.service import Service
 from stock_keeper.runtime.telemetry import metrics
@@ -158,12 +160,12 @@ def test_a_body_is_judged_after_the_check(content: bytes, kind: str, status: int
         assert client.get("/livez").status_code == 200
 
 
-@pytest.mark.filterwarnings("default:.*never awaited:RuntimeWarning")
 def test_a_check_that_nobody_awaits_lets_nobody_in() -> None:
     for _ in range(2):
-        for check in (forget, forget_too):
-            refused = serving(dependencies=[Depends(check)]).get("/more/things/bolt")
-            assert refused.status_code == 500
+        assert serving(dependencies=[Depends(forget)]).get("/more/things/bolt").status_code == 500
+        with pytest.warns(RuntimeWarning, match="never awaited"):
+            refused = serving(dependencies=[Depends(forget_too)]).get("/more/things/bolt")
+        assert refused.status_code == 500
     assert serving(dependencies=[Depends(verify)]).get("/more/things/bolt").status_code == 401
 
 
@@ -290,11 +292,14 @@ def test_the_document_is_the_one_of_fastapi() -> None:
 
 
 def call_middleware(
-    headers: list[tuple[bytes, bytes]], receive: asgi.Receive, app: asgi.ASGIApp
+    headers: list[tuple[bytes, bytes]],
+    receive: asgi.Receive,
+    app: asgi.ASGIApp,
+    send: asgi.Send | None = None,
 ) -> list[Any]:
     sent = []
 
-    async def send(message: asgi.Message) -> None:
+    async def note(message: asgi.Message) -> None:
         sent.append(message)
 
     scope = {
@@ -306,7 +311,7 @@ def call_middleware(
     }
     service = Service(Settings())
     endpoints: Endpoints = service._endpoints
-    asyncio.run(asgi.ServiceMiddleware(app, Settings(), endpoints)(scope, receive, send))
+    asyncio.run(asgi.ServiceMiddleware(app, Settings(), endpoints)(scope, receive, send or note))
     return sent
 
 
@@ -325,6 +330,42 @@ def test_a_body_that_trickles_is_given_up(monkeypatch: pytest.MonkeyPatch) -> No
     start, _ = call_middleware([(b"content-length", b"1000")], trickle, read)
     assert start["status"] == 408
     assert (b"connection", b"close") in start["headers"]
+
+
+def test_the_server_can_close_a_connection_whatever_remembers_the_error() -> None:
+    """The server waits for the rest of a body until nothing refers to its side any more."""
+    kept: list[Exception] = []
+
+    class Server:
+        def receive(self) -> Awaitable[asgi.Message]:
+            return asyncio.sleep(0, {"type": "http.disconnect"})
+
+        def send(self, message: asgi.Message) -> Awaitable[None]:
+            return asyncio.sleep(0)
+
+    async def remember(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
+        try:
+            await receive()
+        except Problem as problem:
+            kept.append(problem)
+            raise
+
+    server = Server()
+    gone = weakref.ref(server)
+    headers = [(b"content-length", b"1000")]
+    call_middleware(headers, server.receive, remember, server.send)
+    del server
+    assert kept
+    assert gone() is None
+
+
+def test_a_query_of_very_many_parameters_is_refused_before_it_is_parsed(
+    client: TestClient,
+) -> None:
+    most = "&".join(f"more={n}" for n in range(1000))
+    assert client.get(f"/more/things?{most}").status_code == 200
+    refused = client.get(f"/more/things?{most}&more=1000")
+    assert (refused.status_code, refused.json()["detail"]) == (422, "The request is not valid.")
 
 
 def test_a_body_that_ends_too_soon_is_refused() -> None:

@@ -69,12 +69,12 @@ def test_what_abort_says_is_not_lost(app: Flask) -> None:
 
 @pytest.mark.parametrize("query", ["limit=1&limit=1", "x=1", "limit=1%0a", "limit=%2B1"])
 def test_an_argument_is_taken_exactly(client: httpx.Client, query: str) -> None:
-    refused = client.get(f"/v1/items?{query}")
+    refused = client.get(f"/v1/products?{query}")
     assert refused.status_code == 422
     assert len(refused.json()["errors"]) == 1
 
 
 def test_what_is_accepted_changes_nothing(client: httpx.Client) -> None:
     for accept in ("text/html", "*/*;q=0", ";;"):
-        answer = client.get("/v1/items", headers={"Accept": accept})
+        answer = client.get("/v1/products", headers={"Accept": accept})
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")

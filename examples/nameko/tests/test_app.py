@@ -1,12 +1,15 @@
 """What a service class may do: routes, checks, dependencies, timers and tasks."""
 
 import json
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import eventlet
 import httpx
 import pytest
+from kombu.exceptions import OperationalError
+from nameko.exceptions import BadRequest
 from nameko.extensions import DependencyProvider
 from nameko.web.handlers import http as nameko_http
 from structlog.testing import capture_logs
@@ -15,10 +18,10 @@ from werkzeug.test import Client
 from werkzeug.wrappers import Request, Response
 
 from stock_keeper.app import create_app
-from stock_keeper.items.model import ITEMS
-from stock_keeper.items.routes import ItemRoutes
-from stock_keeper.items.service import Items
-from stock_keeper.runtime import unawaited
+from stock_keeper.products.model import PRODUCTS
+from stock_keeper.products.routes import ProductRoutes
+from stock_keeper.products.service import Products
+from stock_keeper.runtime import Duplicate, unawaited
 from stock_keeper.runtime.database import Database
 from stock_keeper.runtime.http import Problem
 from stock_keeper.runtime.jobs import timer
@@ -68,6 +71,18 @@ class Trials:
     @http("GET", "/expected", expected_exceptions=(LookupError,))
     def expect(self, request: Request) -> None:
         raise LookupError("no such colour")
+
+    @http("GET", "/taken", expected_exceptions=(Duplicate,))
+    def expect_with_a_status(self, request: Request) -> None:
+        raise Duplicate("taken")
+
+    @http("GET", "/bad")
+    def refuse(self, request: Request) -> None:
+        raise BadRequest("not like this")
+
+    @http("GET", "/broker")
+    def call(self, request: Request) -> None:
+        raise OperationalError("no broker")
 
     @http("GET", "/unexpected")
     def fail(self, request: Request) -> None:
@@ -122,8 +137,14 @@ def test_werkzeugs_errors_keep_what_they_say(app: Service, asked: Asked) -> None
 
 
 def test_an_error_that_a_route_expects_is_the_clients_fault(asked: Asked) -> None:
-    status, _, body = asked("/expected")
-    assert (status, body["detail"]) == (400, "no such colour")
+    for path, expected in (
+        ("/expected", (400, "no such colour")),
+        ("/taken", (409, "taken")),
+        ("/bad", (400, "not like this")),
+        ("/broker", (503, "The broker does not answer.")),
+    ):
+        status, _, body = asked(path)
+        assert (status, body["detail"]) == expected
 
 
 @pytest.mark.parametrize("path", ["/unexpected", "/nameko", "/dependency"])
@@ -166,7 +187,7 @@ def test_a_check_sees_every_request_but_those_for_the_endpoints(
         raise Problem(401, headers={"WWW-Authenticate": "Bearer"})
 
     app.before_request(check)
-    for path in ("/v1/items", "/nowhere"):
+    for path in ("/v1/products", "/nowhere"):
         rejected = Client(app).post(path, data="not JSON")
         assert rejected.status_code == 401
         assert rejected.headers["WWW-Authenticate"] == "Bearer"
@@ -175,7 +196,7 @@ def test_a_check_sees_every_request_but_those_for_the_endpoints(
 
 def test_a_check_may_answer_by_itself(app: Service) -> None:
     app.before_request(lambda request: Response("closed", 403))
-    assert Client(app).get("/v1/items").text == "closed"
+    assert Client(app).get("/v1/products").text == "closed"
 
 
 def test_a_check_that_nothing_awaits_lets_nobody_in(app: Service) -> None:
@@ -188,29 +209,29 @@ def test_a_check_that_nothing_awaits_lets_nobody_in(app: Service) -> None:
     with pytest.raises(TypeError, match="nothing awaits it"):
         app.before_request(check)  # type: ignore[arg-type]
     app.before_request(forget)
-    with pytest.warns(RuntimeWarning, match="never awaited"):  # noqa: PT031
-        unawaited.watch()  # pytest has replaced what it had set
-        assert Client(app).get("/v1/items").status_code == 500
+    with warnings.catch_warnings(record=True):
+        unawaited.watch()  # pytest replaces what the service has set
+        assert Client(app).get("/v1/products").status_code == 500
 
 
 def test_a_check_that_answers_neither_way_lets_nobody_in(app: Service) -> None:
     app.before_request(lambda request: request.path)  # type: ignore[arg-type, return-value]
-    assert Client(app).get("/v1/items").status_code == 500
+    assert Client(app).get("/v1/products").status_code == 500
 
 
-class Rooms:
-    """Has a store of the same name as the routes of items, as a copy of them would."""
+class Elsewhere:
+    """Has a store of the same name as the routes of products, as a copy of them would."""
 
-    name = "rooms"
-    items = store(ITEMS)
+    name = "elsewhere"
+    products = store(PRODUCTS)
 
-    @http("GET", "/v1/rooms")
-    def list_rooms(self, request: Request) -> str:
-        return "rooms"
+    @http("GET", "/v1/elsewhere")
+    def look(self, request: Request) -> str:
+        return "elsewhere"
 
 
-class Both(ItemRoutes, Rooms):
-    """What would answer for rooms with the store of items."""
+class Both(ProductRoutes, Elsewhere):
+    """What would answer elsewhere with the store of products."""
 
 
 class Again:
@@ -218,15 +239,15 @@ class Again:
 
     name = "again"
 
-    @http("GET", f"{ITEMS.path}/<other_id>")
+    @http("GET", PRODUCTS.path + "/<other_id>")
     def get_other(self, request: Request, other_id: str) -> str:
         return other_id
 
 
 class Namesake:
-    """Would get half of the calls for items."""
+    """Would get half of the calls for products."""
 
-    name = Items.name
+    name = Products.name
 
     @rpc
     def create(self) -> None:
@@ -242,9 +263,9 @@ class Empty:
 @pytest.mark.parametrize(
     ("service", "error", "message"),
     [
-        (Both, TypeError, "Both inherits items from both ItemRoutes and Rooms"),
-        (Again, ValueError, "GET /v1/items/{other_id} is answered by both ItemRoutes.get_item"),
-        (Namesake, ValueError, "two service classes have the name 'items'"),
+        (Both, TypeError, "Both inherits products from both ProductRoutes and Elsewhere"),
+        (Again, ValueError, "other_id} is answered by both ProductRoutes.get_product"),
+        (Namesake, ValueError, "two service classes have the name 'products'"),
         (Empty, TypeError, "Empty has no entrypoints"),
     ],
 )
@@ -256,6 +277,6 @@ def test_service_classes_that_would_get_mixed_up_are_rejected(
 
 
 def test_each_service_class_has_its_own_dependencies(app: Service) -> None:
-    app.add_service(Rooms)
-    assert Client(app).get("/v1/rooms").text == "rooms"
-    assert Client(app).get("/v1/items").get_json() == {"items": [], "next_cursor": None}
+    app.add_service(Elsewhere)
+    assert Client(app).get("/v1/elsewhere").text == "elsewhere"
+    assert Client(app).get("/v1/products").get_json() == {"products": [], "next_cursor": None}

@@ -10,9 +10,10 @@ from pathlib import Path
 import eventlet
 import httpx
 import pytest
+import samples
 
 from stock_keeper.app import create_app
-from stock_keeper.items.model import ITEMS, ItemContent
+from stock_keeper.products.model import PRODUCTS, ProductContent
 from stock_keeper.runtime import Unavailable, listener
 from stock_keeper.runtime.broker import Line
 from stock_keeper.runtime.database import Database
@@ -21,8 +22,8 @@ from stock_keeper.runtime.service import Service
 from stock_keeper.runtime.store import Store
 from stock_keeper.settings import Settings
 
-ITEM = b'{"name": "bolt"}'
-HEAD = b"POST /v1/items HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+CONTENT = b'{"surprise": 16}'
+HEAD = b"POST /v1/products HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def exchange(running: Service) -> Exchange:
     [
         b"GET /livez HTTP/1.1\r\nHost: x\r\n",
         b"GET /livez",
-        HEAD + b"Content-Length: 20\r\n\r\n" + ITEM,
+        HEAD + b"Content-Length: 20\r\n\r\n" + CONTENT,
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{}",
     ],
 )
@@ -71,7 +72,7 @@ def test_a_request_that_is_cut_off_is_refused_and_not_executed(
     status, answer = exchange(sent, ends=True)
     assert status == 400
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == 400
-    assert Store(ITEMS, running.database).page(PageRequest()).rows == []
+    assert Store(PRODUCTS, running.database).page(PageRequest()).rows == []
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_a_request_that_is_cut_off_is_refused_and_not_executed(
 def test_a_request_that_two_servers_could_read_differently_is_refused(
     exchange: Exchange, fields: bytes
 ) -> None:
-    status, answer = exchange(HEAD + fields + b"\r\n" + ITEM)
+    status, answer = exchange(HEAD + fields + b"\r\n" + CONTENT)
     assert status in {400, 431}
     assert answer.count(b"HTTP/1.1 ") == 1
 
@@ -118,7 +119,7 @@ def test_a_body_far_too_large_gets_a_readable_answer(exchange: Exchange) -> None
 
 def test_an_answer_to_head_has_no_body(running: Service) -> None:
     with httpx.Client(base_url=f"http://127.0.0.1:{running.settings.port}") as client:
-        for path, status in (("/nowhere", 404), ("/v1/items", 200)):
+        for path, status in (("/nowhere", 404), ("/v1/products", 200)):
             assert client.head(path).status_code == status
             assert client.get("/livez").status_code == 200  # on the same connection
 
@@ -128,17 +129,20 @@ def test_without_its_broker_it_serves_and_says_that_it_is_not_ready(running: Ser
         assert client.get("/livez").status_code == 200
         ready = client.get("/readyz")
         assert (ready.status_code, ready.json()["checks"]["broker"]) == (503, {"status": "fail"})
-        assert client.post("/v1/items", json={"name": "bolt"}).status_code == 201
+        assert client.post("/v1/products", json=samples.product_content(client)).status_code == 201
 
 
-def test_a_locked_file_holds_up_nobody_else(tmp_path: Path) -> None:
+def test_a_locked_file_holds_up_nobody_else(tmp_path: Path, client: httpx.Client) -> None:
+    content = json.dumps(samples.product_content(client))
     settings = Settings(database_url=f"sqlite:///{tmp_path}/test.db")
     # Less than may be set, as nobody likes to wait for tests.
     database = Database(settings.model_copy(update={"database_timeout_seconds": 0.6}))
     database.migrate()
     with closing(sqlite3.connect(tmp_path / "test.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        writer = eventlet.spawn(Store(ITEMS, database).create, ItemContent(name="bolt"))
+        writer = eventlet.spawn(
+            Store(PRODUCTS, database).create, ProductContent.model_validate_json(content)
+        )
         turns = 0
         while not writer.dead:
             eventlet.sleep(0.01)

@@ -1,20 +1,23 @@
 """Calls and events: through Nameko's own hooks, and where TEST_AMQP_URL is set through a broker."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
-from uuid import uuid4
 
 import eventlet
+import httpx
 import pytest
+import samples
 from nameko.exceptions import MalformedRequest, RemoteError
 from nameko.standalone.rpc import ServiceRpcProxy
 from nameko.testing.services import entrypoint_waiter, worker_factory
 from structlog.testing import capture_logs
 
 from stock_keeper.app import create_app
-from stock_keeper.items.model import ITEMS, Item, ItemContent
-from stock_keeper.items.service import Items
+from stock_keeper.products.model import PRODUCTS, Product, ProductContent
+from stock_keeper.products.service import Products
 from stock_keeper.runtime import (
     Duplicate,
     InvalidContent,
@@ -25,14 +28,22 @@ from stock_keeper.runtime import (
     messaging,
     outbox,
 )
+from stock_keeper.runtime.containers import Container
 from stock_keeper.runtime.database import Database
 from stock_keeper.runtime.http import Problem
-from stock_keeper.runtime.messaging import Call, Calls, InternalError, Invalid, Subscription
+from stock_keeper.runtime.messaging import (
+    Call,
+    Calls,
+    InternalError,
+    Invalid,
+    Subscription,
+    rpc,
+)
 from stock_keeper.runtime.outbox import AnnouncedStore, Outbox
 from stock_keeper.runtime.service import Service
 from stock_keeper.settings import Settings
 
-Store = AnnouncedStore[Item, ItemContent]
+Store = AnnouncedStore[Product, ProductContent]
 
 
 @pytest.fixture
@@ -41,10 +52,10 @@ def events(database: Database) -> Outbox:
 
 
 @pytest.fixture
-def items(database: Database) -> Items:
+def service(database: Database) -> Products:
     """The service class with the store that it has in production."""
-    service: Items = worker_factory(Items, items=Store(ITEMS, database))
-    return service
+    made: Products = worker_factory(Products, products=Store(PRODUCTS, database))
+    return made
 
 
 def sent_by(events: Outbox) -> list[Any]:
@@ -59,40 +70,42 @@ def sent_by(events: Outbox) -> list[Any]:
     return sent
 
 
-def test_an_item_is_created_found_listed_and_deleted(items: Items) -> None:
-    created = items.create(name="bolt", quantity=7)
-    assert (created["name"], created["quantity"]) == ("bolt", 7)
-    assert items.get(created["id"]) == created
-    assert items.list() == {"items": [created], "next_cursor": None}
-    assert items.replace(created["id"], name="nut")["quantity"] == 0
-    assert items.patch(created["id"], quantity=8)["name"] == "nut"
-    items.delete(created["id"])
+def test_a_row_is_created_found_listed_changed_and_deleted(
+    service: Products, client: httpx.Client
+) -> None:
+    created = service.create(**samples.product_content(client))
+    assert service.get(created["id"]) == created
+    assert service.list() == {"products": [created], "next_cursor": None}
+    content = samples.product_content(client)
+    replaced = service.replace(created["id"], **content)
+    assert replaced == created | content | {"updated_at": replaced["updated_at"]}
+    assert service.patch(created["id"], **content)["id"] == created["id"]
+    service.delete(created["id"])
     with pytest.raises(NotFound):
-        items.get(created["id"])
+        service.get(created["id"])
 
 
-def test_a_walk_over_the_pages_sees_each_item_once(items: Items) -> None:
-    names = [items.create(name=f"item {number}")["name"] for number in range(5)]
-    first = items.list(limit=3)
-    second = items.list(limit=3, cursor=first["next_cursor"])
-    assert [item["name"] for item in first["items"] + second["items"]] == names
+def test_a_walk_over_the_pages_sees_each_once(service: Products, client: httpx.Client) -> None:
+    created = [service.create(**samples.product_content(client)) for _ in range(3)]
+    first = service.list(limit=2)
+    second = service.list(limit=2, cursor=first["next_cursor"])
+    assert first["products"] + second["products"] == created
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [{"name": ""}, {"name": "x", "quantity": "7"}, {"name": "x", "quantity": True}, {"name": 7}],
-)
-def test_what_is_not_an_item_is_rejected(items: Items, fields: dict[str, Any]) -> None:
+@pytest.mark.parametrize("fields", [{"id": "mine"}, {"created_at": "today"}, {"surprise": 1}])
+def test_what_cannot_be_set_is_rejected(
+    service: Products, client: httpx.Client, fields: dict[str, Any]
+) -> None:
     with pytest.raises(Problem) as caught:
-        items.create(**fields)
+        service.create(**samples.product_content(client), **fields)
     told = messaging.public_error(caught.value)
     assert isinstance(told, Invalid)
-    assert "/name" in str(told) or "/quantity" in str(told)
+    assert f"/{next(iter(fields))}" in str(told)
 
 
-def test_a_page_that_cannot_be_is_refused(items: Items) -> None:
+def test_a_page_that_cannot_be_is_refused(service: Products) -> None:
     with pytest.raises(Problem) as caught:
-        items.list(limit=0)
+        service.list(limit=0)
     assert "limit" in str(messaging.public_error(caught.value))
 
 
@@ -123,65 +136,106 @@ def test_an_error_that_a_method_expects_is_passed_on() -> None:
     assert messaging.public_error(expected, (LookupError,)) is expected
 
 
-def test_an_event_is_stored_with_its_item_or_not_at_all(items: Items, events: Outbox) -> None:
-    created = items.create(name="bolt")
-    with pytest.raises(Duplicate):
-        items.create(name="bolt")
+def test_a_method_may_be_called_with_values_of_each_type(
+    service: Products, client: httpx.Client
+) -> None:
+    created = service.create(**samples.product_content(client))
+    assert service.list(limit=1, cursor=None)["products"] == [created]
+    for wrong in (7, {"a": 1}, None):
+        with pytest.raises(NotFound):
+            service.get(wrong)  # type: ignore[arg-type]
+    with pytest.raises(Problem) as caught:
+        service.list(surprise=True)
+    assert "surprise" in str(messaging.public_error(caught.value))
+
+
+class Closing:
+    """Expects to fail."""
+
+    name = "closing"
+
+    @rpc(expected_exceptions=(LookupError,))
+    def close(self) -> None:
+        raise LookupError("closed")
+
+
+def test_what_a_method_expects_is_known_to_its_entrypoint() -> None:
+    config = {"service": None, "AMQP_URI": "amqp://127.0.0.1:1/"}
+    (call,) = Container(Closing, config, broker=True).entrypoints
+    message = Message(reply_to="somewhere")
+    with pytest.raises(MalformedRequest):
+        call.handle_message([], message)
+    assert message.expected == (LookupError,)
+
+
+def test_an_event_is_stored_with_its_row_or_not_at_all(
+    service: Products, client: httpx.Client, events: Outbox, database: Database
+) -> None:
+    created = service.create(**samples.product_content(client))
+    with suppress(KeyError), database.writing():
+        service.create(**samples.product_content(client))
+        raise KeyError
     (event,) = sent_by(events)
-    assert (event.service, event.event) == ("items", "item_created")
-    assert event.data["item"] == created
+    assert (event.service, event.event) == ("products", "product_created")
+    assert event.data["product"] == created
     assert sent_by(events) == []
 
 
-def test_what_could_not_be_sent_waits_in_its_order(items: Items, events: Outbox) -> None:
-    names = [items.create(name=f"item {number}")["name"] for number in range(3)]
+def test_what_could_not_be_sent_waits_in_its_order(
+    service: Products, client: httpx.Client, events: Outbox
+) -> None:
+    ids = [service.create(**samples.product_content(client))["id"] for _ in range(3)]
     seen: list[str] = []
 
     def fail_at_the_second(batch: Sequence[Any], arrived: Callable[[Any], None]) -> None:
-        seen.append(batch[0].data["item"]["name"])
+        seen.append(batch[0].data["product"]["id"])
         arrived(batch[0])
         raise Unavailable
 
     with pytest.raises(Unavailable):
         events.send(fail_at_the_second)
-    seen += [event.data["item"]["name"] for event in sent_by(events)]
-    assert seen == names
+    seen += [event.data["product"]["id"] for event in sent_by(events)]
+    assert seen == ids
 
 
 def test_more_events_than_go_together_are_all_sent(
-    monkeypatch: pytest.MonkeyPatch, items: Items, events: Outbox
+    monkeypatch: pytest.MonkeyPatch, service: Products, client: httpx.Client, events: Outbox
 ) -> None:
-    monkeypatch.setattr(outbox, "_BATCH", 2)
-    names = [items.create(name=f"item {number}")["name"] for number in range(5)]
-    assert [event.data["item"]["name"] for event in sent_by(events)] == names
+    monkeypatch.setattr(outbox, "_BATCH", 1)
+    ids = [service.create(**samples.product_content(client))["id"] for _ in range(3)]
+    assert [event.data["product"]["id"] for event in sent_by(events)] == ids
 
 
-def test_two_senders_do_not_send_the_same(items: Items, events: Outbox, database: Database) -> None:
-    items.create(name="bolt")
+def test_two_senders_do_not_send_the_same(
+    service: Products, client: httpx.Client, events: Outbox, database: Database
+) -> None:
+    service.create(**samples.product_content(client))
     others: list[Any] = []
     events.send(lambda *_: others.extend(sent_by(Outbox(database))))
     assert others == []
 
 
 def test_what_a_sender_that_died_has_claimed_is_sent_by_another(
-    monkeypatch: pytest.MonkeyPatch, items: Items, events: Outbox
+    monkeypatch: pytest.MonkeyPatch, service: Products, client: httpx.Client, events: Outbox
 ) -> None:
-    items.create(name="bolt")
+    service.create(**samples.product_content(client))
     monkeypatch.setattr(outbox, "CLAIM_SECONDS", -1)
     assert len(events._claim()) == 1
     assert len(sent_by(events)) == 1
 
 
-def test_the_handler_tells_which_event_it_saw(items: Items) -> None:
+def test_the_handler_tells_which_event_it_saw(service: Products) -> None:
     with capture_logs() as lines:
-        items.on_item_created({"event_id": "e", "item": {"id": "i"}})
-    assert lines == [
-        {"event": "item_created", "event_id": "e", "item_id": "i", "log_level": "info"}
-    ]
+        service.on_product_created({"event_id": "e", "product": {"id": "i"}})
+    (line,) = lines
+    assert (line["event"], line["event_id"]) == ("product_created", "e")
+    assert line["product_id"] == "i"
 
 
 class Message:
     """A message as it arrives; remembers what became of it."""
+
+    expected: tuple[type[Exception], ...] = ()
 
     def __init__(self, **properties: str) -> None:
         self.properties = properties
@@ -207,7 +261,7 @@ def test_an_event_comes_again_only_if_that_can_help(
     monkeypatch.setattr(messaging, "RECONNECT_SECONDS", 0)
     message = Message()
     with capture_logs():
-        Subscription("items", "item_created").handle_message_processed(
+        Subscription("products", "product_created").handle_message_processed(
             message, None, error and (type(error), error, None)
         )
     assert message.fate == fate
@@ -244,24 +298,26 @@ def running(settings: Settings, database: Database, broker_url: str) -> Iterator
     service.messaging.stop(10)
 
 
-def test_a_call_goes_through_the_broker_and_back(running: Service, broker_url: str) -> None:
-    with ServiceRpcProxy("items", {"AMQP_URI": broker_url}, timeout=10) as items:
-        created = items.create(name="bolt", quantity=7)
-        assert items.get(created["id"]) == created
-        with pytest.raises(RemoteError, match="Duplicate"):
-            items.create(name="bolt")
-        items.delete(created["id"])
+def test_a_call_goes_through_the_broker_and_back(
+    running: Service, client: httpx.Client, broker_url: str
+) -> None:
+    with ServiceRpcProxy("products", {"AMQP_URI": broker_url}, timeout=10) as remote:
+        created = remote.create(**samples.product_content(client))
+        assert remote.get(created["id"]) == created
+        remote.delete(created["id"])
+        with pytest.raises(RemoteError, match="NotFound"):
+            remote.get(created["id"])
 
 
-def test_the_event_of_a_new_item_reaches_its_handler(running: Service) -> None:
-    store = Store(ITEMS, running.database)
-    name = uuid4().hex
-    (container,) = running.messaging.containers
+def test_the_event_of_a_new_row_reaches_its_handler(running: Service, client: httpx.Client) -> None:
+    store = Store(PRODUCTS, running.database)
+    content = json.dumps(samples.product_content(client))
+    container = next(one for one in running.messaging.containers if one.service_cls is Products)
 
     def is_mine(*_: Any) -> bool:
         return True
 
-    with entrypoint_waiter(container, "on_item_created", timeout=10, callback=is_mine) as seen:
-        store.create(ItemContent(name=name))
+    with entrypoint_waiter(container, "on_product_created", timeout=10, callback=is_mine) as seen:
+        store.create(ProductContent.model_validate_json(content))
     assert seen.get() is None
     assert sent_by(Outbox(running.database)) == []

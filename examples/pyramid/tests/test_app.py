@@ -1,5 +1,6 @@
 """What is Pyramid's own: routes and views, exceptions, tweens, subscribers, unit tests of views."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
@@ -7,6 +8,7 @@ from wsgiref.util import setup_testing_defaults
 
 import httpx
 import pytest
+import samples
 from pyramid import testing
 from pyramid.config import Configurator
 from pyramid.events import NewRequest
@@ -23,11 +25,10 @@ from pyramid.response import Response
 from pyramid.view import view_config
 
 from stock_keeper.app import create_app
-from stock_keeper.items.routes import create_item, list_items
+from stock_keeper.products.routes import create_product, list_products
 from stock_keeper.runtime.service import configure
 from stock_keeper.settings import Settings
 
-ITEM = {"name": "bolt"}
 PROBLEM = "application/problem+json"
 
 
@@ -42,7 +43,7 @@ def get_machine(request: Request) -> Any:
     errors: dict[str, Any] = {
         "busy": HTTPTooManyRequests("It is in use.", headers=[("Retry-After", "9")]),
         "hot": HotMachine(),
-        "moved": HTTPFound(location="/v1/items"),
+        "moved": HTTPFound(location="/v1/products"),
         "odd": HTTPBadRequest(json={"own": "body"}),
     }
     name = request.matchdict["name"]
@@ -108,7 +109,7 @@ def test_an_error_of_pyramid_keeps_what_it_says(
 
 def test_a_redirect_and_a_body_of_ones_own_stay_as_they_are(other: httpx.Client) -> None:
     moved = other.get("/v1/machines/moved")
-    assert (moved.status_code, moved.headers["Location"]) == (302, "/v1/items")
+    assert (moved.status_code, moved.headers["Location"]) == (302, "/v1/products")
     assert other.get("/v1/machines/odd").json() == {"own": "body"}
 
 
@@ -151,18 +152,18 @@ def test_a_route_with_an_expression_is_named_without_it(other: httpx.Client) -> 
     assert (described["operationId"], described["summary"]) == ("getMachine", "Ask a machine.")
 
 
-def test_a_view_can_be_called_by_a_test(settings: Settings, database: object) -> None:
+def test_a_view_can_be_called_by_a_test(settings: Settings, client: httpx.Client) -> None:
     app = create_app(settings)
     with testing.testConfig(registry=app.registry):
         request = testing.DummyRequest(
             method="POST",
             headers={"Content-Type": "application/json"},
-            body=b'{"name": "bolt"}',
+            body=json.dumps(samples.product_content(client)).encode(),
         )
-        created = create_item(request)
-        assert (created["name"], request.response.status_code) == ("bolt", 201)
-        listed = list_items(testing.DummyRequest(query_string=""))
-        assert [item["name"] for item in listed["items"]] == ["bolt"]
+        created = create_product(request)
+        assert request.response.status_code == 201
+        listed = list_products(testing.DummyRequest(query_string=""))
+        assert listed["products"] == [created]
     app.database.close()
 
 
@@ -189,7 +190,7 @@ class NoBody:
         (
             {
                 "REQUEST_METHOD": "POST",
-                "PATH_INFO": "/v1/items",
+                "PATH_INFO": "/v1/products",
                 "wsgi.input": NoBody(),
                 "wsgi.input_terminated": True,
             },
@@ -197,14 +198,14 @@ class NoBody:
         ),
         ({"HTTP_X_VHM_ROOT": "/elsewhere"}, "200"),
         ({"HTTP_X_VHM_ROOT": "/\xff"}, "200"),
-        ({"PATH_INFO": "/v1/items\n"}, "404"),
+        ({"PATH_INFO": "/v1/products\n"}, "404"),
         ({"PATH_INFO": "/\xff"}, "404"),
     ],
 )
 def test_what_a_server_passes_on_is_taken_as_it_is(
     settings: Settings, database: object, changed: dict[str, Any], status: str
 ) -> None:
-    environ: dict[str, Any] = {"PATH_INFO": "/v1/items"} | changed
+    environ: dict[str, Any] = {"PATH_INFO": "/v1/products"} | changed
     setup_testing_defaults(environ)
     said: list[str] = []
     app = create_app(settings)
@@ -214,10 +215,14 @@ def test_what_a_server_passes_on_is_taken_as_it_is(
 
 
 def test_an_address_stays_relative(client: httpx.Client) -> None:
-    assert client.post("/v1/items", json=ITEM).headers["Location"].startswith("/v1/items/")
+    assert (
+        client.post("/v1/products", json=samples.product_content(client))
+        .headers["Location"]
+        .startswith("/v1/products/")
+    )
 
 
-def test_a_method_is_refused_wherever_the_item_is_known_or_not(client: httpx.Client) -> None:
-    refused = client.request("FOO", f"/v1/items/{uuid4()}")
+def test_a_method_is_refused_wherever_the_id_is_known_or_not(client: httpx.Client) -> None:
+    refused = client.request("FOO", f"/v1/products/{uuid4()}")
     assert refused.status_code == 405
     assert refused.headers["Allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"

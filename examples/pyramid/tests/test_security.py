@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+import samples
 from pyramid.httpexceptions import HTTPUnauthorized
 from pyramid.request import Request
 from pyramid.security import Allowed, Denied
@@ -16,7 +17,6 @@ from stock_keeper.security import Anyone
 from stock_keeper.settings import Settings
 
 ClientOf = Callable[[Settings], AbstractContextManager[httpx.Client]]
-ITEM = {"name": "bolt"}
 PROBLEM = "application/problem+json"
 
 
@@ -47,8 +47,10 @@ def guarded(
 def test_the_policy_is_asked_for_each_view_of_a_resource(guarded: httpx.Client) -> None:
     for caller, reading, writing in ((None, 401, 401), ("guest", 200, 403), ("owner", 200, 201)):
         headers = {"X-Caller": caller} if caller else {}
-        assert guarded.get("/v1/items", headers=headers).status_code == reading
-        written = guarded.post("/v1/items", headers=headers, json=ITEM)
+        assert guarded.get("/v1/products", headers=headers).status_code == reading
+        written = guarded.post(
+            "/v1/products", headers=headers, json=samples.product_content(guarded)
+        )
         assert written.status_code == writing
         if writing != 201:
             assert written.headers["Content-Type"] == PROBLEM
@@ -56,20 +58,22 @@ def test_the_policy_is_asked_for_each_view_of_a_resource(guarded: httpx.Client) 
 
 
 def test_a_refusal_says_why_and_is_decided_before_the_body_is_read(guarded: httpx.Client) -> None:
-    refused = guarded.post("/v1/items", content=b"{")
+    refused = guarded.post("/v1/products", content=b"{")
     assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert refused.json()["detail"] == "Sign in first."
-    denied = guarded.post("/v1/items", content=b"{", headers={"X-Caller": "guest"})
+    denied = guarded.post("/v1/products", content=b"{", headers={"X-Caller": "guest"})
     assert (denied.status_code, denied.json()["detail"]) == (403, "You may only read.")
 
 
 def test_what_is_denied_is_not_done(guarded: httpx.Client) -> None:
     owner, guest = {"X-Caller": "owner"}, {"X-Caller": "guest"}
-    url = guarded.post("/v1/items", headers=owner, json=ITEM).headers["Location"]
+    content = samples.product_content(guarded)
+    created = guarded.post("/v1/products", headers=owner, json=content)
+    url = created.headers["Location"]
     assert guarded.delete(url, headers=guest).status_code == 403
-    assert guarded.put(url, headers=guest, json={"name": "nut"}).status_code == 403
-    assert guarded.patch(url, headers=guest, json={"name": "nut"}).status_code == 403
-    assert guarded.get(url, headers=guest).json()["name"] == "bolt"
+    assert guarded.put(url, headers=guest, json=content).status_code == 403
+    assert guarded.patch(url, headers=guest, json=content).status_code == 403
+    assert guarded.get(url, headers=guest).json() == created.json()
 
 
 def test_probes_metrics_and_the_document_ask_nobody(guarded: httpx.Client) -> None:
@@ -98,4 +102,4 @@ def test_a_policy_that_nothing_awaits_is_an_error(settings: Settings) -> None:
 
 
 def test_anyone_may_by_default(client: httpx.Client) -> None:
-    assert client.post("/v1/items", json=ITEM).status_code == 201
+    assert client.post("/v1/products", json=samples.product_content(client)).status_code == 201

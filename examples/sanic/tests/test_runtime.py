@@ -216,7 +216,7 @@ __main__.main()
 def test_a_signal_in_the_last_turns_of_the_start_is_heard(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
-    database_url = f"sqlite:///{tmp_path / 'items.db'}"
+    database_url = f"sqlite:///{tmp_path / 'test.db'}"
     environ = os.environ | {"DATABASE_URL": database_url, "PORT": str(port)}
     ended = subprocess.run(
         [sys.executable, "-c", TOLD_AS_IT_STARTS],

@@ -10,17 +10,18 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+import samples
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from stock_keeper.items.model import ITEMS, Item, ItemContent
+from stock_keeper.products.model import PRODUCTS, Product, ProductContent
 from stock_keeper.runtime.database import Database
 from stock_keeper.runtime.resource import PageRequest
 from stock_keeper.runtime.stream import MAX_WAITING, Message, Stream, StreamedStore
 from stock_keeper.settings import Settings
 
 ClientOf = Callable[[Settings], AbstractContextManager[httpx.Client]]
-PATH = "/v1/items/stream"
+PATH = "/v1/products/stream"
 HANDSHAKE = {
     "Connection": "keep-alive, Upgrade",
     "Upgrade": "websocket",
@@ -39,82 +40,76 @@ def reading(client: httpx.Client, origin: str | None = None) -> Iterator[ClientC
 
 
 def told(reader: ClientConnection) -> tuple[str, str]:
-    """What happened next, and to the item of which name."""
+    """What happened next, and to the row of which ID."""
     message = json.loads(reader.recv(timeout=10))
-    return message["type"], message["item"]["name"]
+    return message["type"], message["product"]["id"]
 
 
-def store_of(database: Database, stream: Stream) -> StreamedStore[Item, ItemContent]:
-    return StreamedStore(ITEMS, database, stream)
+def store_of(database: Database, stream: Stream) -> StreamedStore[Product, ProductContent]:
+    return StreamedStore(PRODUCTS, database, stream)
 
 
-def create(client: httpx.Client, name: str) -> dict[str, Any]:
-    created = client.post("/v1/items", json={"name": name})
+def create(client: httpx.Client) -> dict[str, Any]:
+    created = client.post("/v1/products", json=samples.product_content(client))
     assert created.status_code == 201
-    item: dict[str, Any] = created.json()
-    return item
+    row: dict[str, Any] = created.json()
+    return row
 
 
 def test_each_change_reaches_every_reader_once_and_in_order(client: httpx.Client) -> None:
     with reading(client) as one, reading(client) as other:
-        item = create(client, "bolt")
-        path = f"/v1/items/{item['id']}"
-        replaced = client.put(path, json={"name": "nut", "quantity": 5}).json()
+        row = create(client)
+        path = f"/v1/products/{row['id']}"
+        replaced = client.put(path, json=samples.product_content(client)).json()
         client.delete(path)
-        create(client, "last")
+        last = create(client)
         for reader in (one, other):
-            assert json.loads(reader.recv(timeout=10)) == {"type": "created", "item": item}
-            assert json.loads(reader.recv(timeout=10)) == {"type": "updated", "item": replaced}
-            assert json.loads(reader.recv(timeout=10)) == {"type": "deleted", "item": replaced}
-            assert told(reader) == ("created", "last")
+            assert json.loads(reader.recv(timeout=10)) == {"type": "created", "product": row}
+            assert json.loads(reader.recv(timeout=10)) == {"type": "updated", "product": replaced}
+            assert json.loads(reader.recv(timeout=10)) == {"type": "deleted", "product": replaced}
+            assert told(reader) == ("created", last["id"])
 
 
-def test_a_patch_is_told_if_it_changes_something(client: httpx.Client) -> None:
-    path = f"/v1/items/{create(client, 'bolt')['id']}"
+def test_what_changes_nothing_is_not_told(client: httpx.Client) -> None:
+    path = f"/v1/products/{create(client)['id']}"
     with reading(client) as reader:
-        assert client.patch(path, json={"name": "bolt"}).status_code == 200
-        patched = client.patch(path, json={"quantity": 7}).json()
-        assert json.loads(reader.recv(timeout=10)) == {"type": "updated", "item": patched}
-
-
-def test_what_was_not_stored_is_not_told(client: httpx.Client) -> None:
-    create(client, "bolt")
-    with reading(client) as reader:
-        assert client.post("/v1/items", json={"name": "bolt"}).status_code == 409
-        create(client, "nut")
-        assert told(reader) == ("created", "nut")
+        assert client.patch(path, json={}).status_code == 200
+        assert client.put(path, json={"id": "mine"}).status_code == 422
+        last = create(client)
+        assert told(reader) == ("created", last["id"])
 
 
 def test_changes_of_one_transaction_are_told_if_it_is_stored(
-    database: Database, settings: Settings
+    client: httpx.Client, database: Database, settings: Settings
 ) -> None:
-    names: list[str] = []
+    told: list[str] = []
 
     async def send(message: str) -> None:
-        names.append(json.loads(message)["item"]["name"])
+        told.append(json.loads(message)["product"]["id"])
 
-    def change(store: StreamedStore[Item, ItemContent]) -> None:
+    def change(store: StreamedStore[Product, ProductContent], rows: list[str]) -> None:
         with database.writing():
-            store.create(ItemContent(name="one ' \\ \" %s %(x)s ; é"))
-            store.create(ItemContent(name="two"))
+            rows += [str(store.create(content).id) for content in contents[:2]]
         with suppress(KeyError), database.writing():
-            store.create(ItemContent(name="three"))
+            store.create(contents[2])
             raise KeyError
-        store.create(ItemContent(name="last"))
+        rows.append(str(store.create(contents[3]).id))
 
-    async def watch() -> None:
+    async def watch(rows: list[str]) -> None:
         stream = Stream(settings)
-        stream.subscribe("items", send, lambda _: None)
-        await asyncio.to_thread(change, store_of(database, stream))
+        stream.subscribe("products", send, lambda _: None)
+        await asyncio.to_thread(change, store_of(database, stream), rows)
         async with asyncio.timeout(10):
-            while "last" not in names:
+            while rows[-1] not in told:
                 await asyncio.sleep(0.02)
         await stream.end(0)
 
-    asyncio.run(watch())
-    stored = store_of(database, Stream(settings)).page(PageRequest()).rows
-    assert names == [item.name for item in stored]
-    assert names == ["one ' \\ \" %s %(x)s ; é", "two", "last"]
+    samples_sent = [samples.product_content(client) for _ in range(4)]
+    contents = [ProductContent.model_validate_json(json.dumps(one)) for one in samples_sent]
+    rows: list[str] = []
+    asyncio.run(watch(rows))
+    page = store_of(database, Stream(settings)).page(PageRequest())
+    assert told == rows == [str(row.id) for row in page.rows]
 
 
 def test_subscribers_of_a_topic_are_told_of_it_alone_and_of_any_size(
@@ -122,6 +117,7 @@ def test_subscribers_of_a_topic_are_told_of_it_alone_and_of_any_size(
 ) -> None:
     """PostgreSQL's notifications have room for 8000 bytes."""
     texts: list[str] = []
+    odd = "one ' \\ \" %s %(x)s ;"
     sizes = (1, 6_999, 7_000, 7_001, 100_000)
 
     async def send(message: str) -> None:
@@ -130,7 +126,7 @@ def test_subscribers_of_a_topic_are_told_of_it_alone_and_of_any_size(
     def announce(stream: Stream) -> None:
         for size in sizes:
             stream.announce(database, "elsewhere", {"text": "x" * size})
-            stream.announce(database, "here", {"text": "é" * size})
+            stream.announce(database, "here", {"text": "é" * size + odd})
 
     async def watch(stream: Stream, replica: Stream) -> None:
         for one in (stream, replica) if not settings.on_sqlite else (stream,):
@@ -145,7 +141,7 @@ def test_subscribers_of_a_topic_are_told_of_it_alone_and_of_any_size(
         await replica.end(0)
 
     asyncio.run(watch(Stream(settings), Stream(settings)))
-    assert sorted(set(texts), key=len) == ["é" * size for size in sizes]
+    assert sorted(set(texts), key=len) == ["é" * size + odd for size in sizes]
 
 
 def test_a_change_outlives_the_way_to_hear_of_it(
@@ -154,19 +150,17 @@ def test_a_change_outlives_the_way_to_hear_of_it(
     if settings.on_sqlite:
         return  # there it needs no way
     with client_of(settings) as replica, reading(client) as reader, reading(replica) as far:
-        create(client, "before")
-        assert told(reader) == told(far) == ("created", "before")
+        before = create(client)
+        assert told(reader) == told(far) == ("created", before["id"])
         with psycopg.connect(settings.database_url, autocommit=True) as connection:
             listening = "FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND state = 'idle'"
             connection.execute(f"SELECT pg_terminate_backend(pid) {listening}".encode())
-            meanwhile = [f"meanwhile {number}" for number in range(5)]
-            for name in meanwhile:
-                create(client, name)
-            assert [told(reader) for _ in meanwhile] == [("created", name) for name in meanwhile]
+            meanwhile = [("created", create(client)["id"]) for _ in range(5)]
+            assert [told(reader) for _ in meanwhile] == meanwhile
             while connection.execute(f"SELECT count(*) {listening}".encode()).fetchone() != (2,):
                 time.sleep(0.02)
-        create(replica, "after")
-        assert told(reader) == ("created", "after")
+        after = create(replica)
+        assert told(reader) == ("created", after["id"])
 
 
 def test_a_reader_that_is_too_slow_is_closed() -> None:
@@ -176,10 +170,10 @@ def test_a_reader_that_is_too_slow_is_closed() -> None:
         await asyncio.Event().wait()
 
     async def fill(stream: Stream) -> None:
-        stream.subscribe("items", never, closed.append)
+        stream.subscribe("products", never, closed.append)
         for _ in range(MAX_WAITING + 10):
             await asyncio.sleep(0)
-            stream._push(Message("key", "items", "change"))
+            stream._push(Message("key", "products", "change"))
 
     asyncio.run(fill(Stream(Settings(database_url="sqlite:///none.db"))))
     assert closed == [1008]

@@ -43,14 +43,14 @@ def explained(error: IntegrityError, write: Write, database: Database) -> Except
     if found is None:
         return error
     if not (database.in_transaction() and hasattr(error.orig, "sqlstate")):
-        # A driver reports one constraint at most, and there may be more of the same kind. But
-        # PostgreSQL answers no query in a transaction that has failed.
+        # A driver reports one constraint at most, and there may be more. But PostgreSQL answers no
+        # query in a transaction that has failed.
         with database.reading() as connection:
             _complete(found, write, connection)
-    if found.unique:
-        return Duplicate(f"Another {write.name} has this {_and(map(_told, found.unique))}.")
     if found.missing:
         return UnknownReference(name for columns in found.missing for name in columns)
+    if found.unique:
+        return Duplicate(f"Another {write.name} has this {_and(map(_told, found.unique))}.")
     if write.values and not found.referring:
         return UnknownReference(c.name for c in write.table.columns if c.foreign_keys)
     by = f" by {_and(found.referring)}" if found.referring else ""
@@ -86,18 +86,17 @@ def _reported(error: IntegrityError, write: Write) -> _Violations | None:
 
 
 def _complete(found: _Violations, write: Write, connection: Connection) -> None:
-    """Add what else is wrong with the write, of the same kind."""
+    """Add what else is wrong with the write."""
     if found.unique:
         for columns, _ in _unique(write.table):
             if _is_taken(columns, write, connection):
                 found.unique[columns] = None
-        return
     for key in write.table.foreign_key_constraints:
         values = [write.values.get(name) for name in key.column_keys]
         targets = [element.column for element in key.elements]
         if None not in values and not _exists(connection, targets, values):
             found.missing[tuple(key.column_keys)] = None
-    if not found.missing and write.row_id is not None:
+    if not (found.unique or found.missing) and write.row_id is not None:
         for name in _referring(write, connection):
             found.referring[name] = None
 

@@ -34,6 +34,7 @@ _EXACT: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _DOUBLE: Final = 15  # digits that survive in a JSON number, which most parsers read as a double
 _URL: Final = TypeAdapter(HttpUrl)
 _MAX_URL: Final = 2083
+_MAX_EMAIL: Final = 254
 
 
 class Content(BaseModel):
@@ -225,6 +226,8 @@ def _uuid(value: Any) -> Any:
 
 
 def _email(text: str) -> str:
+    if len(text) > _MAX_EMAIL:  # the library looks at every character of a longer one
+        raise ValueError(f"must be an email address of at most {_MAX_EMAIL} characters")
     try:
         return validate_email(text, check_deliverability=False).normalized
     except EmailNotValidError as error:
@@ -246,7 +249,9 @@ Uuid = Annotated[UUID, BeforeValidator(_uuid)]
 
 # An email address; whether it receives mail is not asked: `contact: Email`.
 Email = Annotated[
-    str, AfterValidator(_email), WithJsonSchema({"type": "string", "format": "email"})
+    str,
+    AfterValidator(_email),
+    WithJsonSchema({"type": "string", "format": "email", "maxLength": _MAX_EMAIL}),
 ]
 
 # An http or https URL, kept as it is sent: `site: Url`.

@@ -418,9 +418,10 @@ def rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-_JSON_TYPES: Final = frozenset({str, int, bool, float})
+_JSON_TYPES: Final = frozenset({str, int, bool})
 _ENCODERS: Final[dict[Any, Callable[[Any], Any]]] = {
     UUID: str,
+    float: float,  # SQLite returns 7.0 as 7 from the statement that writes it
     date: date.isoformat,
     datetime: rfc3339,
     Decimal: "{:f}".format,

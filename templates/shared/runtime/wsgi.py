@@ -27,6 +27,7 @@ CONTEXT = "service.context"
 REJECTED = "service.rejected"
 MAY_CLOSE = "service.may_close"  # set by a server that heeds `Connection: close`
 _CHUNK = 65_536
+_MAX_MEDIA_TYPE = 1000
 _CLOSE = {"Connection": "close"}
 
 
@@ -85,6 +86,8 @@ class ServiceMiddleware:
             raise Problem(431)
         if self._allowed_hosts and context.path not in QUIET_PATHS:
             check_host(environ.get("HTTP_HOST", ""), self._allowed_hosts)
+        if len(environ.get("CONTENT_TYPE") or "") > _MAX_MEDIA_TYPE:
+            environ["CONTENT_TYPE"] = ""  # none is that long, and frameworks parse it repeatedly
         if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
             _buffer_body(environ, self._max_body_bytes)
 

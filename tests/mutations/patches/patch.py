@@ -7,7 +7,7 @@ from dataclasses import dataclass
 APP = "{package}/app.py"
 MODEL = "{package}/items/model.py"
 ROUTES = "{package}/items/routes.py"
-MIGRATION = "{package}/migrations/versions/0001_items.py"
+MIGRATION = "{package}/migrations/versions/0001_create_tables.py"
 ASGI = "{package}/runtime/asgi.py"
 CLI = "{package}/runtime/cli.py"
 CONSTRAINTS = "{package}/runtime/constraints.py"

@@ -16,11 +16,6 @@ from tests.owner.cases.flask import (
 )
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_rooms_and_bookings
-from tests.services import REPOSITORY
-
-ROUTES = (
-    REPOSITORY / "templates/falcon/project/src/{{ package_name }}/items/routes.py"
-).read_text()
 
 FIRST = "    items.add_routes(app)\n"
 
@@ -35,8 +30,8 @@ def added(*lines: str, imports: str) -> Edit:
 
 
 ROOMS_AND_BOOKINGS = models() | {
-    "{package}/rooms/routes.py": copied(ROUTES, "room", "rooms"),
-    "{package}/bookings/routes.py": copied(ROUTES, "booking", "bookings"),
+    "{package}/rooms/routes.py": copied("room", "rooms"),
+    "{package}/bookings/routes.py": copied("booking", "bookings"),
     "{package}/app.py": replaced(
         (
             "from .items import routes as items\n",

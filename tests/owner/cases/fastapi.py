@@ -10,11 +10,6 @@ from tests.contract.items import assert_invalid, assert_problem, fresh_name
 from tests.owner.case import Case, Edit, replaced
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_rooms_and_bookings
-from tests.services import REPOSITORY
-
-ROUTES = (
-    REPOSITORY / "templates/fastapi/project/src/{{ package_name }}/items/routes.py"
-).read_text()
 
 IMPORT = "from fastapi import FastAPI\n"
 SERVICE = "Service(settings, CHECKS)"
@@ -31,8 +26,8 @@ def added(*lines: str, imports: str, options: str = "", fastapi: str = "FastAPI"
 
 
 ROOMS_AND_BOOKINGS = models() | {
-    "{package}/rooms/routes.py": copied(ROUTES, "room", "rooms"),
-    "{package}/bookings/routes.py": copied(ROUTES, "booking", "bookings"),
+    "{package}/rooms/routes.py": copied("room", "rooms"),
+    "{package}/bookings/routes.py": copied("booking", "bookings"),
     "{package}/app.py": replaced(
         (
             "from .items import routes as items\n",

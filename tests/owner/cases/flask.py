@@ -8,9 +8,6 @@ from tests.contract.items import assert_problem, fresh_name
 from tests.owner.case import Case, replaced
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_rooms_and_bookings
-from tests.services import REPOSITORY
-
-ROUTES = (REPOSITORY / "templates/flask/project/src/{{ package_name }}/items/routes.py").read_text()
 
 FIRST = "    app.register_blueprint(items.blueprint)\n"
 
@@ -25,8 +22,8 @@ def added(*lines: str, imports: str = "", before: bool = False) -> object:
 
 
 ROOMS_AND_BOOKINGS = models() | {
-    "{package}/rooms/routes.py": copied(ROUTES, "room", "rooms"),
-    "{package}/bookings/routes.py": copied(ROUTES, "booking", "bookings"),
+    "{package}/rooms/routes.py": copied("room", "rooms"),
+    "{package}/bookings/routes.py": copied("booking", "bookings"),
     "{package}/app.py": replaced(
         (
             "from .items import routes as items\n",

@@ -14,11 +14,6 @@ from tests.owner.case import Case, Edit, replaced
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_rooms_and_bookings, new_booking, new_room
 from tests.servers import wait_until
-from tests.services import REPOSITORY
-
-PACKAGE = REPOSITORY / "templates/nameko/project/src/{{ package_name }}"
-ROUTES = (PACKAGE / "items/routes.py").read_text()
-SERVICE = (PACKAGE / "items/service.py").read_text()
 
 FIRST = "    app.add_service(ItemRoutes, Items)\n"
 
@@ -34,10 +29,10 @@ def added(*lines: str, imports: str = "", before: bool = False) -> Edit:
 
 ROOMS_AND_BOOKINGS: dict[str, Edit] = {
     **models("0002"),
-    "{package}/rooms/routes.py": copied(ROUTES, "room", "rooms"),
-    "{package}/rooms/service.py": copied(SERVICE, "room", "rooms"),
-    "{package}/bookings/routes.py": copied(ROUTES, "booking", "bookings"),
-    "{package}/bookings/service.py": copied(SERVICE, "booking", "bookings"),
+    "{package}/rooms/routes.py": copied("room", "rooms"),
+    "{package}/rooms/service.py": copied("room", "rooms", "service.py"),
+    "{package}/bookings/routes.py": copied("booking", "bookings"),
+    "{package}/bookings/service.py": copied("booking", "bookings", "service.py"),
     "{package}/app.py": added(
         "app.add_service(RoomRoutes, Rooms)",
         "app.add_service(BookingRoutes, Bookings)",

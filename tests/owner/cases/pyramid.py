@@ -10,11 +10,6 @@ from tests.owner.cases.falcon import ask_of_work_beside_requests
 from tests.owner.cases.flask import SETTING, ask_of_a_setting, ask_of_a_transaction
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_rooms_and_bookings
-from tests.services import REPOSITORY
-
-ROUTES = (
-    REPOSITORY / "templates/pyramid/project/src/{{ package_name }}/items/routes.py"
-).read_text()
 
 FIRST = '    config.include(".items.routes")\n'
 
@@ -25,8 +20,8 @@ def added(*lines: str) -> Edit:
 
 
 ROOMS_AND_BOOKINGS = models() | {
-    "{package}/rooms/routes.py": copied(ROUTES, "room", "rooms"),
-    "{package}/bookings/routes.py": copied(ROUTES, "booking", "bookings"),
+    "{package}/rooms/routes.py": copied("room", "rooms"),
+    "{package}/bookings/routes.py": copied("booking", "bookings"),
     "{package}/app.py": added(
         'config.include(".rooms.routes")', 'config.include(".bookings.routes")'
     ),

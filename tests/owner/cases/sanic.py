@@ -13,9 +13,6 @@ from tests.contract.websocket import WebSocket
 from tests.owner.case import Case, replaced
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_rooms_and_bookings, new_booking, new_room
-from tests.services import REPOSITORY
-
-ROUTES = (REPOSITORY / "templates/sanic/project/src/{{ package_name }}/items/routes.py").read_text()
 
 FIRST = "    app.blueprint(items.blueprint)\n"
 HEALTH = "from .health import CHECKS\n"
@@ -28,8 +25,8 @@ def added(*lines: str, imports: str) -> object:
 
 
 ROOMS_AND_BOOKINGS = models() | {
-    "{package}/rooms/routes.py": copied(ROUTES, "room", "rooms"),
-    "{package}/bookings/routes.py": copied(ROUTES, "booking", "bookings"),
+    "{package}/rooms/routes.py": copied("room", "rooms"),
+    "{package}/bookings/routes.py": copied("booking", "bookings"),
     "{package}/app.py": replaced(
         (HEALTH, "from .bookings import routes as bookings\n" + HEALTH),
         (

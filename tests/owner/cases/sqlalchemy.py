@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.owner.case import Copy, Edit
+
 ROOM_MODEL = '''\
 """What a room is: its table, and what a client may send."""
 
@@ -135,7 +137,7 @@ def columns(table: str) -> list[sa.Column | sa.Constraint]:
 '''
 
 
-def models(before: str = "0001") -> dict[str, str]:
+def models(before: str = "0001") -> dict[str, Edit]:
     """The files of rooms and bookings that have nothing of a framework in them."""
     return {
         "{package}/rooms/__init__.py": '"""Rooms."""\n',
@@ -148,14 +150,18 @@ def models(before: str = "0001") -> dict[str, str]:
     }
 
 
-def copied(routes: str, name: str, plural: str) -> str:
-    """The routes of items as those of another resource, as the README says: copied and renamed."""
-    for old, new in (
-        ("ITEMS", plural.upper()),
-        ("Items", plural.capitalize()),
-        ("items", plural),
-        ("Item", name.capitalize()),
-        ("item", name),
-    ):
-        routes = routes.replace(old, new)
-    return routes
+def copied(name: str, plural: str, file: str = "routes.py") -> Copy:
+    """A file of items as that of another resource, as the README says: copied and renamed."""
+
+    def renamed(text: str) -> str:
+        for old, new in (
+            ("ITEMS", plural.upper()),
+            ("Items", plural.capitalize()),
+            ("items", plural),
+            ("Item", name.capitalize()),
+            ("item", name),
+        ):
+            text = text.replace(old, new)
+        return text
+
+    return Copy(f"{{package}}/items/{file}", renamed)

@@ -13,11 +13,6 @@ from tests.owner.cases.notes import NOTES
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_rooms_and_bookings
 from tests.owner.streams import ask_of_a_large_row, ask_of_a_stream_of_its_own
-from tests.services import REPOSITORY
-
-ROUTES = (
-    REPOSITORY / "templates/tornado/project/src/{{ package_name }}/items/routes.py"
-).read_text()
 
 FIRST = "        *items.routes,\n"
 IMPORT = "from .items import routes as items\n"
@@ -42,8 +37,8 @@ def with_service(imports: str, service: str) -> Callable[[str], str]:
 
 
 ROOMS_AND_BOOKINGS = models() | {
-    "{package}/rooms/routes.py": copied(ROUTES, "room", "rooms"),
-    "{package}/bookings/routes.py": copied(ROUTES, "booking", "bookings"),
+    "{package}/rooms/routes.py": copied("room", "rooms"),
+    "{package}/bookings/routes.py": copied("booking", "bookings"),
     "{package}/app.py": with_routes("rooms.routes", "bookings.routes"),
 }
 
@@ -641,7 +636,7 @@ CASES = [
         "a row that no notification holds",
         NOTES
         | {
-            "{package}/notes/routes.py": copied(ROUTES, "note", "notes"),
+            "{package}/notes/routes.py": copied("note", "notes"),
             "{package}/app.py": with_routes("notes.routes"),
         },
         ask_of_a_large_row,

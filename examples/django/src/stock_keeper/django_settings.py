@@ -3,7 +3,8 @@
 from .runtime.defaults import *
 
 INSTALLED_APPS += [
-    f"{__package__}.items",
+    f"{__package__}.products",
+    f"{__package__}.movements",
 ]
 
 # Middleware of your own goes here, in the order that its documentation asks for.

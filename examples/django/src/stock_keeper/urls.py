@@ -5,5 +5,6 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("v1/", include(f"{__package__}.items.urls")),
+    path("v1/", include(f"{__package__}.products.urls")),
+    path("v1/", include(f"{__package__}.movements.urls")),
 ]

@@ -3,7 +3,8 @@
 from fastapi import FastAPI
 
 from .health import CHECKS
-from .items import routes as items
+from .movements import routes as movements
+from .products import routes as products
 from .runtime.service import Service
 from .settings import Settings
 
@@ -12,5 +13,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Create the application; without `settings` they are read from the environment."""
     # An access check for all routes goes here: dependencies=[Depends(check)].
     app = Service(settings, CHECKS)
-    app.include_router(items.router)
+    app.include_router(products.router)
+    app.include_router(movements.router)
     return app

@@ -3,7 +3,8 @@
 from flask import Flask
 
 from .health import CHECKS
-from .items import routes as items
+from .movements import routes as movements
+from .products import routes as products
 from .runtime.service import Service
 from .settings import Settings
 
@@ -12,5 +13,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Create the application; without `settings` they are read from the environment."""
     app = Service(settings, CHECKS)
     # An access check goes here: app.before_request(check).
-    app.register_blueprint(items.blueprint)
+    app.register_blueprint(products.blueprint)
+    app.register_blueprint(movements.blueprint)
     return app

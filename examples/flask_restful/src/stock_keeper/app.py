@@ -3,7 +3,8 @@
 from flask import Flask
 
 from .health import CHECKS
-from .items import routes as items
+from .movements import routes as movements
+from .products import routes as products
 from .runtime.api import Api
 from .runtime.service import Service
 from .settings import Settings
@@ -14,5 +15,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Service(settings, CHECKS)
     api = Api(app)
     # An access check goes here: app.before_request(check).
-    items.add_resources(api)
+    products.add_resources(api)
+    movements.add_resources(api)
     return app

@@ -1,8 +1,10 @@
 """The application."""
 
 from .health import CHECKS
-from .items.routes import ItemRoutes
-from .items.service import Items
+from .movements.routes import MovementRoutes
+from .movements.service import Movements
+from .products.routes import ProductRoutes
+from .products.service import Products
 from .runtime.service import Service
 from .settings import Settings
 
@@ -11,5 +13,6 @@ def create_app(settings: Settings | None = None) -> Service:
     """Create the application; without `settings` they are read from the environment."""
     app = Service(settings, CHECKS)
     # An access check goes here: app.before_request(check).
-    app.add_service(ItemRoutes, Items)
+    app.add_service(ProductRoutes, Products)
+    app.add_service(MovementRoutes, Movements)
     return app

@@ -10,6 +10,7 @@ def create_app(settings: Settings | None = None) -> Service:
     """Create the application; without `settings` they are read from the environment."""
     config = configure(settings, CHECKS)
     config.set_security_policy(Anyone())
-    config.include(".items.routes")
+    config.include(".products.routes")
+    config.include(".movements.routes")
     app: Service = config.make_wsgi_app()
     return app

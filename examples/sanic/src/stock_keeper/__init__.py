@@ -1,4 +1,4 @@
-"""The service: `app` wires it, `items` is its example resource, `runtime` what it stands on."""
+"""The service: `app` wires its resources, a folder each; `runtime` is what they stand on."""
 
 from typing import Final
 

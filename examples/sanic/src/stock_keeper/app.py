@@ -1,7 +1,8 @@
 """The application."""
 
 from .health import CHECKS
-from .items import routes as items
+from .movements import routes as movements
+from .products import routes as products
 from .runtime.service import Service
 from .settings import Settings
 
@@ -10,5 +11,6 @@ def create_app(settings: Settings | None = None) -> Service:
     """Create the application; without `settings` they are read from the environment."""
     app = Service(settings, CHECKS)
     # An access check goes here: app.on_request(check).
-    app.blueprint(items.blueprint)
+    app.blueprint(products.blueprint)
+    app.blueprint(movements.blueprint)
     return app

@@ -1,7 +1,8 @@
 """The application."""
 
 from .health import CHECKS
-from .items import routes as items
+from .movements import routes as movements
+from .products import routes as products
 from .runtime.service import Service
 from .settings import Settings
 
@@ -9,7 +10,8 @@ from .settings import Settings
 def create_app(settings: Settings | None = None) -> Service:
     """Create the application; without `settings` they are read from the environment."""
     routes = [
-        *items.routes,
+        *products.routes,
+        *movements.routes,
     ]
     # An access check goes here: Service(settings, CHECKS, routes, check=check).
     return Service(settings, CHECKS, routes)

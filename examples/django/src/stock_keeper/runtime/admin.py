@@ -1,8 +1,9 @@
 """The base class of a resource in the admin."""
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from django.contrib import admin
+from django.db import models
 
 from .models import Record
 
@@ -19,4 +20,5 @@ else:
 class RecordAdmin(ModelAdmin[Row]):
     """Shows what comes with every resource, and lets nobody change it."""
 
+    formfield_overrides: ClassVar[Any] = {models.URLField: {"assume_scheme": "https"}}
     readonly_fields = ("uuid", "created_at", "updated_at")

@@ -24,7 +24,8 @@ class ApiDocument:
     def content(self) -> Document:
         """The document as OpenAPI 3.1 has it."""
         # Imported here because Django has to be set up first.
-        generated: Document = import_module(".schema", __package__).generate()
+        schema = import_module(".schema", __package__)
+        generated: Document = schema.generate()
         document: Document = json.loads((_RUNTIME / "openapi.json").read_text(encoding="utf-8"))
         document["info"] |= {"title": NAME, "version": metadata.version(NAME)}
         tags = dict.fromkeys(
@@ -33,7 +34,11 @@ class ApiDocument:
             for operation in path.values()
             for tag in operation.get("tags", ())
         )
-        document["tags"] = [*({"name": tag} for tag in tags), *document["tags"]]
+        words = {name: text for name, text in schema.ResourceSchema.tags.items() if text}
+        own = [
+            {"name": tag} | ({"description": words[tag]} if tag in words else {}) for tag in tags
+        ]
+        document["tags"] = own + document["tags"]
         document["paths"] = generated["paths"] | document["paths"]
         for kind, components in generated.get("components", {}).items():
             document["components"][kind] = document["components"].get(kind, {}) | components

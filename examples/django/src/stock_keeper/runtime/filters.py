@@ -80,11 +80,13 @@ class SortFilter(OrderingFilter):
 
 
 def _read(field: Any, name: str, text: str) -> Any:
-    """A value of a query as the field reads it from JSON."""
+    """A value of a query as the field reads it from JSON; null is none."""
     value: Any = text
     if isinstance(field, _BARE):
         with suppress(ValueError):
             value = from_json(text)
+    if value is None:  # a row has a value, or it is in no filter
+        value = text
     try:
         # A field that no client can set would skip its own validation.
         return field.to_internal_value(value) if field.read_only else field.run_validation(value)

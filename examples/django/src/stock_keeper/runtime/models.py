@@ -1,22 +1,47 @@
 """The base class of a resource's model: what every resource has."""
 
 import secrets
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from uuid import uuid4
 
-from django.core.validators import MinLengthValidator, RegexValidator
+from django.core.validators import MaxLengthValidator, MinLengthValidator, RegexValidator
 from django.db import IntegrityError, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 Row = TypeVar("Row", bound="Record")
+Sent = TypeVar("Sent")
+Kept = TypeVar("Kept")
 
 if TYPE_CHECKING:
-    CharField = models.CharField[str, str]
-else:
     CharField = models.CharField
+    TextField = models.TextField
+    DecimalField = models.DecimalField
+else:
+    # Django's own classes are generic for type checkers alone.
+    class _Generic:
+        def __class_getitem__(cls, _: Any) -> type:
+            return cls
 
+    class CharField(_Generic, models.CharField):
+        pass
+
+    class TextField(_Generic, models.TextField):
+        pass
+
+    class DecimalField(_Generic, models.DecimalField):
+        pass
+
+
+_MAX_INTEGER: Final = 2**63 - 1
 _no_control_characters = RegexValidator(
     r"[\x00-\x1f\x7f-\x9f]", "It must not contain control characters.", inverse_match=True
+)
+_no_other_control_characters = RegexValidator(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]",
+    "It must not contain control characters but line ends and tabs.",
+    inverse_match=True,
 )
 
 
@@ -25,7 +50,7 @@ def new_revision() -> str:
     return secrets.token_hex(8)
 
 
-class RevisionField(CharField):
+class RevisionField(CharField[str, str]):
     """The entity tag: each write replaces it."""
 
     def pre_save(self, instance: models.Model, add: bool) -> str:
@@ -38,7 +63,7 @@ class RevisionField(CharField):
         return name, "django.db.models.CharField", args, options
 
 
-class LineField(CharField):
+class LineField(CharField[Sent, Kept]):
     """A line of text: `min_length` to `max_length` characters, none of them a control character.
 
     A serializer removes the ASCII white space around it.
@@ -48,14 +73,77 @@ class LineField(CharField):
         self.min_length = min_length
         self.own_validators = [_no_control_characters, MinLengthValidator(min_length)]
         options["validators"] = [*self.own_validators, *options.get("validators", ())]
-        super().__init__(*args, **options | {"blank": min_length == 0})
+        options["blank"] = min_length == 0 or options.get("null", False)
+        super().__init__(*args, **options)
 
     def deconstruct(self) -> Any:
-        # A migration has it as what it is in the database, so that none depends on this class.
-        name, _, args, options = super().deconstruct()
-        for only_here in ("blank", "validators"):
-            options.pop(only_here, None)
-        return name, "django.db.models.CharField", args, options
+        return _as_stored("CharField", *super().deconstruct())
+
+
+class LinesField(TextField[Sent, Kept]):
+    """Text of several lines, kept as it is sent: `min_length` to `max_length` characters.
+
+    Line ends and tabs are its only control characters.
+    """
+
+    def __init__(
+        self, *args: Any, min_length: int = 0, max_length: int = 10_000, **options: Any
+    ) -> None:
+        self.min_length = min_length
+        self.own_validators = [
+            _no_other_control_characters,
+            MinLengthValidator(min_length),
+            MaxLengthValidator(max_length),
+        ]
+        options["validators"] = [*self.own_validators, *options.get("validators", ())]
+        options["blank"] = min_length == 0 or options.get("null", False)
+        super().__init__(*args, **options | {"max_length": max_length})
+
+    def deconstruct(self) -> Any:
+        name, kind, args, options = super().deconstruct()
+        del options["max_length"]
+        return _as_stored("TextField", name, kind, args, options)
+
+
+def _as_stored(kind: str, name: str, _: str, args: Any, options: dict[str, Any]) -> Any:
+    """A field of text as what it is in the database, so that no migration depends on its class."""
+    for only_here in ("blank", "validators"):
+        options.pop(only_here, None)
+    return name, f"django.db.models.{kind}", args, options
+
+
+class ExactField(DecimalField[Sent, Kept]):
+    """An exact number: NUMERIC, and a whole number of the last digit in SQLite.
+
+    At most 18 digits fit SQLite; what it calls NUMERIC may be a double. There, calculate with it
+    in Python: in a query only comparisons and sums are the same on both databases.
+    """
+
+    def get_internal_type(self) -> str:
+        return "ExactField"  # Django reads what it knows as a DecimalField as a double in SQLite
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
+        on_sqlite = connection.vendor == "sqlite"
+        return "bigint" if on_sqlite else f"numeric({self.max_digits}, {self.decimal_places})"
+
+    def get_db_prep_value(
+        self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False
+    ) -> Any:
+        value = super().get_db_prep_value(value, connection, prepared)
+        if not isinstance(value, Decimal) or connection.vendor != "sqlite":
+            return value
+        whole = int(value.scaleb(self.decimal_places))
+        if abs(whole) > _MAX_INTEGER:
+            raise OverflowError("more digits than SQLite's integers have")
+        return whole
+
+    def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
+        return self.get_db_prep_value(value, connection)
+
+    def from_db_value(self, value: Any, _: Any, connection: BaseDatabaseWrapper) -> Any:
+        if value is None or connection.vendor != "sqlite":
+            return value
+        return Decimal(value).scaleb(-self.decimal_places)
 
 
 class RecordQuerySet(models.QuerySet[Row]):

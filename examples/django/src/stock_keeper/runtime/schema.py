@@ -1,9 +1,10 @@
 """What drf-spectacular says about the views of the service."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import structlog
 from django.db import models
@@ -39,6 +40,9 @@ _Generator: Any = SchemaGenerator  # their methods have no types
 _Inspector: Any = AutoSchema
 _log = structlog.get_logger()
 _SUCCESS: Final = {"201": "Created.", "204": "Done; there is nothing to return."}
+_CURSOR: Final = (
+    "Where to continue: next_cursor of the page before, with the same filters and order."
+)
 _IF_MATCH, _IF_NONE_MATCH = "If-Match", "If-None-Match"
 
 
@@ -118,6 +122,13 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
     """
 
     view: Any
+    tags: ClassVar[dict[str, str]] = {}  # what each resource is
+
+    def get_tags(self) -> list[str]:
+        found = list(super().get_tags())
+        if self._action:
+            self.tags[found[0]] = " ".join((self.view.queryset.model.__doc__ or "").split())
+        return found
 
     def get_operation(self, *args: Any) -> Schema | None:
         operation: Schema | None = super().get_operation(*args)
@@ -125,7 +136,7 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
             return None
         if self._action and "requestBody" in operation:
             operation["requestBody"]["required"] = True
-        parameters = [_shared_parameter(one) for one in operation.get("parameters", ())]
+        parameters = _plain_parameters(operation.get("parameters", ()))
         if self._action and self._action.condition:
             parameters.append({"$ref": f"#/components/parameters/{self._action.condition}"})
         if parameters:
@@ -162,8 +173,11 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
         return f"{serializer_name}Page"
 
     def field_schema(self, field: Any, direction: str = "request") -> Schema:
-        """The schema of a value of the field."""
+        """The schema of a value of the field in a query."""
         schema = self._map_serializer_field(field, direction) or {}
+        # What may be sent as text or as a number is text in a query, and null cannot be sent.
+        options: list[Schema] = schema.get("anyOf", [schema])
+        schema = next((one for one in options if one.get("type") == "string"), options[0])
         apart = ("readOnly", "writeOnly", "default", "description", "title")
         return {name: value for name, value in schema.items() if name not in apart}
 
@@ -177,11 +191,10 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
     def _names(self) -> dict[str, str]:
         """The resource's name in the ways that the words need it; its plural is in the path."""
         name: str = self.view.queryset.model.__name__
-        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
         plural = list_name(re.sub(r"/\{\w+\}$", "", self.path))
         return {
             "Name": name,
-            "a_name": f"{'an' if words[0] in 'aeiou' else 'a'} {words}",
+            "a_name": _with_article(_words(name)),
             "plural": plural.replace("_", " ").replace("-", " "),
             "Plural": "".join(part.capitalize() for part in re.split("[-_]", plural)),
         }
@@ -253,13 +266,17 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
 
     def _map_serializer_field(self, field: Any, direction: Any, *args: Any) -> Schema | None:
         schema: Schema | None = super()._map_serializer_field(field, direction, *args)
-        if schema is None:
-            return None
-        if hasattr(field, "rule"):  # its own JSON Schema says more than its type
-            schema.pop("minLength", None)
-            mode: JsonSchemaMode = "validation" if direction == "request" else "serialization"
-            schema |= field.rule.json_schema(mode=mode) | {"type": schema["type"]}
-        return schema
+        if schema is None or not hasattr(field, "rule"):
+            return schema
+        # Its own JSON Schema says more than its type.
+        mode: JsonSchemaMode = "validation" if direction == "request" else "serialization"
+        found: Schema = field.rule.json_schema(mode=mode)
+        if "maxLength" in found and getattr(field, "max_length", None):
+            found["maxLength"] = min(found["maxLength"], field.max_length)
+        if field.allow_null:
+            found = {"anyOf": [*found.get("anyOf", [found]), {"type": "null"}]}
+        about = {name: schema[name] for name in ("default", "readOnly") if name in schema}
+        return found | about | ({"description": field.help_text} if field.help_text else {})
 
     def _insert_field_validators(self, field: Any, schema: Schema) -> None:
         if not hasattr(field, "rule"):
@@ -278,6 +295,13 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
             properties[name] = _plain(one, keeps_default=keeps_default)
         if direction != "request":
             return schema | {"required": list(properties), "description": model.__doc__ or ""}
+        if serializer.partial:
+            schema.pop("description", None)
+        else:
+            words = f"What a client sends of {_with_article(_words(model.__name__))}."
+            schema["description"] = words
+        if "required" in schema:  # sorted by now
+            schema["required"] = [name for name in properties if name in schema["required"]]
         for name, one in properties.items():
             if (name,) in unique_columns(model):
                 one["description"] = f"{one.get('description', '')} Unique.".strip()
@@ -286,11 +310,26 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
         return schema | {"additionalProperties": False}
 
 
-def _shared_parameter(parameter: Schema) -> Schema:
-    """The parameters of all lists stand in the document once."""
-    if parameter.get("schema") == {} and parameter["name"] in ("limit", "cursor"):
-        return {"$ref": f"#/components/parameters/{parameter['name']}"}
-    return parameter
+def _words(name: str) -> str:
+    """The words of a class's name."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name).lower()
+
+
+def _with_article(words: str) -> str:
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
+def _plain_parameters(parameters: Iterable[Schema]) -> list[Schema]:
+    """The parameters in the order that all services have; those of all lists stand there once."""
+    pages = {one["name"]: one for one in parameters if one.get("schema") == {}}
+    own = [one for one in parameters if one["name"] not in pages]
+    found: list[Schema] = []
+    for name, parameter in pages.items():
+        if name == "cursor" and any(one["in"] == "query" for one in own):
+            found.append(parameter | {"description": _CURSOR, "schema": {"type": "string"}})
+        else:
+            found.append({"$ref": f"#/components/parameters/{name}"})
+    return found + own
 
 
 def _plain(schema: Schema, *, keeps_default: bool) -> Schema:

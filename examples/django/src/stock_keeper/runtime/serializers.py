@@ -1,150 +1,154 @@
 """Serializers that take a value as it is sent, or reject it."""
 
-import math
-import re
 from copy import copy, deepcopy
-from datetime import UTC, datetime
+from datetime import UTC
+from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, ClassVar, Final, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, cast
 
+from django.core.validators import EmailValidator, URLValidator
 from django.db import models
 from django.db.backends.base.operations import BaseDatabaseOperations
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field as Rule
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from rest_framework import serializers
 from rest_framework.utils.field_mapping import ClassLookupDict
 from rest_framework.validators import UniqueValidator
 
-from .content import Line, Text, Timestamp
-from .models import LineField, Record
+from .content import Day, Digits, Email, Line, Lines, Timestamp, Url, Uuid
+from .models import ExactField, LineField, LinesField, Record
 
 Row = TypeVar("Row", bound=Record)
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+_MAX_UNKNOWN: Final = 20
 _fields: dict[type, dict[str, Any]] = {}
 
 
-class _Strict(serializers.Field[Any, Any, Any, Any]):
-    """Mixed into a field that would convert: it takes values of these JSON types alone."""
+class _Validated(serializers.Field[Any, Any, Any, Any]):
+    """Mixed into a field that would convert: a type of `content` validates, and describes it."""
 
-    json_types: tuple[type, ...] = (str,)
-    pattern: re.Pattern[str] | None = None
+    rule: TypeAdapter[Any]
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return serializers.Field.run_validation(self, data)  # CharField has a rule for "" itself
 
     def to_internal_value(self, data: Any) -> Any:
-        fits = type(data) in self.json_types
-        if not fits or (self.pattern is not None and not self.pattern.fullmatch(data)):
-            self.fail("invalid", format="that of RFC 3339", value=str(data)[:100])
-        return super().to_internal_value(data)
+        try:
+            return self.rule.validate_python(data, strict=True)
+        except ValidationError as error:
+            raise serializers.ValidationError(error.errors()[0]["msg"]) from None
 
 
-class StrictCharField(_Strict, serializers.CharField):
+@cache
+def _rule(kind: Any, **limits: Any) -> TypeAdapter[Any]:
+    limits = {name: limit for name, limit in limits.items() if limit is not None}
+    return TypeAdapter(Annotated[kind, Rule(**limits)] if limits else kind)
+
+
+class StrictCharField(serializers.CharField):
     """Text, as it is."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"trim_whitespace": False, **options})
 
-
-class _Validated(StrictCharField):
-    """Text whose rule is one of `content`, which describes it as well."""
-
-    rule: TypeAdapter[str]
-
     def to_internal_value(self, data: Any) -> Any:
-        return _validated(self.rule, super().to_internal_value(data))
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
 
 
-class StrictLineField(_Validated):
+class StrictLineField(_Validated, serializers.CharField):
     """A line of text; the ASCII white space around it is removed."""
 
     def __init__(self, *, min_length: int = 1, max_length: int = 100, **options: Any) -> None:
-        super().__init__(**options | {"allow_blank": min_length == 0})
-        self.rule = _rule(Line, min_length, max_length)
+        super().__init__(**options)
+        self.rule = _rule(Annotated[str, Line(min_length, max_length)])
 
 
-class StrictTextField(_Validated):
+class StrictTextField(_Validated, serializers.CharField):
     """Text of several lines, kept as it is sent."""
 
     def __init__(self, *, max_length: int = 10_000, **options: Any) -> None:
+        least = options.pop("min_length", None)
+        if least is None:
+            least = 0 if options.get("allow_blank") else 1
         super().__init__(**options)
-        self.rule = _rule(Text, 0 if self.allow_blank else 1, max_length)
+        self.rule = _rule(Annotated[str, Lines(least, max_length)])
 
 
-@cache
-def _rule(kind: Any, minimum: int, maximum: int) -> TypeAdapter[str]:
-    return TypeAdapter(Annotated[str, kind(minimum, maximum)])
+class StrictEmailField(_Validated, serializers.EmailField):
+    """An email address; what it is decides `content`, not Django."""
+
+    rule = _rule(Email)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.validators = [one for one in self.validators if not isinstance(one, EmailValidator)]
 
 
-def _validated(rule: TypeAdapter[Any], data: Any) -> Any:
-    try:
-        return rule.validate_python(data)
-    except ValidationError as error:
-        raise serializers.ValidationError(error.errors()[0]["msg"]) from None
+class StrictURLField(_Validated, serializers.URLField):
+    """An http or https URL; what it is decides `content`, not Django."""
 
+    rule = _rule(Url)
 
-class StrictEmailField(StrictCharField, serializers.EmailField):
-    pass
-
-
-class StrictURLField(StrictCharField, serializers.URLField):
-    pass
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.validators = [one for one in self.validators if not isinstance(one, URLValidator)]
 
 
 class StrictSlugField(StrictCharField, serializers.SlugField):
     pass
 
 
-class StrictIntegerField(_Strict, serializers.IntegerField):
-    json_types = (int,)
+class StrictIntegerField(_Validated, serializers.IntegerField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.rule = _rule(int, ge=self.min_value, le=self.max_value)
 
 
-class StrictFloatField(_Strict, serializers.FloatField):
-    json_types = (int, float)
-
-    def to_internal_value(self, data: Any) -> float:
-        try:
-            value = float(super().to_internal_value(data))
-        except OverflowError:  # an integer that is too large
-            self.fail("invalid")
-        if not math.isfinite(value):
-            self.fail("invalid")
-        return value
+class StrictFloatField(_Validated, serializers.FloatField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.rule = _rule(FiniteFloat, ge=self.min_value, le=self.max_value)
 
 
-class StrictBooleanField(_Strict, serializers.BooleanField):
-    json_types = (bool,)
+class StrictBooleanField(_Validated, serializers.BooleanField):
+    rule = _rule(bool)
 
 
-class StrictDecimalField(_Strict, serializers.DecimalField):
-    json_types = (str, int, float)
+class StrictDecimalField(_Validated, serializers.DecimalField):
+    """An exact number, shown as a string with all its digits."""
+
+    def __init__(self, *, max_digits: int, decimal_places: int, **options: Any) -> None:
+        super().__init__(max_digits=max_digits, decimal_places=decimal_places, **options)
+        self.rule = _rule(Annotated[Decimal, Digits(max_digits, decimal_places)])
+
+    def to_representation(self, value: Any) -> str:
+        return f"{value:.{self.decimal_places}f}"
 
 
-class StrictDateField(_Strict, serializers.DateField):
-    pattern = _DATE
+class StrictDateField(_Validated, serializers.DateField):
+    rule = _rule(Day)
 
 
-class StrictDateTimeField(serializers.DateTimeField):
+class StrictDateTimeField(_Validated, serializers.DateTimeField):
     """A point in time with an offset; shown in UTC, with six digits of a second."""
 
-    def to_internal_value(self, value: Any) -> datetime:
-        return cast(datetime, _validated(_timestamp, value))
+    rule = _rule(Timestamp)
 
     def to_representation(self, value: Any) -> str:
         shown: str = value.astimezone(UTC).isoformat(timespec="microseconds")
         return shown.replace("+00:00", "Z")
 
 
-_timestamp: Final[TypeAdapter[datetime]] = TypeAdapter(Timestamp)
+class StrictUUIDField(_Validated, serializers.UUIDField):
+    rule = _rule(Uuid)
 
 
-class StrictUUIDField(_Strict, serializers.UUIDField):
-    pattern = _UUID
-
-
-class StrictChoiceField(serializers.ChoiceField):
-    def to_internal_value(self, data: Any) -> Any:
-        if not any(type(data) is type(choice) and data == choice for choice in self.choices):
-            self.fail("invalid_choice", input=str(data)[:100])
-        return data
+class StrictChoiceField(_Validated, serializers.ChoiceField):
+    @property
+    def rule(self) -> TypeAdapter[Any]:  # type: ignore[override]
+        return _rule(Literal[tuple(self.choices)])
 
 
 _MAPPING: Final[dict[Any, Any]] = {
@@ -161,7 +165,9 @@ _MAPPING: Final[dict[Any, Any]] = {
     models.TextField: StrictTextField,
     models.URLField: StrictURLField,
     models.UUIDField: StrictUUIDField,
+    ExactField: StrictDecimalField,
     LineField: StrictLineField,
+    LinesField: StrictTextField,
 }
 _RANGES: Final = BaseDatabaseOperations.integer_field_ranges
 
@@ -206,9 +212,10 @@ class ResourceSerializer(serializers.ModelSerializer[Row]):
         validators = [
             one for one in options.get("validators", ()) if not isinstance(one, UniqueValidator)
         ]
-        if isinstance(model_field, LineField):
+        if isinstance(model_field, LineField | LinesField):
             validators = [one for one in validators if one not in model_field.own_validators]
             options["min_length"] = model_field.min_length
+            options["max_length"] = model_field.max_length
         if model_field.get_internal_type() in _RANGES and issubclass(kind, StrictIntegerField):
             least, most = _RANGES[model_field.get_internal_type()]
             options["min_value"] = max(least, options.get("min_value", least))
@@ -226,7 +233,10 @@ class ResourceSerializer(serializers.ModelSerializer[Row]):
     def to_internal_value(self, data: Any) -> Any:
         known = {name for name, field in self.fields.items() if not field.read_only}
         unknown = sorted(data.keys() - known) if isinstance(data, dict) else []
-        errors: dict[str, Any] = {name: ["This field cannot be set."] for name in unknown}
+        # An error costs far more to make than the name of a field costs to send.
+        errors: dict[str, Any] = {
+            name: ["This field cannot be set."] for name in unknown[:_MAX_UNKNOWN]
+        }
         try:
             content = super().to_internal_value(data)
         except serializers.ValidationError as error:
@@ -255,6 +265,6 @@ def _defaults(field: Any) -> dict[str, Any]:
         return found | {"default": field.default, "required": False}
     if field.null:
         return found | {"default": None, "required": False}
-    if field.blank and not field.is_relation:
+    if field.blank and not (field.is_relation or isinstance(field, LineField | LinesField)):
         return found | {"default": "", "required": False}
     return found

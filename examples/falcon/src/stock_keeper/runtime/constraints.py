@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Index, Table, UniqueConstraint, select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 
 from . import Duplicate, StillReferenced, UnknownReference
@@ -15,6 +16,7 @@ from .database import Database
 Columns = tuple[str, ...]
 
 _UNIQUE = re.compile(r"UNIQUE constraint failed: (.+)")
+_PREPARER = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
 _FOREIGN_KEY = "FOREIGN KEY constraint failed"
 
 
@@ -37,25 +39,25 @@ class _Violations:
 
 def explained(error: IntegrityError, write: Write, database: Database) -> Exception:
     """The exception that tells a client why its write failed; `error` if it could not know."""
-    found = _reported(error, write.table)
+    found = _reported(error, write)
     if found is None:
         return error
     if not (database.in_transaction() and hasattr(error.orig, "sqlstate")):
-        # A driver reports one constraint at most, and there may be more of the same kind. But
-        # PostgreSQL answers no query in a transaction that has failed.
+        # A driver reports one constraint at most, and there may be more. But PostgreSQL answers no
+        # query in a transaction that has failed.
         with database.reading() as connection:
             _complete(found, write, connection)
-    if found.unique:
-        return Duplicate(f"Another {write.name} has this {_and(map(_told, found.unique))}.")
     if found.missing:
         return UnknownReference(name for columns in found.missing for name in columns)
+    if found.unique:
+        return Duplicate(f"Another {write.name} has this {_and(map(_told, found.unique))}.")
     if write.values and not found.referring:
         return UnknownReference(c.name for c in write.table.columns if c.foreign_keys)
     by = f" by {_and(found.referring)}" if found.referring else ""
     return StillReferenced(f"The {write.name} is still referred to{by}.")
 
 
-def _reported(error: IntegrityError, table: Table) -> _Violations | None:
+def _reported(error: IntegrityError, write: Write) -> _Violations | None:
     """What the driver says: PostgreSQL names the constraint, SQLite the columns if it is unique."""
     found = _Violations()
     message = str(error.orig)
@@ -67,34 +69,34 @@ def _reported(error: IntegrityError, table: Table) -> _Violations | None:
         return found
     diagnosis = getattr(error.orig, "diag", None)
     name = getattr(diagnosis, "constraint_name", None)
-    for columns, constraint in _unique(table):
-        if constraint == name:
+    for columns, constraint in _unique(write.table):
+        if _in_postgresql(constraint) == name:
             found.unique[columns] = None
             return found
-    for key in table.foreign_key_constraints:
-        if key.name == name:
+    # A table that refers to itself: only what is written may refer to nothing.
+    for key in write.table.foreign_key_constraints if write.values else ():
+        if _in_postgresql(key.name) == name:
             found.missing[tuple(key.column_keys)] = None
             return found
-    for other in table.metadata.tables.values():
-        if any(key.name == name for key in other.foreign_key_constraints):
+    for other in write.table.metadata.tables.values():
+        if any(_in_postgresql(key.name) == name for key in other.foreign_key_constraints):
             found.referring[other.name] = None
             return found
     return None
 
 
 def _complete(found: _Violations, write: Write, connection: Connection) -> None:
-    """Add what else is wrong with the write, of the same kind."""
+    """Add what else is wrong with the write."""
     if found.unique:
         for columns, _ in _unique(write.table):
             if _is_taken(columns, write, connection):
                 found.unique[columns] = None
-        return
     for key in write.table.foreign_key_constraints:
         values = [write.values.get(name) for name in key.column_keys]
         targets = [element.column for element in key.elements]
         if None not in values and not _exists(connection, targets, values):
             found.missing[tuple(key.column_keys)] = None
-    if not found.missing and write.row_id is not None:
+    if not (found.unique or found.missing) and write.row_id is not None:
         for name in _referring(write, connection):
             found.referring[name] = None
 
@@ -127,13 +129,18 @@ def _exists(
     return connection.execute(select(1).where(*equal, *conditions).limit(1)).first() is not None
 
 
-def _unique(table: Table) -> Iterator[tuple[Columns, str]]:
+def _in_postgresql(name: Any) -> str | None:
+    """The name of a constraint as PostgreSQL has it: it cuts long ones."""
+    return None if name is None else _PREPARER.truncate_and_render_constraint_name(name)
+
+
+def _unique(table: Table) -> Iterator[tuple[Columns, Any]]:
     """Everything that is unique in the table: the columns, and the name of the constraint."""
     for constraint in (*table.constraints, *table.indexes):
         if isinstance(constraint, UniqueConstraint) or (
             isinstance(constraint, Index) and constraint.unique
         ):
-            yield tuple(column.key for column in constraint.columns), str(constraint.name)
+            yield tuple(column.key for column in constraint.columns), constraint.name
 
 
 def _told(columns: Columns) -> str:

@@ -5,11 +5,23 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from functools import cached_property
 from hashlib import sha256
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Generic, TypeVar, Union, cast, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Generic,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -27,7 +39,6 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 CURSOR: Final = r"[0-7][0-9a-f]{15}(\.[0-9a-f]{8}(\.[A-Za-z0-9_-]*)?)?"
 MERGE_PATCH: Final = "application/merge-patch+json"
-_BARE = frozenset({"boolean", "integer", "number"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +149,10 @@ class Resource(Generic[Row, Sent]):
 
     def filter_schema(self, name: str) -> dict[str, Any]:
         """The JSON Schema of a filter's value."""
-        return self._adapters[name][0].json_schema()
+        schema = self._adapters[name][0].json_schema()
+        # What may be sent as text or as a number is text in a query.
+        options: list[dict[str, Any]] = schema.get("anyOf", [])
+        return next((one for one in options if one.get("type") == "string"), schema)
 
     # What the database enforces.
 
@@ -156,6 +170,10 @@ class Resource(Generic[Row, Sent]):
         return any(key.column.table is table for other in tables for key in other.foreign_keys)
 
     # What a client gets.
+
+    def path_of(self, row: Row) -> str:
+        """Where the row is found."""
+        return f"{self.path}/{row.id}"
 
     def show(self, row: Row) -> dict[str, Any]:
         """The row as JSON has it."""
@@ -295,8 +313,8 @@ class Resource(Generic[Row, Sent]):
         """How a value of a filter or a sort is read, and whether its JSON has quotes."""
         found = {}
         for name in (*self.table.filters, *self.table.sorts):
-            adapter = TypeAdapter(_type_of(self.content.model_fields[name]))
-            found[name] = (adapter, not _types(adapter.json_schema()) & _BARE)
+            adapter = TypeAdapter(_required(self.content.model_fields[name]))
+            found[name] = (adapter, "string" in _types(adapter.json_schema()))
         return found
 
     def _filter(self, name: str, text: str) -> Any:
@@ -332,12 +350,14 @@ class Resource(Generic[Row, Sent]):
             raise wrong
         if request.order is None:
             return int(position, 16), None
-        return int(position, 16), self._sort_value(request.order.column, rest[1], wrong)
+        return int(position, 16), self._sort_value(request.order, rest[1], wrong)
 
-    def _sort_value(self, column: str, encoded: str, wrong: Problem) -> Any:
+    def _sort_value(self, order: Order, encoded: str, wrong: Problem) -> Any:
         try:
             text = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
-            return self._adapters[column][0].validate_json(text, strict=True)
+            if text == b"null" and self.table.__table__.c[order.column].nullable:
+                return None
+            return self._adapters[order.column][0].validate_json(text, strict=True)
         except ValueError:
             raise wrong from None
 
@@ -352,18 +372,28 @@ def _type_of(one: Any) -> Any:
     return Annotated[one.annotation, *one.metadata] if one.metadata else one.annotation
 
 
+def _required(one: Any) -> Any:
+    """The type of a field without null."""
+    kinds = [kind for kind in _options(one.annotation) if kind is not NoneType]
+    found: Any = Union[tuple(kinds)]  # noqa: UP007
+    return Annotated[found, *one.metadata] if one.metadata else found
+
+
+def _options(annotation: Any) -> tuple[Any, ...]:
+    """The types of a union, or the one type."""
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+
+
 def _types(schema: Mapping[str, Any]) -> set[Any]:
+    """The JSON types of a schema; of an enum, those of its values."""
     options = schema.get("anyOf", [schema])
-    return {option.get("type") for option in options} - {"null"}
+    return {option.get("type", "string") for option in options}
 
 
 def _encoder(model: type[BaseModel], name: str) -> Callable[[Any], Any] | None:
     """How a value of a field becomes JSON; None if it already is."""
-    annotation = model.model_fields[name].annotation
-    options = (
-        get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-    )
-    kinds = set(options) - {NoneType}
+    options = _options(model.model_fields[name].annotation)
+    kinds = {_plain(kind) for kind in options} - {NoneType}
     if kinds <= _JSON_TYPES:
         return None
     encode = (
@@ -374,13 +404,28 @@ def _encoder(model: type[BaseModel], name: str) -> Callable[[Any], Any] | None:
     )
 
 
+def _plain(kind: Any) -> Any:
+    """A type without what annotates it; `str` for a choice of texts."""
+    while get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    if get_origin(kind) is Literal and all(isinstance(value, str) for value in get_args(kind)):
+        return str
+    return kind
+
+
 def rfc3339(moment: datetime) -> str:
     """A point in time in UTC, with six digits of a second."""
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-_JSON_TYPES: Final = frozenset({str, int, bool, float})
-_ENCODERS: Final[dict[Any, Callable[[Any], Any]]] = {UUID: str, datetime: rfc3339}
+_JSON_TYPES: Final = frozenset({str, int, bool})
+_ENCODERS: Final[dict[Any, Callable[[Any], Any]]] = {
+    UUID: str,
+    float: float,  # SQLite returns 7.0 as 7 from the statement that writes it
+    date: date.isoformat,
+    datetime: rfc3339,
+    Decimal: "{:f}".format,
+}
 
 
 def _camel(name: str) -> str:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Generic, Literal, NoReturn, TypeVar, cast
@@ -33,6 +34,8 @@ from .tables import Record
 Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
 Change = Literal["created", "updated", "deleted"]
+
+_END = 2**63 - 1  # behind every position
 
 
 class Store(Generic[Row, Sent]):
@@ -73,7 +76,10 @@ class Store(Generic[Row, Sent]):
         """Read a page of the list."""
         with self.database.reading() as connection:
             query, values = self.selection(request)
-            rows = connection.execute(query, values).all()
+            rows = [*connection.execute(query, values)]
+            if (rest := self._without_value(request, len(rows))) is not None:
+                query, values = self.selection(rest)
+                rows += connection.execute(query, values)
         return self.resource.page([self._row(row) for row in rows], request)
 
     def replace(self, row_id: UUID, content: Sent, revisions: frozenset[str] | None = None) -> Row:
@@ -121,13 +127,29 @@ class Store(Generic[Row, Sent]):
     def selection(self, request: PageRequest) -> tuple[Select[Any], dict[str, Any]]:
         """The query of a page and its values; override it to narrow the list."""
         order = request.order
-        query = _list(self._table, frozenset(request.filters), order, request.after is not None)
+        part = "first" if request.after is None else "later"
         values = {f"filter_{name}": value for name, value in request.filters.items()}
         if request.after is not None:
             values["after"] = request.after[0]
-            if order is not None:
+            if order is not None and request.after[1] is None:
+                part = "without"
+            elif order is not None:
                 values["after_value"] = request.after[1]
+        query = _list(self._table, frozenset(request.filters), order, part)
         return query.limit(request.limit + 1), values
+
+    def _without_value(self, request: PageRequest, found: int) -> PageRequest | None:
+        """What is left to read of a page: the rows that have no value in its order come last.
+
+        One query for both kinds of rows could not use the index.
+        """
+        order = request.order
+        if order is None or found > request.limit or not self._table.c[order.column].nullable:
+            return None
+        if request.after is not None and request.after[1] is None:
+            return None
+        start = _END if order.descending else 0
+        return replace(request, limit=request.limit - found, after=(start, None))
 
     def _valid(self, content: Mapping[str, Any]) -> Sent:
         try:
@@ -216,7 +238,8 @@ def _delete(table: Table) -> Executable:
 
 
 @cache
-def _list(table: Table, filters: frozenset[str], order: Order | None, later: bool) -> Select[Any]:
+def _list(table: Table, filters: frozenset[str], order: Order | None, part: str) -> Select[Any]:
+    """A list or a part of it: the `first` page, `later` ones, the rows `without` a value."""
     query = select(table)
     for name in sorted(filters):
         query = query.where(table.c[name] == bindparam(f"filter_{name}"))
@@ -226,11 +249,17 @@ def _list(table: Table, filters: frozenset[str], order: Order | None, later: boo
         after = bindparam("after", 0, type_=position.type)
         return query.where(position > after).order_by(position)
     column = table.c[order.column]
-    if later:
+    after = bindparam("after", type_=position.type)
+    if part == "without":
+        query = query.where(column.is_(None))
+        query = query.where(position < after if order.descending else position > after)
+        return query.order_by(position.desc() if order.descending else position)
+    if part == "later":
         here = tuple_(column, position)
-        after = bindparam("after", type_=position.type)
         there = tuple_(bindparam("after_value", type_=column.type), after)
         query = query.where(here < there if order.descending else here > there)
+    elif column.nullable:
+        query = query.where(column.is_not(None))
     if order.descending:
         return query.order_by(column.desc(), position.desc())
     return query.order_by(column, position)

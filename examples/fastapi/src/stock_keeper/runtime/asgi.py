@@ -70,6 +70,7 @@ class ServiceMiddleware:
         )
         body = _RequestBody(receive, headers, self._max_body_bytes)
         response = _Response(send, context, body, self._endpoints, scope["method"] == "HEAD")
+        del receive, send
         self._running += 1
         try:
             await self._respond({**scope, "headers": headers, CONTEXT: context}, body, response)
@@ -78,6 +79,8 @@ class ServiceMiddleware:
         finally:
             self._running -= 1
             response.finish()
+            response.release()
+            body.release()
             structlog.contextvars.clear_contextvars()
 
     async def _receive_event(self, receive: Receive) -> Message:
@@ -163,6 +166,13 @@ class _RequestBody:
         self.complete = not message.get("more_body", False)
         return message
 
+    def release(self) -> None:
+        """Let go of the server's side, which closes the connection once nothing refers to it.
+
+        An error that somebody remembers would keep it alive by the frames of its traceback.
+        """
+        self._receive = _disconnected
+
 
 class _Response:
     """The response as it is sent: remembers its status, adds the headers that all have."""
@@ -235,6 +245,10 @@ class _Response:
             request_id=context.request_id, trace_id=context.trace_id
         )
 
+    def release(self) -> None:
+        """Let go of the server's side, as the body does."""
+        self._send = _dropped
+
     def _headers(self, headers: RawHeaders) -> RawHeaders:
         for name, value in headers:
             if name != b"content-type" or self._status not in BODILESS:
@@ -248,6 +262,14 @@ class _Response:
 
 async def _no_body() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _disconnected() -> Message:
+    return {"type": "http.disconnect"}
+
+
+async def _dropped(message: Message) -> None:
+    """What is sent after the end has no receiver."""
 
 
 def _joined(headers: RawHeaders) -> dict[bytes, bytes]:

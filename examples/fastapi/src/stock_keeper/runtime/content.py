@@ -2,9 +2,12 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Final
+from uuid import UUID
 
+from email_validator import EmailNotValidError, validate_email
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -12,6 +15,9 @@ from pydantic import (
     ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    HttpUrl,
+    TypeAdapter,
+    WithJsonSchema,
 )
 from pydantic_core import CoreSchema, core_schema
 
@@ -22,6 +28,13 @@ _SPACE: Final = r"[\u0009-\u000d ]*"
 _RFC_3339: Final = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]([01]\d|2[0-3]):\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII
 )
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+_EXACT: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+_DOUBLE: Final = 15  # digits that survive in a JSON number, which most parsers read as a double
+_URL: Final = TypeAdapter(HttpUrl)
+_MAX_URL: Final = 2083
+_MAX_EMAIL: Final = 254
 
 
 class Content(BaseModel):
@@ -78,8 +91,8 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """Text of several lines, kept as it is sent: `notes: Annotated[str, Text(0, 10_000)]`.
+class Lines:
+    """Text of several lines, kept as it is sent: `notes: Annotated[str, Lines(0, 10_000)]`.
 
     Line ends and tabs are its only control characters.
     """
@@ -105,6 +118,64 @@ class Text:
         if any(_is_control(character) and character not in "\t\n\r" for character in text):
             raise ValueError("must not contain control characters but line ends and tabs")
         return text
+
+
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """An exact number: `price: Annotated[Decimal, Digits(10, 2)]`.
+
+    It has at most `precision` digits, `scale` of them after the point. It is sent as a string or
+    as a number, and shown as a string, since a JSON number is a double to most clients.
+    """
+
+    precision: int
+    scale: int
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._validated, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        whole, exactly = self.precision - self.scale, handler.mode == "serialization"
+        digits = str(self.scale) if exactly else f"1,{self.scale}"
+        fraction = r"\.[0-9]" + "{" + digits + "}" if self.scale else ""
+        if fraction and not exactly:
+            fraction = f"({fraction})?"
+        pattern = "^-?[0-9]{1," + f"{max(whole, 1)}" + "}" + fraction + "$"
+        text = {"type": "string", "pattern": pattern}
+        if exactly:
+            return text
+        most = 10.0 ** (min(self.precision, _DOUBLE) - self.scale) - 10.0**-self.scale
+        number = {"type": "number", "minimum": -most, "maximum": most}
+        return {"anyOf": [text, number | {"multipleOf": 10.0**-self.scale}]}
+
+    def _validated(self, value: Any) -> Decimal:
+        if isinstance(value, Decimal):
+            return value
+        if type(value) is int or (isinstance(value, str) and _EXACT.fullmatch(value)):
+            found = Decimal(value)
+        elif type(value) is float:
+            found = self._rounded(value)
+        else:
+            raise ValueError('must be a number, or a string such as "10.10"')
+        digits = format(abs(found), "f")
+        whole, _, fraction = digits.partition(".")
+        if len(whole.lstrip("0")) > self.precision - self.scale:
+            raise ValueError(f"must be below {10 ** (self.precision - self.scale)}")
+        if len(fraction.rstrip("0")) > self.scale:
+            raise ValueError(f"must have at most {self.scale} digits after the point")
+        return found if found else found.copy_abs()  # there is no negative zero
+
+    def _rounded(self, value: float) -> Decimal:
+        """The exact number that a double stands for: 0.1 + 0.2 is 0.3."""
+        exact = Decimal(repr(value))
+        if not exact.is_finite() or exact.adjusted() >= _DOUBLE:
+            return exact if exact.is_finite() else Decimal("1e400")
+        rounded = round(exact, self.scale)
+        return rounded if abs(rounded - exact) <= abs(exact) * Decimal("1e-15") else exact
 
 
 def _is_control(character: str) -> bool:
@@ -133,3 +204,59 @@ def _in_utc(moment: datetime) -> datetime:
 
 # A point in time, sent in the format of RFC 3339 with any offset: `starts_at: Timestamp`.
 Timestamp = Annotated[datetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
+
+
+def _day(value: Any) -> Any:
+    if type(value) is date:
+        return value
+    try:
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            return date.fromisoformat(value)
+    except ValueError:
+        """It has the form, but there is no such day."""
+    raise ValueError("must be a date such as 2027-01-31")
+
+
+def _uuid(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return value
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return UUID(value)
+    raise ValueError("must be a UUID such as 6f1c2d9e-52f1-4a3b-8a57-0c9d1e2f3a4b")
+
+
+def _email(text: str) -> str:
+    if len(text) > _MAX_EMAIL:  # the library looks at every character of a longer one
+        raise ValueError(f"must be an email address of at most {_MAX_EMAIL} characters")
+    try:
+        return validate_email(text, check_deliverability=False).normalized
+    except EmailNotValidError as error:
+        raise ValueError(f"must be an email address. {error}") from None
+
+
+def _url(text: str) -> str:
+    if len(text) > _MAX_URL or any(_is_control(one) or one.isspace() for one in text):
+        raise ValueError(f"must be a URL of at most {_MAX_URL} characters without white space")
+    _URL.validate_python(text)
+    return text
+
+
+# A day of the calendar: `due: Day`.
+Day = Annotated[date, BeforeValidator(_day)]
+
+# A UUID in its usual form: `token: Uuid`, and a reference: `room_id: Uuid`.
+Uuid = Annotated[UUID, BeforeValidator(_uuid)]
+
+# An email address; whether it receives mail is not asked: `contact: Email`.
+Email = Annotated[
+    str,
+    AfterValidator(_email),
+    WithJsonSchema({"type": "string", "format": "email", "maxLength": _MAX_EMAIL}),
+]
+
+# An http or https URL, kept as it is sent: `site: Url`.
+Url = Annotated[
+    str,
+    AfterValidator(_url),
+    WithJsonSchema({"type": "string", "format": "uri", "maxLength": _MAX_URL}),
+]

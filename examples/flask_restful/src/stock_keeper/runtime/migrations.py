@@ -8,12 +8,12 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.ddl.sqlite import SQLiteImpl
 from alembic.operations.batch import ApplyBatchImpl
-from sqlalchemy import Table, text
+from sqlalchemy import Enum, Table, text
 from sqlalchemy.types import TypeDecorator
 
 from .database import Database
 from .settings import load_settings
-from .tables import Base
+from .tables import Base, Exact
 
 _PACKAGE = __name__.partition(".")[0]
 _WITHOUT_TABLES = ("migrations", "runtime", "__main__")
@@ -62,6 +62,11 @@ class _SQLite(SQLiteImpl):
 
 def _render(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:
     """Write a column type of the service as what it is in the database."""
+    if kind == "type" and isinstance(item, Exact):
+        exact = f"sa.Numeric({item.precision}, {item.scale})"
+        return f'{exact}.with_variant(sa.BigInteger(), "sqlite")'
+    if kind == "type" and isinstance(item, Enum):
+        return f"sa.String(length={item.length})"
     if kind == "type" and isinstance(item, TypeDecorator) and item.__module__.startswith(_PACKAGE):
         return f"sa.{item.impl_instance!r}"
     return False

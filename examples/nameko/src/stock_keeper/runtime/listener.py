@@ -12,6 +12,7 @@ from eventlet import hubs, wsgi
 from nameko.web.server import HttpOnlyProtocol
 
 from .http import PROBLEM_CONTENT_TYPE, Problem
+from .wsgi import MAY_CLOSE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -125,6 +126,7 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
         source = environ["wsgi.input"]
         source.rfile = BoundedLines(source.rfile)
         environ["wsgi.input"] = Body(source)
+        environ[MAY_CLOSE] = True
         return environ
 
     def handle_one_response(self) -> None:

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Request, Response
 
 from . import unawaited
 from .document import Route
-from .http import PROBLEM_CONTENT_TYPE, Problem, problem_of
+from .http import EXPECTED, PROBLEM_CONTENT_TYPE, Problem, problem_of
 from .wsgi import CONTEXT, REJECTED, path_of
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class WebServer(SharedExtension):  # type: ignore[misc]
 
 def _raise(entrypoint: Any, error: Exception) -> None:
     """Raise what a handler has raised; Nameko would tell the client its class and message."""
-    if isinstance(error, entrypoint.expected_exceptions) and not isinstance(error, HTTPException):
+    has_status = isinstance(error, (HTTPException, *EXPECTED))
+    if isinstance(error, entrypoint.expected_exceptions) and not has_status:
         raise Problem(400, str(error)) from error
     raise error
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 CONTEXT = "service.context"
 REJECTED = "service.rejected"
+MAY_CLOSE = "service.may_close"  # set by a server that heeds `Connection: close`
 _CHUNK = 65_536
+_MAX_MEDIA_TYPE = 1000
 _CLOSE = {"Connection": "close"}
 
 
@@ -49,7 +51,7 @@ class ServiceMiddleware:
         )
         environ[CONTEXT] = context
         # Other servers refuse it from an application (PEP 3333), and close connections themselves.
-        may_close = environ.get("SERVER_SOFTWARE") == "Granian"
+        may_close = environ.get("SERVER_SOFTWARE") == "Granian" or MAY_CLOSE in environ
         response = _Response(start_response, context, may_close)
         try:
             rejected = self._rejected(environ, context)
@@ -84,6 +86,8 @@ class ServiceMiddleware:
             raise Problem(431)
         if self._allowed_hosts and context.path not in QUIET_PATHS:
             check_host(environ.get("HTTP_HOST", ""), self._allowed_hosts)
+        if len(environ.get("CONTENT_TYPE") or "") > _MAX_MEDIA_TYPE:
+            environ["CONTENT_TYPE"] = ""  # none is that long, and frameworks parse it repeatedly
         if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
             _buffer_body(environ, self._max_body_bytes)
 

@@ -1,10 +1,24 @@
 """Tables: the columns that every resource has, and column types that behave the same everywhere."""
 
+import enum
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final
+from decimal import Decimal
+from typing import Any, ClassVar, Final, Literal, cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Index, Integer, MetaData, String
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Dialect,
+    Double,
+    Enum,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -35,11 +49,45 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class Exact(TypeDecorator[Decimal]):
+    """An exact number: NUMERIC, and a whole number of the last digit in SQLite.
+
+    `Exact(10, 2)` has 10 digits, 2 of them after the point; at most 18 fit SQLite. What SQLite
+    calls NUMERIC may be a double.
+    """
+
+    impl = Numeric
+    cache_ok = True
+
+    def __init__(self, precision: int, scale: int) -> None:
+        super().__init__(precision, scale)
+        self.precision = precision
+        self.scale = scale
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        on_sqlite = dialect.name == "sqlite"
+        return dialect.type_descriptor(BigInteger() if on_sqlite else self.impl_instance)
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return int(value.scaleb(self.scale))
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        if value is None or dialect.name != "sqlite":
+            return cast("Decimal | None", value)
+        return Decimal(value).scaleb(-self.scale)
+
+
 class Base(DeclarativeBase):
     """Base class of all tables of the service."""
 
     metadata = MetaData(naming_convention=_NAMES)
-    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: Instant}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: Instant,
+        float: Double,
+        Literal: Enum(enum.Enum, native_enum=False),
+    }
 
 
 class Record(Base):
@@ -71,3 +119,8 @@ class Record(Base):
             table.dialect_options["sqlite"]["autoincrement"] = True
             for name in dict.fromkeys((*cls.filters, *cls.sorts)):
                 Index(None, table.c[name], table.c.position)
+            for column in table.columns:
+                if isinstance(column.type, Enum):
+                    table.append_constraint(
+                        CheckConstraint(column.in_(column.type.enums), name=column.name)
+                    )

@@ -2,15 +2,27 @@
 
 from typing import Any
 
-from django.db.backends.postgresql import base
+from django.db.backends.postgresql import base, creation
 from psycopg.pq import TransactionStatus
 
 from .. import deadlines
 from ..database import PooledWrapper
 
 
+class DatabaseCreation(creation.DatabaseCreation):
+    """Creates and drops the database of Django's own tests."""
+
+    connection: PooledWrapper  # type: ignore[assignment]
+
+    def _destroy_test_db(self, *args: Any) -> None:
+        self.connection.find_pool().clear()  # PostgreSQL drops no database that is in use
+        super()._destroy_test_db(*args)  # type: ignore[misc]
+
+
 class DatabaseWrapper(PooledWrapper, base.DatabaseWrapper):
     """PostgreSQL, pooled; a connection that misses the deadline is closed."""
+
+    creation_class = DatabaseCreation
 
     def open(self, conn_params: dict[str, Any]) -> deadlines.DeadlineConnection:
         return deadlines.connect(**conn_params)

@@ -20,6 +20,7 @@ from .models import ExactField, LineField, LinesField, Record
 
 Row = TypeVar("Row", bound=Record)
 
+_MAX_UNKNOWN: Final = 20
 _fields: dict[type, dict[str, Any]] = {}
 
 
@@ -232,7 +233,10 @@ class ResourceSerializer(serializers.ModelSerializer[Row]):
     def to_internal_value(self, data: Any) -> Any:
         known = {name for name, field in self.fields.items() if not field.read_only}
         unknown = sorted(data.keys() - known) if isinstance(data, dict) else []
-        errors: dict[str, Any] = {name: ["This field cannot be set."] for name in unknown}
+        # An error costs far more to make than the name of a field costs to send.
+        errors: dict[str, Any] = {
+            name: ["This field cannot be set."] for name in unknown[:_MAX_UNKNOWN]
+        }
         try:
             content = super().to_internal_value(data)
         except serializers.ValidationError as error:

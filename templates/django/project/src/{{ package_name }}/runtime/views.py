@@ -13,8 +13,9 @@ from rest_framework.viewsets import GenericViewSet
 
 from . import NotFound, StaleRevision
 from .constraints import referring, still_referenced, storing
-from .http import check_json, entity_tag, if_match, invalid, none_match, read_id, read_query
+from .http import check_json, entity_tag, if_match, invalid, none_match, read_id
 from .models import Record
+from .pagination import query_of
 from .parsers import MERGE_PATCH
 from .permissions import require_sync
 from .service import current_service, route_of
@@ -148,7 +149,7 @@ class ResourceViewSet(GenericViewSet[Row]):
 
     def _check_query(self, request: Request) -> None:
         """Reject parameters that the OpenAPI document does not have."""
-        sent = read_query(request.META["QUERY_STRING"])
+        sent = query_of(request)
         if sent:
             route = route_of(request._request)
             known = current_service().document.query_parameters(route, "get")

@@ -20,6 +20,8 @@ from .tables import Record
 Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
 
+# FastAPI parses every parameter, also those that the route does not have.
+MAX_PARAMETERS: Final = 1000
 # Where the scope of a request has the problem of its body.
 INVALID_BODY: Final = "service.invalid_body"
 
@@ -74,6 +76,8 @@ class ServiceRoute(APIRoute):
 
         async def handle_in_order(request: Request) -> Response:
             unawaited.begin()
+            if request.scope["query_string"].count(b"&") >= MAX_PARAMETERS:
+                raise http.invalid("", "The query has too many parameters.")
             if info is not None:
                 request = _Request(request, model, media_type, embedded)
             return await handle(request)

@@ -1,0 +1,9 @@
+"""Where movements are, below /v1."""
+
+from rest_framework.routers import SimpleRouter
+
+from .views import MovementViewSet
+
+router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+router.register("movements", MovementViewSet)
+urlpatterns = router.urls
