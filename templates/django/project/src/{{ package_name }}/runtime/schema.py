@@ -288,7 +288,7 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
         schema = super()._postprocess_serializer_schema(schema, serializer, direction)
         if not isinstance(serializer, ResourceSerializer):
             return schema
-        model = serializer.Meta.model
+        model: Any = serializer.Meta.model
         properties: dict[str, Schema] = schema.get("properties", {})
         keeps_default = direction == "request" and not serializer.partial
         for name, one in properties.items():
