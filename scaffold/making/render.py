@@ -96,10 +96,10 @@ def compile_once() -> None:
             return plain(environment, source, *rest, **named)
         settings = (getattr(environment, name) for name in DECIDING_HOW_TO_COMPILE)
         key = (source, rest, tuple(named.items()), *settings, *environment.extensions)
-        if key not in kept:
-            kept[key] = plain(environment, source, *rest, **named)
+        if key in kept:
+            environment.preprocess(source)  # copier's `yield` takes it for the start of a template
         else:
-            environment.preprocess(source)  # copier's extension begins a file name's loop with it
+            kept[key] = plain(environment, source, *rest, **named)
         return kept[key]
 
     SandboxedEnvironment.compile = compiled  # type: ignore[method-assign, assignment]

@@ -21,7 +21,7 @@ from tests.tool.invented import measured
 # A file system somewhere refuses these in a name, or these as a name.
 REFUSED_CHARACTERS = set('<>:"\\|?*')
 DEVICES = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
-LONGEST_PATH = 150  # a Windows path has 260, of which site-packages may take 110
+LONGEST_PATH = 170  # a Windows path has 260, of which site-packages may take 90
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_the_wheel_carries_every_release_of_the_history(wheel: Path, tmp_path: P
     carried.write_bytes(_bundle_of(wheel))
     known = [f"v{release.version}" for release in history.past_releases(REPOSITORY)]
     assert list(history.heads_of(carried)) == [*known, f"v{__version__}"]
-    assert len(carried.read_bytes()) < 10_000 * len(known) + 300_000
+    assert len(carried.read_bytes()) < 10_000 * len(known) + 330_000
 
 
 def test_a_wheel_from_the_sdist_carries_the_same_releases(wheel: Path, tmp_path: Path) -> None:
