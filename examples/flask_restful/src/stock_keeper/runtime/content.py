@@ -148,7 +148,7 @@ class Digits:
         text = {"type": "string", "pattern": pattern}
         if exactly:
             return text
-        most = 10.0 ** (min(self.precision, _DOUBLE) - self.scale) - 10.0**-self.scale
+        most = 10.0**whole - 10.0**-self.scale
         number = {"type": "number", "minimum": -most, "maximum": most}
         return {"anyOf": [text, number | {"multipleOf": 10.0**-self.scale}]}
 
