@@ -42,6 +42,17 @@ class Content(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found = handler(schema)
+        properties = handler.resolve_ref_schema(found).get("properties", {})
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, Decimal):  # pydantic writes a small one as 1E-7
+                properties[name]["default"] = format(field.default, "f")
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
