@@ -70,7 +70,7 @@ def names_of_a_resource() -> set[str]:
 def of_fields(path: Path) -> bool:
     """Whether a template is about fields, and so made of loops, values and conditions."""
     return path.parent in (SHARED, TEMPLATES / "django") or bool(
-        re.search(r"(fields|examples)\.jinja", path.read_text())
+        re.search(r"(fields|examples)\.jinja|resource\.fields", path.read_text())
     )
 
 
