@@ -27,7 +27,6 @@ behaviour, and tests/deployment judges them by their schemas."""
 NOT_TO_BE_BROKEN = {
     "test_what_the_readme_calls_yours_is_no_drift": "scaffold decides it, not the service",
     "test_what_the_template_maintains_is_drift": "scaffold decides it, not the service",
-    "test_a_drawn_service_is_whole": "it is about services of its own, at night",
     "test_a_connection_is_in_step_after_head": "granian drops whatever body follows HEAD",
     "test_a_connection_can_be_used_after_a_refused_body": "granian reads or closes by itself",
 }
