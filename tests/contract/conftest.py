@@ -85,10 +85,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def parametrize_by_declaration(metafunc: pytest.Metafunc) -> None:
-    """Each target with each declaration, and with each resource of it where a test is of one."""
+    """Each target with each declaration, and with each resource of it where a test is of one.
+
+    Every day that is the rich one, since the other tests of the contract are about the example.
+    """
     of_one = "resource" in metafunc.fixturenames
+    nightly = {EXAMPLE: pytest.mark.slow}
     sets = [
-        pytest.param(t, name, *part, id="-".join([str(t), name, *part]))
+        pytest.param(
+            t, name, *part, id="-".join([str(t), name, *part]), marks=nightly.get(name, ())
+        )
         for t in selected_targets(metafunc.config)
         for name, resources in declarations_for(metafunc.config, t.framework).items()
         for part in ([[resource.name] for resource in resources] if of_one else [[]])
