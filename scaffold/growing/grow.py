@@ -62,6 +62,7 @@ def apply_change(
         raise TargetError(
             f"The templates of {origin.revision} cannot add to a service that exists. {UPDATE}"
         )
+    _refuse_without_template(root, answers["framework"])
     change = asked(long_form.from_data(answers[RESOURCES]))
     reserved = declarations.reserved(root, [answers["framework"]])
     declarations.check(changes.data(change.after), reserved)
@@ -78,6 +79,16 @@ def apply_change(
         warnings=done.warnings,
         diff=done.diff,
     )
+
+
+def _refuse_without_template(root: Path, framework: str) -> None:
+    """Raises TargetError where the framework has no template of a later migration."""
+    project = root / "templates" / framework / "project"
+    if not any("growth" in found.name for found in project.glob("src/*/migrations/versions/*")):
+        raise TargetError(
+            f"A service of {framework} cannot be added to by scaffold yet. Its README says how to "
+            "add a resource by hand."
+        )
 
 
 def _answers(answers: Mapping[str, Any], change: Change) -> dict[str, Any]:
