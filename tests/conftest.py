@@ -25,7 +25,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="tests/contract/resources: ask services of these resources, not of the usual ones",
     )
     group.addoption(
-        "--draws", type=int, default=2, help="tests/contract/test_drawn.py: so many declarations"
+        "--draws",
+        type=int,
+        default=2,
+        help="tests/contract/resources/test_drawn.py: so many declarations",
     )
     group.addoption("--draw-seed", type=int, default=20260101, help="where drawing begins")
     group.addoption("--line", default="", help="only tests of these contract lines: R3,E1")

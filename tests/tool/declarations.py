@@ -27,7 +27,7 @@ REPOSITORY = Path(__file__).parents[2]
 # that YAML takes for a value, the shortest and the longest.
 RESOURCE_WORDS = (
     "room booking guest invoice order_line author book genre ticket sensor reading account box "
-    "category city address person child mouse hero quiz criterion analysis day key order user "
+    "category city address person child mouse hero quiz criterion analysis week key order user "
     "group case match line_2 x a1 on null cafe "
     "a_long_name_that_has_thirty_nine_letter"
 ).split()

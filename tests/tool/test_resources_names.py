@@ -26,11 +26,9 @@ from tests.contract.declarations import RICH, SHORT_FORMS, as_data, declares
 from tests.services import NAME, PACKAGE, frameworks
 from tests.tool.declarations import FIELD_WORDS, REPOSITORY, RESOURCE_WORDS, reserved_everywhere
 
-PACKAGES = REPOSITORY / "examples"
-EXAMPLE = "item"  # the resource of the examples
 DECLARED = short_form.parse_all(SHORT_FORMS[RICH])
-# A field of the example, and the argument of Nameko's handler, which would mean the same thing.
-HARMLESS = {"quantity", "event"}
+# The argument of Nameko's handler, which would mean the same thing.
+HARMLESS = {"event"}
 
 
 def common() -> names.Reserved:
@@ -121,12 +119,11 @@ def made(
 
 def sources(made: list[Path]) -> Iterator[Path]:
     """The modules in which the names of a resource stand beside others."""
-    examples = [path.parent for path in PACKAGES.glob("*/pyproject.toml")]
-    for project in (*examples, *made):
+    for project in made:
         folder = project / "src" / PACKAGE
         yield from (folder / name for name in ("app.py", "urls.py") if (folder / name).exists())
-        for plural in (f"{EXAMPLE}s", *(resource.plural for resource in DECLARED)):
-            yield from (folder / plural).rglob("*.py")
+        for resource in DECLARED:
+            yield from (folder / resource.plural).rglob("*.py")
         yield from folder.glob("migrations/versions/0001_*.py")
 
 
@@ -145,9 +142,9 @@ def names_in(path: Path) -> Iterator[str]:
 
 def is_declared(name: str) -> bool:
     """Whether a name comes from a declaration."""
-    words = [EXAMPLE, *(resource.name for resource in DECLARED)]
-    columns = {field.column for resource in DECLARED for field in resource.fields}
-    return any(word in _snake(name) for word in words) or name in {*HARMLESS, *columns}
+    words = [resource.name for resource in DECLARED]
+    fields = {f for r in DECLARED for field in r.fields for f in (field.name, field.column)}
+    return any(word in _snake(name) for word in words) or name in {*HARMLESS, *fields}
 
 
 def test_a_resource_cannot_be_called_what_the_generated_code_uses(made: list[Path]) -> None:
@@ -168,7 +165,7 @@ def test_a_plural_cannot_be_what_the_service_calls_a_folder_or_a_module(made: li
         path.stem.removeprefix("test_")
         for project in made
         for path in (*(project / "src" / PACKAGE).iterdir(), *(project / "tests").glob("*.py"))
-        if re.fullmatch(names.PATTERN, path.stem)
+        if re.fullmatch(names.PATTERN, path.stem) and (path.is_dir() or path.suffix == ".py")
     }
     reserved = common().resources
     assert sorted(taken - plurals - set(reserved)) == []
@@ -185,12 +182,13 @@ def test_the_classes_of_each_resource_are_among_those_that_are_known(made: list[
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ClassDef)
     }
-    classes = [("Item", "Items"), *((r.class_name, class_name(r.plural)) for r in DECLARED)]
+    classes = [(one.class_name, class_name(one.plural)) for one in DECLARED]
     known = {
         pattern.format(name=name, plural=plural)
         for pattern in common().patterns
         for name, plural in classes
     }
+    known |= {f"{r.class_name}{class_name(f.name)}" for r in DECLARED for f in r.fields if f.values}
     of_resources = {name for name in written if any(one in name for one, _ in classes)}
     assert of_resources - known == set()
 

@@ -52,7 +52,7 @@ class Form(HTMLParser):
             self._name = None
 
 
-def submit(client: httpx.Client, path: str, **fields: str) -> httpx.Response:
+def submit(client: httpx.Client, path: str, /, **fields: str) -> httpx.Response:
     """Open the page of a form, and send it with these fields changed."""
     form = Form(client.get(path).text).fields | fields
     return client.post(path, data=form, headers={"Referer": f"https://test{path}"})

@@ -258,7 +258,7 @@ def test_the_document_has_fields_filters_and_conflicts(api: APIClient) -> None:
     names = [parameter.get("name") for parameter in parameters]
     assert {"paid", "guest", "room_id", "sort", "search"} <= set(names)
     content = document["components"]["schemas"]["BookingContent"]
-    assert content["required"] == ["guest", "room_id", "state"]
+    assert content["required"] == ["room_id", "guest", "state"]
     assert content["properties"]["price"]["anyOf"] == [
         {"type": "number"},
         {"type": "null"},

@@ -320,7 +320,9 @@ class Resource(Generic[Row, Sent]):
     def _filter(self, name: str, text: str) -> Any:
         adapter, quoted = self._adapters[name]
         try:
-            return adapter.validate_json(json.dumps(text) if quoted else text, strict=True)
+            # A number with white space around it is JSON, and no number in a query.
+            plain = not quoted and text == text.strip()
+            return adapter.validate_json(text if plain else json.dumps(text), strict=True)
         except ValidationError as error:
             raise invalid(name, error.errors()[0]["msg"]) from None
 

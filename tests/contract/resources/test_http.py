@@ -224,7 +224,10 @@ def test_no_text_costs_more_than_its_size(
             before = cpu_seconds(declared_service)
             answer = rows.post(resource, content | {field.column: sent})
             spent = cpu_seconds(declared_service) - before
-            assert answer.status_code in {400, 413, 422}, answer.text[:300]
+            blank = field.type == "str" and not text.strip(" \t") and not field.min
+            assert answer.status_code in {400, 413, 422, *({201} if blank else ())}, field.column
+            if blank:
+                rows.client.delete(answer.headers["location"])
             assert spent < MOST_SECONDS, f"{field.column}: {spent:.2f} s for {text[:20]}"
     assert declared_service.is_live()
 

@@ -184,8 +184,8 @@ PATCHES = [
         "R2",
         "an item comes twice",
         STORE,
-        "position > after",
-        "position >= after",
+        "query.where(position > after)",
+        "query.where(position >= after)",
         by="test_a_walk_sees_every_acknowledged_item_once_while_others_are_added",
     ),
     Patch(
@@ -403,8 +403,8 @@ PATCHES = [
         "R7",
         "the value of a filter is converted",
         RESOURCE,
-        "validate_json(json.dumps(text) if quoted else text, strict=True)",
-        "validate_json(json.dumps(text) if quoted else text, strict=False)",
+        "validate_json(text if plain else json.dumps(text), strict=True)",
+        "validate_json(text if plain else json.dumps(text), strict=False)",
         by=OWNERS,
         case=ROOMS,
     ),
@@ -413,7 +413,6 @@ PATCHES = [
         "a page ends between two rows with the same value",
         STORE,
         "        here = tuple_(column, position)\n"
-        '        after = bindparam("after", type_=position.type)\n'
         '        there = tuple_(bindparam("after_value", type_=column.type), after)\n',
         '        here, there = column, bindparam("after_value", type_=column.type)\n',
         by=OWNERS,
@@ -574,8 +573,8 @@ PATCHES = [
         "O5",
         "a written migration needs the service's own types",
         MIGRATIONS,
-        'if kind == "type" and',
-        'if kind == "other" and',
+        'if kind == "type" and isinstance(item, TypeDecorator)',
+        'if kind == "other" and isinstance(item, TypeDecorator)',
         by="test_alembic_writes_a_migration_that_goes_down_and_up_again",
     ),
     Patch(

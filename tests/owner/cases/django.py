@@ -9,11 +9,9 @@ import httpx
 
 from tests.contract.items import assert_invalid, assert_problem, fresh_name
 from tests.owner.case import Case, Edit, replaced
+from tests.owner.cases.sqlalchemy import copied
 from tests.owner.questions import ask_of_rooms_and_bookings
 from tests.servers import wait_until
-from tests.services import REPOSITORY
-
-ITEMS = REPOSITORY / "templates/django/project/src/{{ package_name }}/items"
 
 ROOM_MODELS = '''\
 """What a room is, and how it is stored."""
@@ -210,19 +208,6 @@ BOOKING_INDEXES = """\
 """
 
 
-def copied(name: str, singular: str, plural: str) -> str:
-    """A file of items as that of another resource, as the README says: copied and renamed."""
-    text = (ITEMS / name).read_text()
-    for old, new in (
-        ("Items", plural.capitalize()),
-        ("items", plural),
-        ("Item", singular.capitalize()),
-        ("item", singular),
-    ):
-        text = text.replace(old, new)
-    return text
-
-
 ADDED_APPS = replaced(
     (
         '    f"{__package__}.items",\n',
@@ -244,8 +229,8 @@ ROOMS_AND_BOOKINGS: dict[str, Edit] = {
     "{package}/rooms/__init__.py": '"""Rooms."""\n',
     "{package}/rooms/models.py": ROOM_MODELS,
     "{package}/rooms/serializers.py": ROOM_SERIALIZERS,
-    "{package}/rooms/views.py": copied("views.py", "room", "rooms"),
-    "{package}/rooms/urls.py": copied("urls.py", "room", "rooms"),
+    "{package}/rooms/views.py": copied("room", "rooms", "views.py"),
+    "{package}/rooms/urls.py": copied("room", "rooms", "urls.py"),
     "{package}/rooms/migrations/__init__.py": "",
     "{package}/rooms/migrations/0001_initial.py": MIGRATION.format(
         title="Create rooms",
@@ -259,7 +244,7 @@ ROOMS_AND_BOOKINGS: dict[str, Edit] = {
     "{package}/bookings/models.py": BOOKING_MODELS,
     "{package}/bookings/serializers.py": BOOKING_SERIALIZERS,
     "{package}/bookings/views.py": BOOKING_VIEWS,
-    "{package}/bookings/urls.py": copied("urls.py", "booking", "bookings"),
+    "{package}/bookings/urls.py": copied("booking", "bookings", "urls.py"),
     "{package}/bookings/migrations/__init__.py": "",
     "{package}/bookings/migrations/0001_initial.py": MIGRATION.format(
         title="Create bookings",

@@ -7,7 +7,7 @@ from ..runtime.models import LinesField, Record
 
 
 class MovementReason(models.TextChoices):
-    """What the reason of a movement may be."""
+    """What `reason` may be."""
 
     BOUGHT = "bought"
     SOLD = "sold"

@@ -288,7 +288,7 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
         schema = super()._postprocess_serializer_schema(schema, serializer, direction)
         if not isinstance(serializer, ResourceSerializer):
             return schema
-        model = serializer.Meta.model
+        model: Any = serializer.Meta.model
         properties: dict[str, Schema] = schema.get("properties", {})
         keeps_default = direction == "request" and not serializer.partial
         for name, one in properties.items():
@@ -298,7 +298,7 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
         if serializer.partial:
             schema.pop("description", None)
         else:
-            words = f"What a client sends of {_with_article(_words(model.__name__))}."
+            words = f"What a client sends of {_with_article(str(model._meta.verbose_name))}."
             schema["description"] = words
         if "required" in schema:  # sorted by now
             schema["required"] = [name for name in properties if name in schema["required"]]

@@ -216,6 +216,8 @@ class ResourceSerializer(serializers.ModelSerializer[Row]):
             validators = [one for one in validators if one not in model_field.own_validators]
             options["min_length"] = model_field.min_length
             options["max_length"] = model_field.max_length
+            if not (options.get("read_only") or model_field.has_default() or model_field.null):
+                options["required"] = True  # "" has to be sent
         if model_field.get_internal_type() in _RANGES and issubclass(kind, StrictIntegerField):
             least, most = _RANGES[model_field.get_internal_type()]
             options["min_value"] = max(least, options.get("min_value", least))

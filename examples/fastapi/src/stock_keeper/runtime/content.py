@@ -42,6 +42,17 @@ class Content(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found = handler(schema)
+        properties = handler.resolve_ref_schema(found).get("properties", {})
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, Decimal):  # pydantic writes a small one as 1E-7
+                properties[name]["default"] = format(field.default, "f")
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -148,7 +159,7 @@ class Digits:
         text = {"type": "string", "pattern": pattern}
         if exactly:
             return text
-        most = 10.0 ** (min(self.precision, _DOUBLE) - self.scale) - 10.0**-self.scale
+        most = 10.0**whole - 10.0**-self.scale
         number = {"type": "number", "minimum": -most, "maximum": most}
         return {"anyOf": [text, number | {"multipleOf": 10.0**-self.scale}]}
 

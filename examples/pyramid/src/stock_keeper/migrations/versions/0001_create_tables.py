@@ -42,7 +42,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "reason IN ('bought', 'sold', 'counted')", name=op.f("ck_movements_reason")
+            sa.column("reason").in_(["bought", "sold", "counted"]), name=op.f("ck_movements_reason")
         ),
         sa.ForeignKeyConstraint(
             ["product_id"], ["products.id"], name=op.f("fk_movements_product_id_products")
