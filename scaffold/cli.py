@@ -485,9 +485,7 @@ def _grow(folder: Path, asked: "Asked", dry_run: bool, no_lock: bool, as_json: b
 
     found = update.find(folder)
     with sources.opened(sources.place_of(found.made.origin, settings.source())) as source:
-        done = grow.apply_change(
-            found, source, asked, _progress, dry_run=dry_run, lock=not no_lock
-        )
+        done = grow.apply_change(found, source, asked, _progress, dry_run=dry_run, lock=not no_lock)
     if as_json:
         _print_json(schema.grown(done))
     else:

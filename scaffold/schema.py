@@ -11,8 +11,8 @@ from scaffold.catalog.measured import Figures
 from scaffold.making.service import Made
 
 if TYPE_CHECKING:
-    from scaffold.updating.check import Checked
     from scaffold.growing.grow import Grown
+    from scaffold.updating.check import Checked
     from scaffold.updating.update import Updated
 
 

@@ -156,5 +156,4 @@ def test_rows_stay_and_down_and_up_is_the_same(new_url: Any, tmp_path: Path) -> 
     program(service.folder, "ruff", "check", ".")
     program(service.folder, "ruff", "format", "--check", ".")
     values = {key: value for key, value in rows[0].items() if key in ("kind", "note", "height")}
-    assert values == {"kind": "small", "note": "50% of \"it\": isn't", "height": -1.5}
-
+    assert values == {"kind": "small", "note": '50% of "it": isn\'t', "height": -1.5}
