@@ -1,4 +1,4 @@
-"""Movements over HTTP: a resource class for the list, and one for each movement."""
+"""Movements over HTTP: one class for the list, one for a row."""
 
 from falcon import HTTP_204, Request, Response
 

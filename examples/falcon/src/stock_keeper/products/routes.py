@@ -1,4 +1,4 @@
-"""Products over HTTP: a resource class for the list, and one for each product."""
+"""Products over HTTP: one class for the list, one for a row."""
 
 from falcon import HTTP_204, Request, Response
 

@@ -1,4 +1,4 @@
-"""Movements over HTTP: a resource for the list, and one for each movement."""
+"""Movements over HTTP: one resource for the list, one for a row."""
 
 from flask import Response, url_for
 from flask_restful import Api, Resource

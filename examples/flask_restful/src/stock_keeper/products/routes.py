@@ -1,4 +1,4 @@
-"""Products over HTTP: a resource for the list, and one for each product."""
+"""Products over HTTP: one resource for the list, one for a row."""
 
 from flask import Response, url_for
 from flask_restful import Api, Resource

@@ -1,4 +1,4 @@
-"""Movements over messages: calls, and the event that tells of a new one."""
+"""Movements over messages: calls, and an event."""
 
 from typing import Any
 
@@ -19,19 +19,19 @@ _log = structlog.get_logger()
 
 
 class Movements:
-    """The service class for messages; other services call it as `movements`."""
+    """What other services call as `movements`."""
 
     name = MOVEMENTS.plural
     movements = store(MOVEMENTS)
 
     @rpc
     def create(self, **fields: Any) -> dict[str, Any]:
-        """Create a movement; raises `Duplicate` or `Invalid`."""
+        """Create one; raises `Duplicate` or `Invalid`."""
         return MOVEMENTS.show(self.movements.create(read_content(MOVEMENTS, fields)))
 
     @rpc
     def get(self, movement_id: str) -> dict[str, Any]:
-        """Return a movement; raises `NotFound`."""
+        """Return one; raises `NotFound`."""
         return MOVEMENTS.show(self.movements.get(read_id(movement_id)))
 
     @rpc
@@ -41,21 +41,21 @@ class Movements:
 
     @rpc
     def replace(self, movement_id: str, **fields: Any) -> dict[str, Any]:
-        """Replace a movement; raises `NotFound`, `Duplicate` or `Invalid`."""
+        """Replace one; raises `NotFound`, `Duplicate` or `Invalid`."""
         return MOVEMENTS.show(
             self.movements.replace(read_id(movement_id), read_content(MOVEMENTS, fields))
         )
 
     @rpc
     def patch(self, movement_id: str, **fields: Any) -> dict[str, Any]:
-        """Change some fields of a movement; raises `NotFound`, `Duplicate` or `Invalid`."""
+        """Change some fields of one; raises `NotFound`, `Duplicate` or `Invalid`."""
         return MOVEMENTS.show(
             self.movements.patch(read_id(movement_id), read_patch(MOVEMENTS, fields))
         )
 
     @rpc
     def delete(self, movement_id: str) -> None:
-        """Delete a movement; raises `NotFound`."""
+        """Delete one; raises `NotFound`."""
         self.movements.delete(read_id(movement_id))
 
     @event_handler(MOVEMENTS.plural, "movement_created")

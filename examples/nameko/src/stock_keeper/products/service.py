@@ -1,4 +1,4 @@
-"""Products over messages: calls, and the event that tells of a new one."""
+"""Products over messages: calls, and an event."""
 
 from typing import Any
 
@@ -19,19 +19,19 @@ _log = structlog.get_logger()
 
 
 class Products:
-    """The service class for messages; other services call it as `products`."""
+    """What other services call as `products`."""
 
     name = PRODUCTS.plural
     products = store(PRODUCTS)
 
     @rpc
     def create(self, **fields: Any) -> dict[str, Any]:
-        """Create a product; raises `Duplicate` or `Invalid`."""
+        """Create one; raises `Duplicate` or `Invalid`."""
         return PRODUCTS.show(self.products.create(read_content(PRODUCTS, fields)))
 
     @rpc
     def get(self, product_id: str) -> dict[str, Any]:
-        """Return a product; raises `NotFound`."""
+        """Return one; raises `NotFound`."""
         return PRODUCTS.show(self.products.get(read_id(product_id)))
 
     @rpc
@@ -41,19 +41,19 @@ class Products:
 
     @rpc
     def replace(self, product_id: str, **fields: Any) -> dict[str, Any]:
-        """Replace a product; raises `NotFound`, `Duplicate` or `Invalid`."""
+        """Replace one; raises `NotFound`, `Duplicate` or `Invalid`."""
         return PRODUCTS.show(
             self.products.replace(read_id(product_id), read_content(PRODUCTS, fields))
         )
 
     @rpc
     def patch(self, product_id: str, **fields: Any) -> dict[str, Any]:
-        """Change some fields of a product; raises `NotFound`, `Duplicate` or `Invalid`."""
+        """Change some fields of one; raises `NotFound`, `Duplicate` or `Invalid`."""
         return PRODUCTS.show(self.products.patch(read_id(product_id), read_patch(PRODUCTS, fields)))
 
     @rpc
     def delete(self, product_id: str) -> None:
-        """Delete a product; raises `NotFound`."""
+        """Delete one; raises `NotFound`."""
         self.products.delete(read_id(product_id))
 
     @event_handler(PRODUCTS.plural, "product_created")

@@ -83,16 +83,22 @@ class Page(Generic[Row]):
 class Resource(Generic[Row, Sent]):
     """Binds a table to the model of what a client may send.
 
-    The names follow from the table: `Item` in `items` is served at `/v1/items`. `view` is what a
-    client gets; by default the ID, the fields of the content and the timestamps.
+    The names follow from the table: `Item` in `items` is served at `/v1/items`. `name` is needed if
+    it is not that of the class, as for `x_ray` and `XRay`. `view` is what a client gets; by default
+    the ID, the fields of the content and the timestamps.
     """
 
     def __init__(
-        self, table: type[Row], content: type[Sent], view: type[BaseModel] | None = None
+        self,
+        table: type[Row],
+        content: type[Sent],
+        view: type[BaseModel] | None = None,
+        *,
+        name: str | None = None,
     ) -> None:
         self.table = table
         self.content = content
-        self.name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", table.__name__).lower()
+        self.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", table.__name__).lower()
         self.plural: str = table.__tablename__
         self.path = f"/v1/{self.plural}"
         self.id_parameter = f"{self.name}_id"
