@@ -61,7 +61,7 @@ def before(source: "Source") -> tuple[str, ...]:
 
 
 def axes(catalog: Catalog, before: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Every question that has choices, what is kept, the Pythons, where a service comes from."""
+    """Every question that has choices, the resources, the Pythons, where a service comes from."""
     pythons = {python for framework in catalog.frameworks for python in framework.facts.pythons}
     asked = {question.id: question.choices for question in catalog.fields if question.options}
     resources = {RESOURCES: (EXAMPLE, *catalog.declarations)} if catalog.declarations else {}

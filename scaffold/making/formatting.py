@@ -23,9 +23,8 @@ def format_code(folder: Path) -> None:
 
     settings = folder / SETTINGS
     # Each by its name: ruff would leave out what git ignores, and folders such as `build`.
-    files = [
-        str(path.relative_to(folder)) for path in folder.rglob("*.py") if SHARED not in path.parts
-    ]
+    paths = (path.relative_to(folder) for path in folder.rglob("*.py"))
+    files = [str(path) for path in paths if SHARED not in path.parts]
     if not files or not settings.is_file():
         return
     for step in STEPS:

@@ -21,6 +21,7 @@ from tests.contract.databases import Database, PostgresDatabase, SqliteDatabase
 from tests.contract.declarations import (
     EXAMPLE,
     GIVEN,
+    RICH,
     as_data,
     declarations_for,
     declarations_of,
@@ -85,10 +86,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def parametrize_by_declaration(metafunc: pytest.Metafunc) -> None:
-    """Each target with each declaration, and with each resource of it where a test is of one."""
+    """Each target with each declaration, and with each resource of it where a test is of one.
+
+    Every day that is the rich one, since the other tests of the contract are about the example, and
+    on one of the two databases for each framework in turn. At night it is all of them.
+    """
     of_one = "resource" in metafunc.fixturenames
+
+    def marks(target: Target, name: str) -> list[pytest.MarkDecorator]:
+        turn = frameworks().index(target.framework) + (target.database == "postgresql")
+        return [pytest.mark.slow] if name == EXAMPLE or (name == RICH and turn % 2) else []
+
     sets = [
-        pytest.param(t, name, *part, id="-".join([str(t), name, *part]))
+        pytest.param(t, name, *part, id="-".join([str(t), name, *part]), marks=marks(t, name))
         for t in selected_targets(metafunc.config)
         for name, resources in declarations_for(metafunc.config, t.framework).items()
         for part in ([[resource.name] for resource in resources] if of_one else [[]])

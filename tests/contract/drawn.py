@@ -73,7 +73,7 @@ class DrawnService:
         lender: Project,
         environment: Mapping[str, str],
     ) -> DrawnService:
-        """Rendered in the place of the one before: what mypy knows of it is mostly still true."""
+        """Rendered over the one before: what mypy knows of it is mostly still true."""
         known = folder / ".mypy_cache"
         aside = folder.with_name(f"{folder.name}-mypy")
         if known.exists():

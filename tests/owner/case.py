@@ -18,6 +18,10 @@ class Copy:
     source: str
     edit: Callable[[str], str]
 
+    def then(self, edit: Callable[[str], str]) -> Copy:
+        """The same with one more edit."""
+        return Copy(self.source, lambda text: edit(self.edit(text)))
+
 
 Edit = str | Callable[[str], str] | Copy
 

@@ -136,10 +136,7 @@ def ask_of_runserver(client: httpx.Client) -> None:
 
 CHANGED = replaced(
     ("max_length=100, unique=True", "max_length=120"),
-    (
-        "quantity = models.IntegerField(\n        default=0, ",
-        "quantity = models.IntegerField(\n        null=True, ",
-    ),
+    ("MaxValueValidator(1_000_000)], default=0", "MaxValueValidator(1_000_000)], null=True"),
     (
         "    class Meta(Record.Meta):\n",
         "    colour = LineField(max_length=20, unique=True, null=True)\n"

@@ -16,7 +16,6 @@ LIBRARIES = {
     "copier": "making.render",
     "jinja2": "making.render",
     "plumbum": "making.render",
-    "ruff": "making.formatting",
     "questionary": "terminal.prompts",
     "prompt_toolkit": "terminal.prompts",
     "covertable": "matrix",

@@ -508,7 +508,7 @@ def test_every_floor_of_the_tool_and_the_templates_is_seen() -> None:
         for path in floors.files(REPOSITORY)
     }
     assert found["pyproject.toml"] > 20
-    assert found["templates/shared/pyproject.toml.jinja"] == 14
+    assert found["templates/shared/pyproject.toml.jinja"] == 15
     frameworks = [name for name in found if "/project/" in name]
     assert len(frameworks) == 9
     assert all(found[name] for name in frameworks)

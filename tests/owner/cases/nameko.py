@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from tests.contract.items import UNKNOWN_ID, assert_invalid, assert_problem, fresh_name
-from tests.owner.case import Case, Edit, replaced
+from tests.owner.case import Case, Copy, Edit, replaced
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_rooms_and_bookings, new_booking, new_room
 from tests.servers import wait_until
@@ -597,10 +597,10 @@ def with_gateway() -> dict[str, Edit]:
         "{package}/app.py": lambda text: gateway(rooms_and_bookings(text)),
     }
     for plural in ("rooms", "bookings"):
-        text = files[f"{{package}}/{plural}/service.py"]
-        assert isinstance(text, str)
+        copy = files[f"{{package}}/{plural}/service.py"]
+        assert isinstance(copy, Copy)
         named = replaced((f"name = {plural.upper()}.plural", f'name = "{plural}-{MINE}"'))
-        files[f"{{package}}/{plural}/service.py"] = named(text)
+        files[f"{{package}}/{plural}/service.py"] = copy.then(named)
     return files
 
 

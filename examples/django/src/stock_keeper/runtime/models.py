@@ -173,6 +173,18 @@ class Record(models.Model):
         abstract = True
         ordering = ("position",)
 
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        """Delete the row, also if it refers to itself."""
+        fields: Any = self._meta.concrete_fields
+        own = [
+            field.attname
+            for field in fields
+            if field.related_model is type(self) and getattr(self, field.attname) == self.uuid
+        ]
+        if own:
+            type(self)._base_manager.filter(pk=self.pk).update(**dict.fromkeys(own))
+        return super().delete(*args, **options)
+
     def save(self, *args: Any, **options: Any) -> None:
         self.updated_at = timezone.now()
         if self._state.adding:

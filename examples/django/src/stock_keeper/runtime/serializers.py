@@ -123,6 +123,9 @@ class StrictDecimalField(_Validated, serializers.DecimalField):
         super().__init__(max_digits=max_digits, decimal_places=decimal_places, **options)
         self.rule = _rule(Annotated[Decimal, Digits(max_digits, decimal_places)])
 
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        return serializers.Field.validate_empty_values(self, data)  # "" is no null
+
     def to_representation(self, value: Any) -> str:
         return f"{value:.{self.decimal_places}f}"
 

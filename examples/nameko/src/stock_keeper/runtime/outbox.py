@@ -30,7 +30,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from .content import Content
 from .database import Database
-from .store import Store
+from .store import Change, Store
 from .tables import Base, Record
 
 CLAIM_SECONDS: Final = 30
@@ -134,11 +134,9 @@ class AnnouncedStore(Store[Stored, Sent]):
     `item`.
     """
 
-    def create(self, content: Sent, **columns: Any) -> Stored:
-        """Insert a row, and the event with it."""
+    def changed(self, change: Change, row: Stored) -> None:
+        """Store the event of a new row."""
         resource = self.resource
-        with self.database.writing():
-            row = super().create(content, **columns)
+        if change == "created":
             data = {resource.name: resource.show(row)}
             Outbox(self.database).add(resource.plural, f"{resource.name}_created", data)
-        return row

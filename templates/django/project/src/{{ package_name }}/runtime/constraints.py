@@ -69,6 +69,8 @@ def explain(
         return error
     columns = _reported_unique(error, row, database)
     if columns is not None:
+        if missing := _missing(row, database):  # is told before a conflict
+            return UnknownReference(missing)
         found, known = {columns, *_taken(row, database)}, unique_columns(type(row))
         taken = [*(one for one in known if one in found), *(found - set(known))]
         name = row._meta.verbose_name
@@ -95,6 +97,8 @@ def referring(row: models.Model, database: str, *on_delete: Any) -> Iterator[str
         field = relation.field
         value = getattr(row, field.target_field.attname)
         rows = relation.related_model._base_manager.using(database)
+        if relation.related_model is type(row):
+            rows = rows.exclude(pk=row.pk)
         if rows.filter(**{field.name: value}).exists():
             yield relation.related_model._meta.db_table
 
