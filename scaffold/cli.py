@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -212,18 +212,20 @@ def build(known: Catalog) -> typer.Typer:
     command("show")(show)
     # Resources change by migrations of their own, not by other answers to the same release.
     command("update")(_with_flags(update_, [q for q in known.fields if not q.is_declared]))
-    for group, parts in (
-        ("add", {"resource": add_resource, "field": add_field}),
-        ("remove", {"resource": remove_resource, "field": remove_field}),
-    ):
-        inner = typer.Typer(rich_markup_mode=None, help=HELP[group])
-        for name, part in parts.items():
-            inner.command(name, help=HELP[f"{group} {name}"])(part)
-        app.add_typer(inner, name=group)
+    _add_group(app, "add", {"resource": add_resource, "field": add_field})
+    _add_group(app, "remove", {"resource": remove_resource, "field": remove_field})
     command("check")(check_)
     command("schema")(schema_)
     command("matrix")(matrix_)
     return app
+
+
+def _add_group(app: typer.Typer, name: str, commands: Mapping[str, Callable[..., None]]) -> None:
+    """A command that has commands of its own."""
+    group = typer.Typer(rich_markup_mode=None, help=HELP[name])
+    for part, command in commands.items():
+        group.command(part, help=HELP[f"{name} {part}"])(command)
+    app.add_typer(group, name=name)
 
 
 def _templates(arguments: Sequence[str], stack: ExitStack) -> Catalog:
@@ -431,7 +433,8 @@ def add_resource(
 ) -> None:
     from scaffold.growing import changes
 
-    _grow(folder, partial(changes.add_resource, declaration=declaration), dry_run, no_lock, as_json)
+    asked = partial(changes.add_resource, declaration=declaration)
+    _grow("add", folder, asked, dry_run, no_lock, as_json)
 
 
 def add_field(
@@ -446,7 +449,7 @@ def add_field(
     from scaffold.growing import changes
 
     asked = partial(changes.add_field, name=resource, declaration=field)
-    _grow(folder, asked, dry_run, no_lock, as_json)
+    _grow("add", folder, asked, dry_run, no_lock, as_json)
 
 
 def remove_resource(
@@ -459,7 +462,8 @@ def remove_resource(
 ) -> None:
     from scaffold.growing import changes
 
-    _grow(folder, partial(changes.remove_resource, name=name), dry_run, no_lock, as_json)
+    asked = partial(changes.remove_resource, name=name)
+    _grow("remove", folder, asked, dry_run, no_lock, as_json)
 
 
 def remove_field(
@@ -474,16 +478,18 @@ def remove_field(
     from scaffold.growing import changes
 
     asked = partial(changes.remove_field, name=resource, field_name=name)
-    _grow(folder, asked, dry_run, no_lock, as_json)
+    _grow("remove", folder, asked, dry_run, no_lock, as_json)
 
 
-def _grow(folder: Path, asked: "Asked", dry_run: bool, no_lock: bool, as_json: bool) -> None:
+def _grow(
+    command: str, folder: Path, asked: "Asked", dry_run: bool, no_lock: bool, as_json: bool
+) -> None:
     from scaffold.catalog import sources
     from scaffold.growing import grow
     from scaffold.terminal import report
     from scaffold.updating import update
 
-    found = update.find(folder)
+    found = update.find(folder, f"scaffold {command}")
     with sources.opened(sources.place_of(found.made.origin, settings.source())) as source:
         done = grow.apply_change(found, source, asked, _progress, dry_run=dry_run, lock=not no_lock)
     if as_json:

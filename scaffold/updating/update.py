@@ -18,13 +18,13 @@ from scaffold.making import post_generate
 from scaffold.making.service import NOTHING_WRITTEN
 from scaffold.merging import journal, merge, worktree
 from scaffold.merging.merge import Conflict, Merge
-from scaffold.merging.repository import Repository, refuse_dirty, repository_of, uncommitted
+from scaffold.merging.repository import UPDATE, Repository, refuse_dirty, repository_of, uncommitted
 from scaffold.updating import changelog
 from scaffold.updating.changelog import Changes
 
 LOCK = "uv.lock"
 PROJECT = "pyproject.toml"
-RECOVERED = "An earlier update was killed half way; what it had changed was undone first."
+RECOVERED = "An earlier run of scaffold was killed half way; what it had changed was undone first."
 NOT_IN_GIT = "{}: the template changed it, but yours is not in git, so it stays as it is."
 # Why an answer stays as it was given.
 FIXED = {
@@ -84,7 +84,7 @@ class Applied:
 class Service:
     """A service that can be updated: in git, with nothing uncommitted.
 
-    `recovered` tells that a killed update was undone in it.
+    `recovered` tells that a killed run was undone in it.
     """
 
     folder: Path
@@ -93,13 +93,13 @@ class Service:
     recovered: bool = False
 
 
-def find(folder: Path) -> Service:
-    """The service in `folder`. Raises NotAService, NoRepository or DirtyTree.
+def find(folder: Path, command: str = UPDATE) -> Service:
+    """The service in `folder`, for `command`. Raises NotAService, NoRepository or DirtyTree.
 
-    What a killed update left half done is undone first.
+    What a killed run left half done is undone first.
     """
     record.read(folder)
-    found = repository_of(folder)
+    found = repository_of(folder, command)
     recovered = journal.recover(found)
     made = record.read(folder)
     refuse_dirty(found)
@@ -185,8 +185,9 @@ def _reporting_interruption(service: Service, dry_run: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         if not dry_run and uncommitted(service.repository):
             raise Interrupted(
-                "Interrupted. The update is merged, but what follows it was not finished. "
-                f"`git diff --staged` shows it, `{service.repository.undo}` undoes it."
+                f"Interrupted. What `{service.repository.command}` changes is merged, but what "
+                "follows was not finished. `git diff --staged` shows it, "
+                f"`{service.repository.undo}` undoes it."
             ) from None
         raise Interrupted(NOTHING_WRITTEN) from None
 
