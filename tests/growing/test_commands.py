@@ -152,7 +152,7 @@ def test_uncommitted_changes_are_refused_by_the_name_of_the_command(service: Ser
     (service.folder / "README.md").write_text("Not committed.\n")
     ran = service.run(*GUEST)
     assert ran.code == 3
-    assert 'README.md. Commit or stash them first, so that what `scaffold add` changes' in ran.err
+    assert "README.md. Commit or stash them first, so that what `scaffold add` changes" in ran.err
     ran = service.run("remove", "resource", "booking")
     assert "what `scaffold remove` changes" in ran.err
     ran = service.run("update", "--defaults")
