@@ -49,6 +49,7 @@ STEPS = (
     ("remove", "field", "booking", "starts_at"),
     ("remove", "resource", "booking"),
 )
+SECRET_KEY = "0123456789abcdefghijklmnopqrstuvwxyz" * 2
 COLUMNS = ("name", "seats", "state", "id", "revision", "created_at", "updated_at")
 AT = "2027-01-01 00:00:00.000000"
 ROWS = [(name, 3, "shut", uuid.uuid4().hex, "a" * 16, AT, AT) for name in ("Porto", "Faro")]
@@ -63,7 +64,8 @@ class Migrated:
     database: SqliteDatabase | PostgresDatabase
 
     def run(self, *arguments: str) -> str:
-        return program(self.service.folder, *arguments, DATABASE_URL=self.database.url)
+        variables = {"DATABASE_URL": self.database.url, "SECRET_KEY": SECRET_KEY}
+        return program(self.service.folder, *arguments, **variables)
 
     @property
     def has_apps(self) -> bool:
