@@ -29,6 +29,7 @@ TITLES = {
     "E5": "slow clients and load",
     "E6": "headers that harden",
     "E7": "no request costs more than its size",
+    "N5": "a log that cannot be written changes nothing",
     "N11": "variables that it does not read change nothing",
     "N12": "busy is not failed",
     "O1": "a second resource by hand",
