@@ -317,10 +317,9 @@ def new(
             else answers.resolve(known, given, defaults, maintained, rank_by)
         )
         complete = answers.complete(known, chosen)
-        weighed = answers.weighed(known, given, defaults)
-        place = None if output == HERE else str(output)
-        command = text_output.command_line(known, complete, place, steps)
+        command = text_output.command_line(known, complete, _place(output), steps)
         by_figures = rank_by is RankBy.BENCHMARKS and not asking and "framework" not in given
+        weighed = answers.weighed(known, given, defaults)
         recommendation = recommend(known, weighed, maintained, rank_by) if by_figures else None
         made = service.create(known, complete, output, steps, _progress, dry_run)
         if as_json:
@@ -331,6 +330,10 @@ def new(
     except KeyboardInterrupt:
         message = service.whole(made.path) if made and not dry_run else service.NOTHING_WRITTEN
         raise Interrupted(message) from None
+
+
+def _place(output: Path) -> str | None:
+    return None if output == HERE else str(output)
 
 
 def advise_(
