@@ -136,6 +136,8 @@ def stays(service: Service, *command: str, moved: str | None = None) -> None:
     assert {name for name, text in after.items() if OWN in text} == owns
     new = after.keys() - before.keys()
     assert any("/migrations/" in name for name in new), new
+    if command[:2] == ("add", "resource"):
+        assert f"src/{package}/invoices/__init__.py" in new
     assert {name.split("/")[1] for name in after if name.startswith("src/")} == {package}
     if "tests/test_rooms.py" not in before:
         assert not {"tests/test_rooms.py", "tests/test_bookings.py"} & after.keys()
@@ -155,5 +157,5 @@ def test_what_the_owner_did_stays(
 
 def test_all_that_an_owner_did_stays(born: Callable[[str], Service], tmp_path: Path) -> None:
     service = owned(born("flask"), tmp_path, *EDITS)
-    stays(service, *COMMANDS["add-field"])
+    stays(service, *COMMANDS["add-resource"])
     stays(service, *COMMANDS["remove-field"])
