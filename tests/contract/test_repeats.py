@@ -263,7 +263,7 @@ def unacknowledged_or_held(case: Case) -> None:
         unacknowledged(case)
         return
     database = SqliteDatabase(case.folder() / "items.db")
-    service = case.start(database, DATABASE_TIMEOUT_SECONDS="1")
+    service = case.start(database, DATABASE_TIMEOUT_SECONDS="2")
     key, name = new_key(), fresh_name()
     case.ready()
     with database.hold_writes():

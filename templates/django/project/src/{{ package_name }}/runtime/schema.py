@@ -246,7 +246,7 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
         }
 
     def _can_conflict(self) -> bool:
-        """Whether a 409 is possible: with a key, with something unique, or with a reference to it."""
+        """Whether a 409 is possible: with a key, something unique, or a reference to the row."""
         model: type[models.Model] = self.view.queryset.model
         if self.view.action == "destroy":
             return is_referred_to(model)
