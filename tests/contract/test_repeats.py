@@ -104,7 +104,7 @@ def test_the_same_content_in_other_bytes_is_the_same_body(service: Service) -> N
 def test_another_body_is_refused(service: Service) -> None:
     key, name, other = new_key(), fresh_name(), fresh_name()
     first = first_time(service.http, key, name=name)
-    assert_invalid(post(service.http, key, name=other), "")
+    assert_invalid(post(service.http, key, name=other), "Idempotency-Key")
     assert named(service.http, other) == 0
     assert_same(post(service.http, key, name=name), first)
 

@@ -199,7 +199,7 @@ def _success(operation: Operation) -> str:
 
 
 def _can_conflict(operation: Operation) -> bool:
-    """Whether a 409 is possible: with a key, with something unique, or with a reference to a row."""
+    """Whether a 409 is possible: with a key, something unique, or a reference to the row."""
     resource = operation.resource
     if resource is None or "Idempotency-Key" in operation.parameters:
         return True

@@ -16,6 +16,7 @@ from . import (
     Duplicate,
     InProgress,
     InvalidContent,
+    KeyReused,
     NotFound,
     StaleRevision,
     StillReferenced,
@@ -99,6 +100,7 @@ EXPECTED: Final = (
     Duplicate,
     InProgress,
     InvalidContent,
+    KeyReused,
     NotFound,
     Problem,
     StaleRevision,
@@ -124,6 +126,8 @@ def problem_of(error: Exception) -> Problem:
         case UnknownReference():
             why = "It refers to nothing that exists."
             problem = invalid_body(((name,), why) for name in error.fields)
+        case KeyReused():
+            problem = invalid("Idempotency-Key", str(error))
         case InvalidContent():
             problem = invalid_body(error.errors)
         case Unavailable():

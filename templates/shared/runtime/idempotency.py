@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from . import InProgress, InvalidContent
+from . import InProgress, KeyReused
 from .content import Content
 from .resource import Resource
 from .tables import Base, Record
@@ -61,15 +61,14 @@ class FirstRequest(Generic[Row, Sent]):
     def row(self, connection: Connection) -> Row | None:
         """The row that it created, if there has been one.
 
-        Raises `InProgress`, or `InvalidContent` if it had other content.
+        Raises `InProgress`, or `KeyReused` if it had other content.
         """
         alone = self._lock(connection)
         values = {"digest": self._digest}
         found = connection.execute(_FIND, values).one_or_none()
         if found is not None and found.created_at > datetime.now(UTC) - LIFETIME:
             if found.fingerprint != self._fingerprint:
-                why = "The Idempotency-Key was sent with another body before."
-                raise InvalidContent([((), why)])
+                raise KeyReused("It was sent with another body before.")
             return _decoded(self._table, found.row)
         if not alone:
             raise InProgress("A request with this Idempotency-Key is in progress.")

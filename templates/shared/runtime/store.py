@@ -59,7 +59,7 @@ class Store(Generic[Row, Sent]):
         undo everything else that the transaction does.
 
         Raises `Duplicate` or `UnknownReference` if the content cannot be stored, `InProgress` or
-        `InvalidContent` if the key cannot be used.
+        `KeyReused` if the key cannot be used.
         """
         first = idempotency_key and FirstRequest(self.resource, idempotency_key, content)
         now = datetime.now(UTC)

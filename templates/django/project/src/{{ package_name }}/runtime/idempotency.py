@@ -10,7 +10,7 @@ from django.utils import timezone
 from rest_framework.response import Response
 from rest_framework.utils.encoders import JSONEncoder
 
-from . import InProgress, InvalidContent
+from . import InProgress, KeyReused
 from .models import IdempotencyKey
 
 LIFETIME: Final = timedelta(hours=24)
@@ -33,14 +33,13 @@ class FirstRequest:
     def response(self) -> Response | None:
         """The response that it got, if there has been one.
 
-        Raises `InProgress`, or `InvalidContent` if it had other content.
+        Raises `InProgress`, or `KeyReused` if it had other content.
         """
         alone = self._lock()
         found = self._keys.filter(digest=self._digest).first()
         if found is not None and found.created_at > timezone.now() - LIFETIME:
             if found.fingerprint != self._fingerprint:
-                why = "The Idempotency-Key was sent with another body before."
-                raise InvalidContent([((), why)])
+                raise KeyReused("It was sent with another body before.")
             return Response(**json.loads(found.response))
         if not alone:
             raise InProgress("A request with this Idempotency-Key is in progress.")
