@@ -8,6 +8,7 @@ from tests.mutations.patches.patch import (
     DATABASE,
     DEADLINES,
     HTTP,
+    IDEMPOTENCY,
     MIGRATION,
     MIGRATIONS,
     MODEL,
@@ -28,6 +29,80 @@ DELETED = (
 )
 
 PATCHES = [
+    Patch(
+        "R8",
+        "the key is stored, but not with the row",
+        STORE,
+        "                first.keep(connection, row)\n",
+        "                from threading import Timer\n\n"
+        "                def later() -> None:\n"
+        "                    with self.database.writing() as connection:\n"
+        "                        first.keep(connection, row)\n\n"
+        "                Timer(0.3, later).start()\n",
+        by="test_a_repeat_gets_the_first_response",
+    ),
+    Patch(
+        "R8",
+        "the key is stored by itself",
+        STORE,
+        "                first.keep(connection, row)\n",
+        "                def after() -> None:\n"
+        "                    with self.database.writing() as later:\n"
+        "                        first.keep(later, row)\n\n"
+        "                from .database import _transactions\n\n"
+        "                _transactions.get()[-1].on_commit.append(after)\n",
+        by="test_after_a_503_that_was_stored_all_the_same_a_repeat_is_the_first_response",
+        database="postgresql",
+    ),
+    Patch(
+        "R8",
+        "another body gets the first response",
+        IDEMPOTENCY,
+        "            if found.fingerprint != self._fingerprint:\n",
+        "            if False:\n",
+        by="test_another_body_is_refused",
+    ),
+    Patch(
+        "R8",
+        "a request in progress is waited for",
+        IDEMPOTENCY,
+        "        if not alone:\n",
+        "        if False:\n",
+        by="test_a_request_in_progress_is_told_as_such",
+        database="postgresql",
+    ),
+    Patch(
+        "R8",
+        "a key means the same for ever",
+        IDEMPOTENCY,
+        "        if found is not None and found.created_at > datetime.now(UTC) - LIFETIME:\n",
+        "        if found is not None:\n",
+        by="test_old_keys_mean_nothing_and_go_away",
+    ),
+    Patch(
+        "R8",
+        "old keys stay",
+        IDEMPOTENCY,
+        '        connection.execute(_DELETE_OLD, {"before": now - LIFETIME})\n',
+        "",
+        by="test_old_keys_mean_nothing_and_go_away",
+    ),
+    Patch(
+        "R8",
+        "the bytes count, not the content",
+        IDEMPOTENCY,
+        "_digest(content.model_dump_json(exclude_unset=True))",
+        "_digest(str(content.model_fields_set) + repr(id(content)))",
+        by="test_the_same_content_in_other_bytes_is_the_same_body",
+    ),
+    Patch(
+        "R8",
+        "any header is a key",
+        HTTP,
+        "    if header is not None and not _KEY.fullmatch(header):\n",
+        "    if False:\n",
+        by="test_a_key_is_1_to_255_visible_ascii_characters",
+    ),
     Patch(
         "P3",
         "the way down does nothing",
@@ -66,7 +141,12 @@ PATCHES = [
         "acknowledged before it is stored",
         STORE,
         "        with self._explaining(values), self.database.writing() as connection:\n"
+        "            if first and (earlier := first.row(connection)) is not None:\n"
+        "                self.database.undo()\n"
+        "                return earlier\n"
         "            row = self._row(connection.execute(_insert(self._table), values).one())\n"
+        "            if first:\n"
+        "                first.keep(connection, row)\n"
         '            self.changed("created", row)\n'
         "            return row\n",
         "        from collections import namedtuple\n"
