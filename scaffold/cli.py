@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -31,6 +31,7 @@ from scaffold.terminal import text_output
 from scaffold.terminal.view import NARROWEST, Terminal
 
 if TYPE_CHECKING:
+    from scaffold.growing.changes import Asked
     from scaffold.terminal.wizard import Wizard
 
 UNEXPECTED = 1
@@ -39,7 +40,7 @@ REFUSED = 3
 CONFLICTS = 4
 BEHIND_OR_DRIFTED = 5
 # They need no templates but the tool's own: to help is possible without a network.
-WITHOUT_SOURCE = {"-h", "--help", "--version", "check"}
+WITHOUT_SOURCE = {"-h", "--help", "--version", "check", "add", "remove"}
 # Not their docstrings: PYTHONOPTIMIZE=2 has none.
 HELP = {
     "scaffold": (
@@ -52,6 +53,12 @@ HELP = {
     "update": (
         "Bring a service to the newest release of its template, and keep what you made of it."
     ),
+    "add": "Add a resource or a field to a service that exists.",
+    "add resource": "Add a resource, with the migration that creates its table.",
+    "add field": "Add a field to a resource, with its migration; rows that exist stay.",
+    "remove": "Remove a resource or a field from a service.",
+    "remove resource": "Remove a resource, with the migration that drops its table.",
+    "remove field": "Remove a field from a resource, with the migration that drops its column.",
     "check": (
         "See which services are behind their template, and with which files they have drifted."
     ),
@@ -108,6 +115,38 @@ Part = Annotated[
 Shards = Annotated[
     int | None, typer.Option(min=1, help="Divide the cells among so many jobs.", show_default=False)
 ]
+
+
+Into = Annotated[
+    Path,
+    typer.Option("--into", help="The folder of the service, by default this one."),
+]
+Declaration = Annotated[
+    str, typer.Argument(help="The resource and its fields, like 'room name:str seats:int'.")
+]
+FieldDeclaration = Annotated[
+    str, typer.Argument(help="The field, like 'vip:bool:default=false'.", metavar="FIELD")
+]
+
+
+def _recorded(context: typer.Context) -> list[str]:
+    """What a shell offers for the name of a resource: those of the service."""
+    from scaffold.catalog import record
+
+    with suppress(UserError):
+        made = record.read(context.params.get("folder") or HERE)
+        return [resource["name"] for resource in made.answers.get(record.RESOURCES, ())]
+    return []
+
+
+OldResource = Annotated[
+    str, typer.Argument(help="The name of a resource.", metavar="NAME", autocompletion=_recorded)
+]
+OfResource = Annotated[
+    str,
+    typer.Argument(help="The name of its resource.", metavar="RESOURCE", autocompletion=_recorded),
+]
+OldField = Annotated[str, typer.Argument(help="The name of the field.", metavar="NAME")]
 
 
 def _frameworks() -> list[tuple[str, str]]:
@@ -173,10 +212,20 @@ def build(known: Catalog) -> typer.Typer:
     command("show")(show)
     # Resources change by migrations of their own, not by other answers to the same release.
     command("update")(_with_flags(update_, [q for q in known.fields if not q.is_declared]))
+    _add_group(app, "add", {"resource": add_resource, "field": add_field})
+    _add_group(app, "remove", {"resource": remove_resource, "field": remove_field})
     command("check")(check_)
     command("schema")(schema_)
     command("matrix")(matrix_)
     return app
+
+
+def _add_group(app: typer.Typer, name: str, commands: Mapping[str, Callable[..., None]]) -> None:
+    """A command that has commands of its own."""
+    group = typer.Typer(rich_markup_mode=None, help=HELP[name])
+    for part, command in commands.items():
+        group.command(part, help=HELP[f"{name} {part}"])(command)
+    app.add_typer(group, name=name)
 
 
 def _templates(arguments: Sequence[str], stack: ExitStack) -> Catalog:
@@ -370,6 +419,83 @@ def update_(
         _print_json(schema.updated(done))
     else:
         print(report.updated(_view(), done))
+    if done.conflicts:
+        raise typer.Exit(CONFLICTS)
+
+
+def add_resource(
+    declaration: Declaration,
+    folder: Into = HERE,
+    dry_run: Preview = False,
+    no_lock: NoLock = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    from scaffold.growing import changes
+
+    asked = partial(changes.add_resource, declaration=declaration)
+    _grow("add", folder, asked, dry_run, no_lock, as_json)
+
+
+def add_field(
+    resource: OfResource,
+    field: FieldDeclaration,
+    folder: Into = HERE,
+    dry_run: Preview = False,
+    no_lock: NoLock = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    from scaffold.growing import changes
+
+    asked = partial(changes.add_field, name=resource, declaration=field)
+    _grow("add", folder, asked, dry_run, no_lock, as_json)
+
+
+def remove_resource(
+    name: OldResource,
+    folder: Into = HERE,
+    dry_run: Preview = False,
+    no_lock: NoLock = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    from scaffold.growing import changes
+
+    asked = partial(changes.remove_resource, name=name)
+    _grow("remove", folder, asked, dry_run, no_lock, as_json)
+
+
+def remove_field(
+    resource: OfResource,
+    name: OldField,
+    folder: Into = HERE,
+    dry_run: Preview = False,
+    no_lock: NoLock = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    from scaffold.growing import changes
+
+    asked = partial(changes.remove_field, name=resource, field_name=name)
+    _grow("remove", folder, asked, dry_run, no_lock, as_json)
+
+
+def _grow(
+    command: str, folder: Path, asked: "Asked", dry_run: bool, no_lock: bool, as_json: bool
+) -> None:
+    from scaffold.catalog import sources
+    from scaffold.growing import grow
+    from scaffold.terminal import report
+    from scaffold.updating import update
+
+    found = update.find(folder, f"scaffold {command}")
+    with sources.opened(sources.place_of(found.made.origin, settings.source())) as source:
+        done = grow.apply_change(found, source, asked, _progress, dry_run=dry_run, lock=not no_lock)
+    if as_json:
+        _print_json(schema.grown(done))
+    else:
+        print(report.grown(_view(), done))
     if done.conflicts:
         raise typer.Exit(CONFLICTS)
 

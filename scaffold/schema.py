@@ -11,6 +11,7 @@ from scaffold.catalog.measured import Figures
 from scaffold.making.service import Made
 
 if TYPE_CHECKING:
+    from scaffold.growing.grow import Grown
     from scaffold.updating.check import Checked
     from scaffold.updating.update import Updated
 
@@ -200,6 +201,18 @@ def updated(done: "Updated") -> dict[str, Any]:
         "files": [{"file": file, "how": how} for file, how in done.files],
         "conflicts": [asdict(conflict) for conflict in done.conflicts],
         "changes": [{"version": c.version, "items": list(c.items)} for c in done.changes],
+        "warnings": list(done.warnings),
+    }
+    return shown if done.diff is None else shown | {"diff": done.diff}
+
+
+def grown(done: "Grown") -> dict[str, Any]:
+    shown = {
+        "path": str(done.path),
+        "framework": done.framework,
+        "message": done.message,
+        "files": [{"file": file, "how": how} for file, how in done.files],
+        "conflicts": [asdict(conflict) for conflict in done.conflicts],
         "warnings": list(done.warnings),
     }
     return shown if done.diff is None else shown | {"diff": done.diff}

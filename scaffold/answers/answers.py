@@ -12,7 +12,7 @@ from scaffold.advice.evidence import RankBy, recommend
 from scaffold.advice.ranking import Advice, Ranked
 from scaffold.answers import naming
 from scaffold.catalog.catalog import Catalog, Framework, Question
-from scaffold.catalog.record import RESOURCES
+from scaffold.catalog.record import BORN_WITH, DATA, RESOURCES, RETIRED
 from scaffold.errors import (
     BadAnswers,
     BadAnswersFile,
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 MAX_TEXT_LENGTH = 200
 MAX_PROBLEMS = 20  # listed at once
-# What copier writes into an answers file beside the answers: harmless to hand back.
-COPIER_KEYS = ("_commit", "_src_path")
+# What the record of a service has beside the answers: harmless to hand back.
+RECORD_KEYS = ("_commit", "_src_path", BORN_WITH, RETIRED)
 # Controls, surrogates, line and paragraph separators, private use; and format characters, which
 # are invisible and can reorder a line, but for the joiners and tags that emoji and scripts need.
 REFUSED_CATEGORIES = {"Cc", "Cs", "Zl", "Zp", "Co", "Cf"}
@@ -92,9 +92,9 @@ def _read(catalog: Catalog, path: Path) -> tuple[dict[str, Any], list[BadAnswers
             content = file.read(documents.LARGEST + 1)
     except OSError as error:
         raise BadAnswersFile(f"{source} cannot be read: {error.strerror}.") from error
-    found, wrong = documents.answers_in(content, source, data=(RESOURCES,))
+    found, wrong = documents.answers_in(content, source, data=DATA)
     questions = [q.id for q in (*catalog.fields, *catalog.workload)]
-    unknown = [key for key in found if key not in (*questions, *COPIER_KEYS)]
+    unknown = [key for key in found if key not in (*questions, *RECORD_KEYS)]
     wrong += [_unknown(key, questions) for key in unknown]
     given = {key: value for key, value in found.items() if key in questions}
     return given, [BadAnswersFile(f"{source}: {problem}") for problem in wrong]
@@ -326,7 +326,8 @@ def carry_over(
     if lost:
         raise BadAnswers("\n".join(f"Since the service was made: {problem}" for problem in lost))
     known = {q.id for q in questions}
-    answered = kept | {key: value for key, value in given.items() if key in known}
+    beside = {key: recorded[key] for key in (BORN_WITH, RETIRED) if key in recorded}
+    answered = kept | {key: value for key, value in given.items() if key in known} | beside
     return answered, [q for q in questions if q.id not in answered]
 
 

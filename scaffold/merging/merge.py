@@ -210,7 +210,8 @@ def _merged(
     words = ("merge-tree", "--write-tree", "-z", "--messages", ours, theirs)
     ended = run(place.folder, ["git", *PLAIN_GIT, *MERGING, *words], place.environment)
     if ended.code == USAGE:
-        raise TargetError("An update needs git 2.38 or newer; this one cannot merge trees.")
+        command = place.repository.command
+        raise TargetError(f"`{command}` needs git 2.38 or newer; this one cannot merge trees.")
     if ended.code not in (0, 1):
         raise failure(words, ended)
     tree, *fields = os.fsdecode(ended.out).split("\0")

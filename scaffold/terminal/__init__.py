@@ -2,7 +2,7 @@
 
 Other rooms use:
     prompts      LinePrompter MenuPrompter
-    report       checked updated
+    report       checked grown updated
     text_output  advice chosen command_line ending framework frameworks
     view         NARROWEST Terminal
     wizard       Wizard

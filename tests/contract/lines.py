@@ -30,6 +30,7 @@ TITLES = {
     "E5": "slow clients and load",
     "E6": "headers that harden",
     "E7": "no request costs more than its size",
+    "N11": "variables that it does not read change nothing",
     "O1": "a second resource by hand",
     "O2": "a reference by hand",
     "O3": "a filter and a field by hand",

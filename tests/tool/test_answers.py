@@ -149,7 +149,7 @@ UNREADABLE = {
     "<<: *x\n": "uses a YAML alias; write the answer out instead.",
     "name: " + "[" * 20000: "is nested deeper than 8 levels.",
     "name: " + "{a: " * 9000: "is nested deeper than 8 levels.",
-    "name: " + "x" * 140000: "is larger than 128 KiB.",
+    "name: " + "x" * 280000: "is larger than 256 KiB.",
 }
 
 

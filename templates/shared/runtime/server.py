@@ -9,9 +9,13 @@ import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
+{% block imports %}
+from types import SimpleNamespace
 from typing import Any, Final
 
+from granian import wsgi
 from granian.constants import HTTPModes, Interfaces
+{% endblock %}
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
@@ -63,6 +67,12 @@ def application() -> Callable[..., Any]:
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.setitimer(signal.ITIMER_REAL, 1, 1)
     settings = load_settings()
+{% block environment %}
+    # granian adds all variables of the environment to those of a request, CONTENT_LENGTH for one.
+    vars(wsgi)["os"] = SimpleNamespace(environ={})
+{% endblock %}
+{% block framework_variables %}
+{% endblock %}
     configure_logs(settings.log_level)
     app: Callable[..., Any] = import_module("..app", __package__).create_app(settings)
     for call in on_start:

@@ -9,8 +9,10 @@ import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any, Final
 
+from granian import wsgi
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
@@ -61,6 +63,11 @@ def application() -> Callable[..., Any]:
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.setitimer(signal.ITIMER_REAL, 1, 1)
     settings = load_settings()
+    # granian adds all variables of the environment to those of a request, CONTENT_LENGTH for one.
+    vars(wsgi)["os"] = SimpleNamespace(environ={})
+    # Pyramid would read settings of its own here, such as PYRAMID_DEBUG_NOTFOUND.
+    for name in [name for name in os.environ if name.startswith("PYRAMID_")]:
+        del os.environ[name]
     configure_logs(settings.log_level)
     app: Callable[..., Any] = import_module("..app", __package__).create_app(settings)
     for call in on_start:

@@ -4,10 +4,13 @@ import re
 import time
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from random import randbytes
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, Histogram, generate_latest
+
+from .. import NAME
 
 METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
@@ -33,6 +36,8 @@ _active = Gauge(
     "Requests in progress by method.",
     ["http_request_method"],
 )
+_build = Gauge("build_info", "The service, by name and version.", ["service", "version"])
+_build.labels(NAME, metadata.version(NAME)).set(1)
 # Cached because labels() costs more than observing.
 _duration_of = cache(_durations.labels)
 _active_of = cache(_active.labels)
