@@ -118,8 +118,12 @@ PATCHES = [
         "acknowledged before it is stored",
         VIEWS,
         "        with storing(self._database) as write:\n"
+        "            if first and (earlier := first.response()) is not None:\n"
+        "                return earlier\n"
         "            self.perform_create(serializer)\n"
-        "            write.row = serializer.instance\n",
+        "            write.row = serializer.instance\n"
+        "            if first:\n"
+        "                first.keep(self._answer_created(serializer))\n",
         "        import threading\n\n"
         "        early = self.queryset.model(**serializer.validated_data)\n"
         '        early.revision = "0123456789abcdef"\n'

@@ -31,6 +31,54 @@ DELETED = (
 PATCHES = [
     Patch(
         "R8",
+        "a request without a key is remembered by its content",
+        STORE,
+        "        first = idempotency_key and FirstRequest("
+        "self.resource, idempotency_key, content)\n",
+        "        key = idempotency_key or content.model_dump_json()\n"
+        "        first = FirstRequest(self.resource, key, content)\n",
+        by="test_without_a_key_each_request_is_its_own"
+        " test_nothing_is_kept_of_a_request_without_a_key",
+    ),
+    Patch(
+        "R8",
+        "a request that was rejected is in progress for ever",
+        IDEMPOTENCY,
+        "        alone = self._lock(connection)\n",
+        '        seen = _digest.__dict__.setdefault("seen", set())\n'
+        "        alone = self._digest not in seen\n"
+        "        seen.add(self._digest)\n",
+        by="test_a_request_that_was_refused_may_be_repaired",
+    ),
+    Patch(
+        "R8",
+        "a repeat gets the row as it is now",
+        IDEMPOTENCY,
+        "            return _decoded(self._table, found.row)\n",
+        "            table = self._table.__table__\n"
+        "            row = _decoded(self._table, found.row)\n"
+        "            return connection.execute(select(table).where(table.c.id == row.id)).one()\n",
+        by="test_the_first_response_is_what_it_was_whatever_became_of_the_item",
+    ),
+    Patch(
+        "R8",
+        "a key has letters and digits",
+        HTTP,
+        r'_KEY = re.compile(r"[\x21-\x7e]{1,255}")',
+        r'_KEY = re.compile(r"[\w-]{1,255}")',
+        by="test_a_key_may_have_any_visible_character",
+    ),
+    Patch(
+        "R8",
+        "nothing is locked",
+        IDEMPOTENCY,
+        '        return bool(connection.scalar(_LOCK, {"number": number}))\n',
+        "        return number is not None\n",
+        by="test_fifty_repeats_at_once_create_one_item",
+        database="postgresql",
+    ),
+    Patch(
+        "R8",
         "the key is stored, but not with the row",
         STORE,
         "                first.keep(connection, row)\n",
@@ -51,7 +99,8 @@ PATCHES = [
         "                        first.keep(later, row)\n\n"
         "                from .database import _transactions\n\n"
         "                _transactions.get()[-1].on_commit.append(after)\n",
-        by="test_after_a_503_that_was_stored_all_the_same_a_repeat_is_the_first_response",
+        by="test_after_a_503_that_was_stored_all_the_same_a_repeat_is_the_first_response"
+        " test_killed_between_commit_and_response_a_repeat_is_the_first_response",
         database="postgresql",
     ),
     Patch(
