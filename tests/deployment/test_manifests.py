@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.deployment.conftest import Manifest, Rendering
+from tests.deployment.conftest import Manifest, Rendering, only
 from tests.deployment.tools import accepts, build_manifests, judge
-from tests.services import NAME
+from tests.services import NAME, REPOSITORY
 
 pytestmark = pytest.mark.contract("D3")
 
@@ -28,6 +29,7 @@ ALWAYS = {
 }  # fmt: skip
 # Rules of checkov that are broken on purpose.
 ACCEPTED = {
+    "CKV_K8S_11": "a limit of CPU slows a pod down while the node is idle; the request is measured",
     "CKV_K8S_35": "all configuration comes from the environment, as the contract has it (P4)",
 }
 
@@ -104,7 +106,7 @@ def test_every_pod_runs_with_nothing_that_it_does_not_need(rendering: Rendering)
                 "capabilities": {"drop": ["ALL"]},
             }
             assert set(container["resources"]["requests"]) == {"cpu", "memory"}
-            assert set(container["resources"]["limits"]) == {"cpu", "memory"}
+            assert set(container["resources"]["limits"]) == {"memory"}
 
 
 def image_user(rendering: Rendering) -> int:
@@ -234,3 +236,23 @@ def test_callers_reach_the_api_and_no_probe_or_metric(rendering: Rendering) -> N
     allowed = rendering.the("ConfigMap")["data"]["ALLOWED_HOSTS"].split(",")
     namespace = rendering.the("Deployment")["metadata"]["namespace"]
     assert {rule["host"], NAME, f"{NAME}.{namespace}"} <= set(allowed)
+
+
+def test_compose_gives_as_much_memory_as_the_cluster(rendering: Rendering) -> None:
+    container = rendering.the("Deployment")["spec"]["template"]["spec"]["containers"][0]
+    limit = rendering.load("compose.yaml")["services"]["service"]["mem_limit"]
+    assert container["resources"]["limits"]["memory"] == limit.replace("m", "Mi")
+
+
+@only("postgresql")
+def test_the_autoscaler_adds_a_replica_at_what_a_hundred_requests_a_second_take(
+    rendering: Rendering,
+) -> None:
+    """The figures of docs/decisions/deployment.md, against what the overlay asks for."""
+    page = (REPOSITORY / "docs/decisions/deployment.md").read_text()
+    measured = dict(re.findall(r"^\| `(\w+)` \| (\d+)m \|", page, re.M))
+    container = rendering.the("Deployment")["spec"]["template"]["spec"]["containers"][0]
+    requested = int(container["resources"]["requests"]["cpu"].removesuffix("m"))
+    (metric,) = rendering.the("HorizontalPodAutoscaler")["spec"]["metrics"]
+    threshold = requested * metric["resource"]["target"]["averageUtilization"] / 100
+    assert 0.9 <= threshold / int(measured[rendering.framework]) <= 1.2
