@@ -3,7 +3,7 @@
 Other rooms use:
     prompts      LinePrompter MenuPrompter
     report       checked grown updated
-    text_output  advice chosen command_line ending framework frameworks
+    text_output  advice chosen command_line ending framework frameworks skills
     view         NARROWEST Terminal
     wizard       Wizard
 """
