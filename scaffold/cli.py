@@ -24,15 +24,19 @@ from scaffold.advice.evidence import RankBy, recommend
 from scaffold.answers import answers
 from scaffold.catalog import catalog, settings, skills
 from scaffold.catalog.catalog import Catalog, Question
-from scaffold.errors import Interrupted, UserError
+from scaffold.errors import Interrupted, MissingAnswers, UserError
 from scaffold.escaping import escape, quote_path
 from scaffold.making import service
 from scaffold.terminal import text_output
 from scaffold.terminal.view import NARROWEST, Terminal
 
 if TYPE_CHECKING:
-    from scaffold.growing.changes import Asked
+    from scaffold.catalog.sources import Source
+    from scaffold.growing.changes import Change, Resources
+    from scaffold.terminal.missing import Questions
+    from scaffold.terminal.prompts import Prompter
     from scaffold.terminal.wizard import Wizard
+    from scaffold.updating.update import Service as Changing
 
 UNEXPECTED = 1
 USAGE = 2
@@ -67,6 +71,13 @@ HELP = {
     "matrix": (
         "List the services that prove the templates, as a workflow's matrix takes them with --json."
     ),
+}
+# What a command that was told too little would take.
+WOULD_WORK = {
+    "add resource": "scaffold add resource 'booking guest:str'",
+    "add field": "scaffold add field RESOURCE 'vip:bool:default=false'",
+    "remove resource": "scaffold remove resource NAME",
+    "remove field": "scaffold remove field RESOURCE NAME",
 }
 HERE = Path()
 # What no program can help: rights, room, limits.
@@ -121,10 +132,10 @@ Into = Annotated[
     typer.Option("--into", help="The folder of the service, by default this one."),
 ]
 Declaration = Annotated[
-    str, typer.Argument(help="The resource and its fields, like 'room name:str seats:int'.")
+    str | None, typer.Argument(help="The resource and its fields, like 'room name:str seats:int'.")
 ]
 FieldDeclaration = Annotated[
-    str, typer.Argument(help="The field, like 'vip:bool:default=false'.", metavar="FIELD")
+    str | None, typer.Argument(help="The field, like 'vip:bool:default=false'.", metavar="FIELD")
 ]
 
 
@@ -139,13 +150,14 @@ def _recorded(context: typer.Context) -> list[str]:
 
 
 OldResource = Annotated[
-    str, typer.Argument(help="The name of a resource.", metavar="NAME", autocompletion=_recorded)
+    str | None,
+    typer.Argument(help="The name of a resource.", metavar="NAME", autocompletion=_recorded),
 ]
 OfResource = Annotated[
-    str,
+    str | None,
     typer.Argument(help="The name of its resource.", metavar="RESOURCE", autocompletion=_recorded),
 ]
-OldField = Annotated[str, typer.Argument(help="The name of the field.", metavar="NAME")]
+OldField = Annotated[str | None, typer.Argument(help="The name of the field.", metavar="NAME")]
 
 
 def _frameworks() -> list[tuple[str, str]]:
@@ -442,7 +454,7 @@ def update_(
 
 
 def add_resource(
-    declaration: Declaration,
+    declaration: Declaration = None,
     folder: Into = HERE,
     dry_run: Preview = False,
     no_lock: NoLock = False,
@@ -451,13 +463,13 @@ def add_resource(
 ) -> None:
     from scaffold.growing import changes
 
-    asked = partial(changes.add_resource, declaration=declaration)
-    _grow("add", folder, asked, dry_run, no_lock, as_json)
+    given = {"declaration": declaration}
+    _grow("add resource", folder, changes.add_resource, given, dry_run, no_lock, as_json)
 
 
 def add_field(
-    resource: OfResource,
-    field: FieldDeclaration,
+    resource: OfResource = None,
+    field: FieldDeclaration = None,
     folder: Into = HERE,
     dry_run: Preview = False,
     no_lock: NoLock = False,
@@ -466,12 +478,12 @@ def add_field(
 ) -> None:
     from scaffold.growing import changes
 
-    asked = partial(changes.add_field, name=resource, declaration=field)
-    _grow("add", folder, asked, dry_run, no_lock, as_json)
+    given = {"name": resource, "declaration": field}
+    _grow("add field", folder, changes.add_field, given, dry_run, no_lock, as_json)
 
 
 def remove_resource(
-    name: OldResource,
+    name: OldResource = None,
     folder: Into = HERE,
     dry_run: Preview = False,
     no_lock: NoLock = False,
@@ -480,13 +492,13 @@ def remove_resource(
 ) -> None:
     from scaffold.growing import changes
 
-    asked = partial(changes.remove_resource, name=name)
-    _grow("remove", folder, asked, dry_run, no_lock, as_json)
+    given = {"name": name}
+    _grow("remove resource", folder, changes.remove_resource, given, dry_run, no_lock, as_json)
 
 
 def remove_field(
-    resource: OfResource,
-    name: OldField,
+    resource: OfResource = None,
+    name: OldField = None,
     folder: Into = HERE,
     dry_run: Preview = False,
     no_lock: NoLock = False,
@@ -495,20 +507,33 @@ def remove_field(
 ) -> None:
     from scaffold.growing import changes
 
-    asked = partial(changes.remove_field, name=resource, field_name=name)
-    _grow("remove", folder, asked, dry_run, no_lock, as_json)
+    given = {"name": resource, "field_name": name}
+    _grow("remove field", folder, changes.remove_field, given, dry_run, no_lock, as_json)
 
 
 def _grow(
-    command: str, folder: Path, asked: "Asked", dry_run: bool, no_lock: bool, as_json: bool
+    command: str,
+    folder: Path,
+    change: "Callable[..., Change]",
+    given: Mapping[str, str | None],
+    dry_run: bool,
+    no_lock: bool,
+    as_json: bool,
 ) -> None:
     from scaffold.catalog import sources
     from scaffold.growing import grow
     from scaffold.terminal import report
     from scaffold.updating import update
 
-    found = update.find(folder, f"scaffold {command}")
+    asking = None in given.values()
+    if asking and (as_json or not _on_terminal()):
+        raise MissingAnswers(f"Nobody can be asked here. Try: {WOULD_WORK[command]}")
+    found = update.find(folder, f"scaffold {command.split()[0]}")
     with sources.opened(sources.place_of(found.made.origin, settings.source())) as source:
+        if asking:
+            judge = partial(_judged, found, source, change)
+            given = _questions(grow.resources_of(found), judge).complete(given)
+        asked = partial(change, **given)
         done = grow.apply_change(found, source, asked, _progress, dry_run=dry_run, lock=not no_lock)
     if as_json:
         _print_json(schema.grown(done))
@@ -516,6 +541,20 @@ def _grow(
         print(report.grown(_view(), done))
     if done.conflicts:
         raise typer.Exit(CONFLICTS)
+
+
+def _judged(
+    found: "Changing", source: "Source", change: "Callable[..., Change]", given: Mapping[str, str]
+) -> None:
+    from scaffold.growing import grow
+
+    grow.planned(found, source, partial(change, **given))
+
+
+def _questions(resources: "Resources", judge: Callable[[Mapping[str, str]], object]) -> "Questions":
+    from scaffold.terminal.missing import Questions
+
+    return Questions(_prompter(), print, _view(), resources, judge)
 
 
 def check_(
@@ -584,13 +623,16 @@ def matrix_(
 
 
 def _wizard(known: Catalog, output: Path) -> "Wizard":
-    from scaffold.terminal import prompts
     from scaffold.terminal.wizard import Wizard
 
-    view = _view()
+    return Wizard(known, _prompter(), print, _view(), partial(service.refusal, output))
+
+
+def _prompter() -> "Prompter":
+    from scaffold.terminal import prompts
+
     plain = os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")
-    prompter = prompts.LinePrompter(print, view) if plain else prompts.MenuPrompter(print, view)
-    return Wizard(known, prompter, print, view, partial(service.refusal, output))
+    return (prompts.LinePrompter if plain else prompts.MenuPrompter)(print, _view())
 
 
 def _on_terminal() -> bool:
