@@ -79,7 +79,7 @@ def pooled(case: Case) -> None:
 
 @pytest.mark.contract("N1")
 def test_two_replicas_share_the_sessions_of_a_pooler(side_by_side: SideBySide) -> None:
-    side_by_side(pooled)
+    side_by_side(pooled, several=2)  # each compiles its packages when it migrates first
 
 
 def switched(case: Case) -> None:

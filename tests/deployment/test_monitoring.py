@@ -119,6 +119,14 @@ def readiness(status: str, values: str, replica: str = REPLICA) -> State:
     return {f"{COUNT}{{{series}}}": values}
 
 
+def writes(status: str, values: str, replica: str = REPLICA) -> State:
+    series = (
+        f'{replica}, http_request_method="POST", http_route="/v1/items",'
+        f' http_response_status_code="{status}"'
+    )
+    return {f"{COUNT}{{{series}}}": values}
+
+
 def target(replica: str, up: str = "1x600", build: str = "1x600") -> State:
     return {f"up{{{replica}}}": up, f"build_info{{{replica}, {BUILD}}}": build}
 
@@ -170,6 +178,9 @@ FIRES: dict[str, tuple[str, int, State]] = {
     ),
     "a replica is never ready": (
         "ServiceNotReady", 30, readiness("200", "0x600") | readiness("503", "0+12x600"),
+    ),
+    "no write succeeds while it is ready": (
+        "ServiceCannotWrite", 30, writes("503", "0+1x600") | writes("201", "0x600"),
     ),
     "requests pile up": (
         "ServiceSaturated", 30, {f'{ACTIVE}{{{REPLICA}, http_request_method="GET"}}': "101x600"},
@@ -242,6 +253,12 @@ SILENT: dict[str, tuple[str, int, State]] = {
     ),
     "a replica that drains": (
         "ServiceNotReady", 30, readiness("503", "0x24 0+12x3 36x600", SECOND) | target(SECOND),
+    ),
+    "some writes fail and others do not": (
+        "ServiceCannotWrite", 30, writes("503", "0+1x600") | writes("201", "0+12x600"),
+    ),
+    "one write fails": (
+        "ServiceCannotWrite", 24, writes("503", "0x20 1x600") | writes("201", "0x600"),
     ),
     "a busy replica": (
         "ServiceSaturated", 30, {f'{ACTIVE}{{{REPLICA}, http_request_method="GET"}}': "99x600"},
