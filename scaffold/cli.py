@@ -22,7 +22,7 @@ import typer
 from scaffold import __version__, schema
 from scaffold.advice.evidence import RankBy, recommend
 from scaffold.answers import answers
-from scaffold.catalog import catalog, settings
+from scaffold.catalog import catalog, settings, skills
 from scaffold.catalog.catalog import Catalog, Question
 from scaffold.errors import Interrupted, MissingAnswers, UserError
 from scaffold.escaping import escape, quote_path
@@ -44,7 +44,7 @@ REFUSED = 3
 CONFLICTS = 4
 BEHIND_OR_DRIFTED = 5
 # They need no templates but the tool's own: to help is possible without a network.
-WITHOUT_SOURCE = {"-h", "--help", "--version", "check", "add", "remove"}
+WITHOUT_SOURCE = {"-h", "--help", "--version", "check", "skills", "add", "remove"}
 # Not their docstrings: PYTHONOPTIMIZE=2 has none.
 HELP = {
     "scaffold": (
@@ -67,6 +67,7 @@ HELP = {
         "See which services are behind their template, and with which files they have drifted."
     ),
     "schema": "Print every question as JSON Schema, for scripts and agents.",
+    "skills": "List the skills for coding agents, print one, or write them into a folder.",
     "matrix": (
         "List the services that prove the templates, as a workflow's matrix takes them with --json."
     ),
@@ -170,6 +171,20 @@ WhichFramework = Annotated[
 ]
 
 
+def _skills() -> list[tuple[str, str]]:
+    """What a shell offers for the name of a skill, each with a word about it."""
+    return [(skill.name, skill.description) for skill in skills.load()]
+
+
+SkillName = Annotated[
+    str | None, typer.Argument(help="Print this one.", autocompletion=_skills, show_default=False)
+]
+SkillsFolder = Annotated[
+    Path | None,
+    typer.Option("--output", help="Write them into this folder, such as .agents/skills."),
+]
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"scaffold {__version__}")
@@ -226,6 +241,7 @@ def build(known: Catalog) -> typer.Typer:
     _add_group(app, "remove", {"resource": remove_resource, "field": remove_field})
     command("check")(check_)
     command("schema")(schema_)
+    command("skills")(skills_)
     command("matrix")(matrix_)
     return app
 
@@ -329,10 +345,9 @@ def new(
             else answers.resolve(known, given, defaults, maintained, rank_by)
         )
         complete = answers.complete(known, chosen)
-        weighed = answers.weighed(known, given, defaults)
-        place = None if output == HERE else str(output)
-        command = text_output.command_line(known, complete, place, steps)
+        command = text_output.command_line(known, complete, _place(output), steps)
         by_figures = rank_by is RankBy.BENCHMARKS and not asking and "framework" not in given
+        weighed = answers.weighed(known, given, defaults)
         recommendation = recommend(known, weighed, maintained, rank_by) if by_figures else None
         made = service.create(known, complete, output, steps, _progress, dry_run)
         if as_json:
@@ -343,6 +358,10 @@ def new(
     except KeyboardInterrupt:
         message = service.whole(made.path) if made and not dry_run else service.NOTHING_WRITTEN
         raise Interrupted(message) from None
+
+
+def _place(output: Path) -> str | None:
+    return None if output == HERE else str(output)
 
 
 def advise_(
@@ -561,6 +580,23 @@ def check_(
 
 def schema_(context: typer.Context, as_json: Json = False, debug: Debug = False) -> None:
     _print_json(schema.questions(context.obj))
+
+
+def skills_(
+    name: SkillName = None,
+    output: SkillsFolder = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    known = skills.load()
+    chosen = [skills.called(known, name)] if name else known
+    written = skills.write(chosen, output) if output else []
+    if as_json:
+        _print_json(schema.skills(chosen, written))
+    elif name and not output:
+        print(chosen[0].text, end="")
+    else:
+        print(text_output.skills(_view(), chosen, written))
 
 
 def matrix_(

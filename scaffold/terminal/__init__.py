@@ -4,7 +4,7 @@ Other rooms use:
     missing      Questions
     prompts      LinePrompter MenuPrompter Prompter
     report       checked grown updated
-    text_output  advice chosen command_line ending framework frameworks
+    text_output  advice chosen command_line ending framework frameworks skills
     view         NARROWEST Terminal
     wizard       Wizard
 """
