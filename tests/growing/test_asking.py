@@ -37,13 +37,16 @@ class Typed:
 
     def __init__(self, *answers: str) -> None:
         self.answers = list(answers)
+        self.asked: list[str] = []
 
     def choose(self, heading: Heading, choices: Sequence[Choice], default: str) -> str:
+        self.asked.append(heading.ask)
         taken = self.answers.pop(0)
-        assert taken in [choice.id for choice in choices]
+        assert {taken, default} <= {choice.id for choice in choices}
         return taken
 
     def write(self, heading: Heading, typed: str = "") -> str:
+        self.asked.append(heading.ask)
         return typed + self.answers.pop(0)
 
 
@@ -59,7 +62,8 @@ def test_only_what_is_missing_is_asked_until_it_would_work() -> None:
     wanted = {"name": "room", "declaration": "vip:bool:optional"}
     typed = Typed("vip:bool", ":optional")
     assert complete(typed, changes.add_field, name="room", declaration=None) == wanted
-    assert "Make it optional" in " ".join(said)
+    assert "Make it optional" in " ".join(" ".join(said).split())
+    assert typed.asked == ["What is the new field?"] * 2
     wanted = {"name": "room", "field_name": "seats"}
     typed = Typed("room", "seats")
     assert complete(typed, changes.remove_field, name=None, field_name=None) == wanted
