@@ -21,6 +21,7 @@ TITLES = {
     "R5": "OpenAPI document and its page",
     "R6": "merge patches",
     "R7": "filters and sorting",
+    "R8": "idempotency keys",
     "R9": "references between resources",
     "E1": "problem details on every error",
     "E2": "what is refused, and how",

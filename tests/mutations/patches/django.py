@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tests.mutations.patches.patch import CONSTRAINTS, DATABASE, OWNERS, PROBE, Patch
+from tests.mutations.patches.patch import (
+    CONSTRAINTS,
+    DATABASE,
+    IDEMPOTENCY,
+    OWNERS,
+    PROBE,
+    Patch,
+)
 
 DEFAULTS = "{package}/runtime/defaults.py"
 DOCUMENT = "{package}/runtime/document.py"
@@ -35,6 +42,41 @@ REFERRED_TO = """\
 """
 
 PATCHES = [
+    Patch(
+        "R8",
+        "another body gets the first response",
+        IDEMPOTENCY,
+        "            if found.fingerprint != self._fingerprint:\n",
+        "            if False:\n",
+        by="test_another_body_is_refused",
+    ),
+    Patch(
+        "R8",
+        "a request in progress is waited for",
+        IDEMPOTENCY,
+        "        if not alone:\n",
+        "        if False:\n",
+        by="test_a_request_in_progress_is_told_as_such",
+        database="postgresql",
+    ),
+    Patch(
+        "R8",
+        "old keys stay",
+        IDEMPOTENCY,
+        "        self._keys.filter(digest__in=[*free[:_DELETED_AT_ONCE]]).delete()\n",
+        "",
+        by="test_old_keys_mean_nothing_and_go_away",
+    ),
+    Patch(
+        "R8",
+        "the key is stored by itself",
+        "{package}/runtime/views.py",
+        "                first.keep(self._answer_created(serializer))\n",
+        "                kept = self._answer_created(serializer)\n"
+        "                transaction.on_commit(lambda: first.keep(kept), using=self._database)\n",
+        by="test_after_a_503_that_was_stored_all_the_same_a_repeat_is_the_first_response",
+        database="postgresql",
+    ),
     Patch(
         "P3",
         "there is no way down",
@@ -83,8 +125,12 @@ PATCHES = [
         "acknowledged before it is stored",
         VIEWS,
         "        with storing(self._database) as write:\n"
+        "            if first and (earlier := first.response()) is not None:\n"
+        "                return earlier\n"
         "            self.perform_create(serializer)\n"
-        "            write.row = serializer.instance\n",
+        "            write.row = serializer.instance\n"
+        "            if first:\n"
+        "                first.keep(self._answer_created(serializer))\n",
         "        import threading\n\n"
         "        early = self.queryset.model(**serializer.validated_data)\n"
         '        early.revision = "0123456789abcdef"\n'

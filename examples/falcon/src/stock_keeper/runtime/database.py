@@ -3,7 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -34,11 +34,16 @@ _NEARLY_MILLISECONDS = 50
 _MIGRATION_LOCK = 7_061_644_215_716_937  # any number, as long as every replica takes the same
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Transaction:
     database: "Database"
     connection: Connection
     on_commit: list[Callable[[], object]] = field(default_factory=list)
+    undone: bool = False
+
+
+class _Undone(Exception):
+    """Rolls a transaction back of which nothing is to remain, although nothing has failed."""
 
 
 # The transactions of this thread or task, at most one for each database.
@@ -98,19 +103,27 @@ class Database:
             outer.on_commit.extend(calls)
             return
         with self._guard(self._writers, seconds):
-            with self._committing() as connection:
+            with suppress(_Undone), self._committing() as connection:
                 own = _Transaction(self, connection, calls)
                 token = _transactions.set((*_transactions.get(), own))
                 try:
                     yield connection
                 finally:
                     _transactions.reset(token)
-            for call in calls:
+                if own.undone:
+                    raise _Undone
+            for call in () if own.undone else calls:
                 call()
 
     def in_transaction(self) -> bool:
         """Whether the caller is inside a `writing` block of this database."""
         return self._transaction() is not None
+
+    def undo(self) -> None:
+        """Roll the caller's transaction back at the end of its block, as if it had not been."""
+        own = self._transaction()
+        if own is not None:
+            own.undone = True
 
     def _transaction(self) -> _Transaction | None:
         for transaction in _transactions.get():
