@@ -3,23 +3,77 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import pytest
 
+from scaffold.growing import changes
+from scaffold.growing.changes import Change, Resources
+from scaffold.resources import short_form
+from scaffold.terminal.missing import Questions
+from scaffold.terminal.prompts import Choice, Heading
+from scaffold.terminal.view import Terminal
 from tests.growing.services import Service
 from tests.growing.test_commands import is_as_committed, record
 from tests.services import REPOSITORY
 from tests.tool.conftest import Checkout
 from tests.tool.lineage import SOMEBODY
-from tests.tool.terminal import CTRL_C, DOWN, ENTER, Terminal
+from tests.tool.terminal import CTRL_C, DOWN, ENTER
+from tests.tool.terminal import Terminal as Screen
 
 ENVIRONMENT = SOMEBODY | {"PATH": os.environ["PATH"]}
 
 
-def terminal(service: Service, *arguments: str) -> Terminal:
-    return Terminal(Checkout(REPOSITORY), service.folder, *arguments, environment=ENVIRONMENT)
+def terminal(service: Service, *arguments: str) -> Screen:
+    return Screen(Checkout(REPOSITORY), service.folder, *arguments, environment=ENVIRONMENT)
 
 
+class Typed:
+    """A prompter that is told beforehand what a person does."""
+
+    hint = ""
+    edits = True
+
+    def __init__(self, *answers: str) -> None:
+        self.answers = list(answers)
+        self.asked: list[str] = []
+
+    def choose(self, heading: Heading, choices: Sequence[Choice], default: str) -> str:
+        self.asked.append(heading.ask)
+        taken = self.answers.pop(0)
+        assert {taken, default} <= {choice.id for choice in choices}
+        return taken
+
+    def write(self, heading: Heading, typed: str = "") -> str:
+        self.asked.append(heading.ask)
+        return typed + self.answers.pop(0)
+
+
+def test_only_what_is_missing_is_asked_until_it_would_work() -> None:
+    resources = short_form.parse_all(("room name:str seats:int", "booking room:ref"))
+    view = Terminal(width=80, colour=False, drawing=False)
+    said: list[str] = []
+
+    def complete(prompter: Typed, change: Callable[..., Change], **given: str | None) -> object:
+        judge = partial(_judged, change, resources)
+        return Questions(prompter, said.append, view, resources, judge).complete(given)
+
+    wanted = {"name": "room", "declaration": "vip:bool:optional"}
+    typed = Typed("vip:bool", ":optional")
+    assert complete(typed, changes.add_field, name="room", declaration=None) == wanted
+    assert "Make it optional" in " ".join(" ".join(said).split())
+    assert typed.asked == ["What is the new field?"] * 2
+    wanted = {"name": "room", "field_name": "seats"}
+    typed = Typed("room", "seats")
+    assert complete(typed, changes.remove_field, name=None, field_name=None) == wanted
+
+
+def _judged(change: Callable[..., Change], resources: Resources, given: Mapping[str, str]) -> None:
+    change(resources, **given)
+
+
+@pytest.mark.slow
 def test_a_field_is_asked_for_until_it_would_work(service: Service) -> None:
     with terminal(service, "add", "field", "--no-lock") as screen:
         screen.wait_for("Which resource?")
