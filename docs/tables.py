@@ -169,7 +169,7 @@ def types_table() -> Iterator[str]:
 def evidence_example(known: Catalog) -> Iterator[str]:
     """What the advice by the measurement comes to, as the command prints it."""
     try:
-        recommendation = recommend(known, {"load": "rate"}, rank_by=RankBy.MEASURED)
+        recommendation = recommend(known, {"load": "rate"}, rank_by=RankBy.BENCHMARKS)
     except NotMeasured as lack:
         yield f"Where figures are missing it says which, with exit code {lack.code}:"
         shown = f"scaffold: {lack}"

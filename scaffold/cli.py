@@ -76,12 +76,10 @@ BY_THE_SYSTEM = {
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no questions.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Maintained = Annotated[
-    bool, typer.Option("--maintained", help="Leave out frameworks that are hardly maintained.")
-]
+Maintained = Annotated[bool, typer.Option("--maintained", help="Leave out inactive frameworks.")]
 By = Annotated[
     RankBy,
-    typer.Option("--evidence", help="Rank by the article's word, or by what was measured."),
+    typer.Option("--rank-by", help="Rank by the article's ratings or by benchmark results."),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Every reason, for all of them.")]
 Name = Annotated[str | None, typer.Argument(help="What the service is called, like my-svc.")]
@@ -299,7 +297,7 @@ def new(
     answers_file: AnswersFile = None,
     defaults: Defaults = False,
     maintained: Maintained = False,
-    evidence: By = RankBy.ARTICLE,
+    rank_by: By = RankBy.ARTICLE,
     dry_run: DryRun = False,
     no_lock: NoLock = False,
     no_git: NoGit = False,
@@ -314,15 +312,16 @@ def new(
         given = answers.collect(known, answers_file, {"name": name, **flags})
         asking = _on_terminal() and not (as_json or defaults)
         chosen = (
-            _wizard(known, output).everything(given, maintained, evidence)
+            _wizard(known, output).everything(given, maintained, rank_by)
             if asking
-            else answers.resolve(known, given, defaults, maintained, evidence)
+            else answers.resolve(known, given, defaults, maintained, rank_by)
         )
         complete = answers.complete(known, chosen)
+        weighed = answers.weighed(known, given, defaults)
         place = None if output == HERE else str(output)
         command = text_output.command_line(known, complete, place, steps)
-        by_figures = evidence is RankBy.MEASURED and not asking and "framework" not in given
-        recommendation = recommend(known, given, maintained, evidence) if by_figures else None
+        by_figures = rank_by is RankBy.BENCHMARKS and not asking and "framework" not in given
+        recommendation = recommend(known, weighed, maintained, rank_by) if by_figures else None
         made = service.create(known, complete, output, steps, _progress, dry_run)
         if as_json:
             _print_json(schema.project(made, command, recommendation))
@@ -337,7 +336,7 @@ def new(
 def advise_(
     context: typer.Context,
     maintained: Maintained = False,
-    evidence: By = RankBy.ARTICLE,
+    rank_by: By = RankBy.ARTICLE,
     explain: Explain = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -348,7 +347,7 @@ def advise_(
     asked = given.keys().isdisjoint(question.id for question in known.workload)
     if _on_terminal() and asked and not as_json:
         given |= _wizard(known, HERE).workload(given)
-    recommendation = recommend(known, given, maintained, evidence)
+    recommendation = recommend(known, given, maintained, rank_by)
     if as_json:
         _print_json(schema.advice(recommendation))
     else:

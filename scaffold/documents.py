@@ -15,7 +15,7 @@ from scaffold.escaping import escape, quote
 # Bytes: twenty resources of forty fields are about 80 KiB, and a record may have two such lists.
 LARGEST = 256 * 1024
 DEEPEST = 8
-MOST_VALUES = 20_000  # twenty resources of forty fields have about 15,000
+MOST_VALUES = 35_000  # twenty resources of forty fields have about 16,000; a record has two lists
 
 SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TEXT_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "timestamp")}

@@ -62,13 +62,13 @@ def _const(value: str, title: str) -> dict[str, str]:
 
 def advice(recommendation: Recommendation) -> dict[str, Any]:
     """The ranking that was asked for, and under keys of its own what the other evidence says."""
-    by_figures = recommendation.rank_by is RankBy.MEASURED
+    by_figures = recommendation.rank_by is RankBy.BENCHMARKS
     return {
         **_result(recommendation.advice),
         "answers": dict(recommendation.advice.answers),
-        "evidence": recommendation.rank_by.value,
+        "rank_by": recommendation.rank_by.value,
         "article": _result(recommendation.article) if by_figures else None,
-        "measured": _beside(recommendation),
+        "benchmarks": _beside(recommendation),
         "ties": [[framework.id for framework in tie] for tie in recommendation.advice.ties],
     }
 
@@ -186,8 +186,8 @@ def project(
 
 def _chosen(recommendation: Recommendation) -> dict[str, Any]:
     return {
-        "evidence": recommendation.rank_by.value,
-        "measured": order(recommendation.measured)[0] if recommendation.measured else None,
+        "rank_by": recommendation.rank_by.value,
+        "benchmarks": order(recommendation.measured)[0] if recommendation.measured else None,
         "article": order(recommendation.article)[0],
     }
 

@@ -336,7 +336,8 @@ class Service:
         assert self.process is not None
         return self.process.pid
 
-    def start(self, *, wait: bool = True) -> Self:
+    def start(self, *, wait: bool = True, stdout_fd: int | None = None) -> Self:
+        """Start the process; it prints to a file, or to the descriptor that is given."""
         with (
             (self._scratch / "stdout").open("ab") as stdout,
             (self._scratch / "stderr").open("ab") as stderr,
@@ -346,7 +347,7 @@ class Service:
                 cwd=self.folder or self._scratch,
                 env=plain_environment() | dict(self.project.surroundings) | self.environment,
                 stdin=subprocess.DEVNULL,
-                stdout=stdout,
+                stdout=stdout if stdout_fd is None else stdout_fd,
                 stderr=stderr,
                 start_new_session=True,
             )

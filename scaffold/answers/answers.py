@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaffold import documents
+from scaffold.advice import ranking
 from scaffold.advice.evidence import RankBy, recommend
 from scaffold.advice.ranking import Advice, Ranked
 from scaffold.answers import naming
@@ -257,8 +258,13 @@ def resolve(
         raise MissingAnswers(_what_would_work(missing, given))
     if "framework" in given:
         return dict(given)
-    advice = recommend(catalog, given, maintained, rank_by).advice
+    advice = recommend(catalog, weighed(catalog, given, defaults), maintained, rank_by).advice
     return {**given, "framework": _best(catalog, advice, given["name"]).id}
+
+
+def weighed(catalog: Catalog, given: Mapping[str, Any], defaults: bool) -> dict[str, Any]:
+    """What a ranking goes by: what is `given`, and the workload's defaults if they are taken."""
+    return {**ranking.defaults(catalog), **given} if defaults else dict(given)
 
 
 def as_flags(given: Mapping[str, Any]) -> list[str]:
@@ -287,7 +293,7 @@ def _best(catalog: Catalog, advice: Advice, name: str) -> Framework:
     if advice.split:
         names = " and ".join(framework.name for framework in advice.split)
         flags = " or ".join(f"--framework {framework.id}" for framework in advice.split)
-        raise SplitWorkload(f"These are two services, {names}. Choose the one to make: {flags}.")
+        raise SplitWorkload(f"This workload needs two services, {names}. Choose one: {flags}.")
     best = advice.ranking[0]
     usable = next((ranked for ranked in advice.ranking if ranked.framework.has_template), None)
     if not usable:
@@ -301,7 +307,7 @@ def _best(catalog: Catalog, advice: Advice, name: str) -> Framework:
 def instead(catalog: Catalog, best: Ranked, usable: Ranked) -> str:
     """That the best framework has no template, and which one to take, with what that one lacks."""
     lacking = " or ".join(catalog.criteria[must] for must in usable.unmet)
-    but = f", though it is not made for {lacking}" if lacking else ""
+    but = f", though it is not designed for {lacking}" if lacking else ""
     return (
         f"{without_template(best.framework)} The best that has one is {usable.framework.name}{but}."
     )

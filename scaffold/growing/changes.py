@@ -166,5 +166,22 @@ def _with(resources: Resources, changed: Resource) -> Resources:
     return tuple(changed if one.name == changed.name else one for one in resources)
 
 
+def described(change: Change) -> dict[str, Any]:
+    """What the template of a migration reads."""
+    (resource,) = data([change.resource])
+    fields = {field["name"]: field for field in resource["fields"]}
+    return {
+        "adds": change.adds,
+        "resource": resource,
+        "field": fields[change.field.name] if change.field else None,
+        "fill": change.fill,
+        "loses": change.loses,
+        "message": change.message,
+        "resources": data(change.resources),
+        "before": data(change.before),
+        "after": data(change.after),
+    }
+
+
 def data(resources: Sequence[Resource]) -> list[dict[str, Any]]:
     return [long_form.to_data(resource) for resource in resources]

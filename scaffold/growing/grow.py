@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from scaffold.answers import declarations
-from scaffold.catalog.record import BORN_WITH, RESOURCES
+from scaffold.catalog.record import BORN_WITH, RESOURCES, RETIRED
 from scaffold.catalog.sources import Source
 from scaffold.errors import TargetError
-from scaffold.growing import changes, revisions
+from scaffold.growing import apps, changes, revisions
 from scaffold.growing.changes import Asked, Change
 from scaffold.merging.merge import Conflict
 from scaffold.resources import long_form
@@ -62,12 +62,14 @@ def apply_change(
         raise TargetError(
             f"The templates of {origin.revision} cannot add to a service that exists. {UPDATE}"
         )
-    _refuse_without_template(root, answers["framework"])
     change = asked(long_form.from_data(answers[RESOURCES]))
     reserved = declarations.reserved(root, [answers["framework"]])
     declarations.check(changes.data(change.after), reserved)
-    after = _answers(answers, change)
-    growth = _growth(service, change)
+    project = root / "templates" / answers["framework"] / "project"
+    migrations = apps if apps.has_them(project) else revisions
+    after = answers_after(answers, change, migrations is apps)
+    package = answers["name"].replace("-", "_")
+    growth = migrations.growth(service.folder, package, change)
     sides = (Side(root, answers, origin), Side(root, after | {"growth": growth}, origin))
     done = update.apply(service, sides, change.message, progress, dry_run, lock)
     return Grown(
@@ -81,41 +83,19 @@ def apply_change(
     )
 
 
-def _refuse_without_template(root: Path, framework: str) -> None:
-    """Raises TargetError where the framework has no template of a later migration."""
-    project = root / "templates" / framework / "project"
-    if not any("growth" in found.name for found in project.glob("src/*/migrations/versions/*")):
-        raise TargetError(
-            f"A service of {framework} cannot be added to by scaffold yet. Its README says how to "
-            "add a resource by hand."
-        )
+def answers_after(
+    answers: Mapping[str, Any], change: Change, keeps_packages: bool
+) -> dict[str, Any]:
+    """The answers from now on.
 
-
-def _answers(answers: Mapping[str, Any], change: Change) -> dict[str, Any]:
-    """The answers from now on; what the service was born with is among them where it differs."""
+    What the service was born with is among them where it differs, and if migrations lie in the
+    packages of resources, those that keep nothing else.
+    """
     after = changes.data(change.after)
     born = answers.get(BORN_WITH, answers[RESOURCES])
-    rest = {key: value for key, value in answers.items() if key != BORN_WITH}
-    return rest | {RESOURCES: after} | ({BORN_WITH: born} if born != after else {})
-
-
-def _growth(service: Service, change: Change) -> dict[str, Any]:
-    """What the templates need for the one migration."""
-    package = service.made.answers["name"].replace("-", "_")
-    folder = revisions.versions_in(service.folder, package)
-    after, known = revisions.newest(folder)
-    revision = revisions.new_id(known, after, change.message)
-    (resource,) = changes.data([change.resource])
-    field = change.field
-    return {
-        "adds": change.adds,
-        "resource": resource,
-        "field": next((f for f in resource["fields"] if field and f["name"] == field.name), None),
-        "fill": change.fill,
-        "loses": change.loses,
-        "message": change.message,
-        "resources": changes.data(change.resources),
-        "revision": revision,
-        "down_revision": after,
-        "file": f"{revision}_{revisions.slug(change.message)}.py",
-    }
+    rest = {key: value for key, value in answers.items() if key not in (BORN_WITH, RETIRED)}
+    done = rest | {RESOURCES: after} | ({BORN_WITH: born} if born != after else {})
+    retired = [one for one in answers.get(RETIRED, ()) if one != change.resource.plural]
+    if keeps_packages and not change.adds and not change.field:
+        retired.append(change.resource.plural)
+    return done | ({RETIRED: retired} if retired else {})

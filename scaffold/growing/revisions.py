@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scaffold.errors import TargetError
 from scaffold.escaping import quote_path
+from scaffold.growing.changes import Change, described
 from scaffold.resources.problems import listed
 
 VERSIONS = "migrations/versions"
@@ -23,6 +25,18 @@ class Revision:
 
     id: str
     after: Sequence[str]
+
+
+def growth(service: Path, package: str, change: Change) -> list[dict[str, Any]]:
+    """The migration of a change, as its template takes it. Raises TargetError."""
+    after, known = newest(versions_in(service, package))
+    revision = new_id(known, after, change.message)
+    named = {
+        "revision": revision,
+        "down_revision": after,
+        "file": f"{revision}_{slug(change.message)}.py",
+    }
+    return [described(change) | named]
 
 
 def versions_in(service: Path, package: str) -> Path:
@@ -69,7 +83,7 @@ def _revisions(folder: Path) -> Iterator[Revision]:
 def assignments(file: Path) -> Mapping[str, object]:
     """The constants that a module assigns to names at its top. Raises TargetError."""
     found: dict[str, object] = {}
-    for node in _tree(file).body:
+    for node in parsed(file).body:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
                 pass
@@ -84,7 +98,8 @@ def assignments(file: Path) -> Mapping[str, object]:
     return found
 
 
-def _tree(file: Path) -> ast.Module:
+def parsed(file: Path) -> ast.Module:
+    """What a module says. Raises TargetError."""
     try:
         return ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError) as error:

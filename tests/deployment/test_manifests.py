@@ -177,7 +177,7 @@ def test_ports_agree_from_the_image_to_the_network(rendering: Rendering) -> None
 def test_a_pod_may_call_its_database_and_names_and_nothing_else(rendering: Rendering) -> None:
     rules = rendering.the("NetworkPolicy")["spec"]["egress"]
     ports = {port["port"] for rule in rules for port in rule["ports"]}
-    wanted = {53, 5432} if rendering.database == "postgresql" else {53}
+    wanted = {53, 5432, 6432} if rendering.database == "postgresql" else {53}
     assert wanted <= ports
     assert ports - wanted <= {5671, 5672}, "beyond them a broker at the most"
 
@@ -234,4 +234,5 @@ def test_callers_reach_the_api_and_no_probe_or_metric(rendering: Rendering) -> N
     (rule,) = rendering.the("Ingress")["spec"]["rules"]
     assert [path["path"] for path in rule["http"]["paths"]] == ["/v1"]
     allowed = rendering.the("ConfigMap")["data"]["ALLOWED_HOSTS"].split(",")
-    assert {rule["host"], NAME} <= set(allowed)
+    namespace = rendering.the("Deployment")["metadata"]["namespace"]
+    assert {rule["host"], NAME, f"{NAME}.{namespace}"} <= set(allowed)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import json
+import re
+import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.rows import dict_row
 
-from tests.contract.databases import PostgresDatabase
+from tests.contract.databases import PostgresDatabase, SqliteDatabase
 from tests.growing.services import Service, made, program
 from tests.servers import any_postgres_url
 from tests.services import install
-from tests.tool.lineage import commit
+from tests.tool.lineage import commit, git
 
 pytestmark = pytest.mark.slow
 
+# One with Alembic, as all but Django have it, and Django.
+FRAMEWORKS = ("flask", "django")
 ROOM = (
     "room name:str:1..100:unique seats:int:1..500:default=2 "
     "state:enum=open,shut:default=open:filter"
@@ -44,44 +49,11 @@ STEPS = (
     ("remove", "field", "booking", "starts_at"),
     ("remove", "resource", "booking"),
 )
-# The tables as they are, what is in the first of them, and a first row.
-LOOK = """
-import json, os, sqlalchemy as sa
-engine = sa.create_engine(os.environ["URL"])
-found = sa.inspect(engine)
-def plain(things, *keys):
-    return sorted(({key: str(one.get(key)) for key in keys} for one in things), key=str)
-tables = {}
-for name in found.get_table_names():
-    if name in ("alembic_version", "django_migrations"):
-        continue
-    tables[name] = {
-        "columns": plain(found.get_columns(name), "name", "type", "nullable", "default"),
-        "indexes": plain(found.get_indexes(name), "name", "column_names", "unique"),
-        "unique": plain(found.get_unique_constraints(name), "name", "column_names"),
-        "references": plain(
-            found.get_foreign_keys(name), "name", "constrained_columns", "referred_table"
-        ),
-        "checks": plain(found.get_check_constraints(name), "name", "sqltext"),
-    }
-with engine.connect() as connection:
-    rows = [dict(row) for row in connection.execute(sa.text("SELECT * FROM rooms")).mappings()]
-    if engine.dialect.name == "sqlite":
-        query = "SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%' ORDER BY name"
-        tables["autoincrement"] = [row[0] for row in connection.execute(sa.text(query))]
-print(json.dumps({"tables": tables, "rows": rows}, default=str))
-"""
-FILL = """
-import os, sqlalchemy as sa
-engine = sa.create_engine(os.environ["URL"])
-for name in ("Porto", "Faro"):
-    values = {"name": name, "seats": 3, "state": "shut", "id": os.urandom(16).hex(),
-              "at": "2027-01-01 00:00:00.000000", "revision": "a" * 16}
-    with engine.begin() as connection:
-        connection.execute(sa.text(
-            "INSERT INTO rooms (id, name, seats, state, revision, created_at, updated_at) "
-            "VALUES (:id, :name, :seats, :state, :revision, :at, :at)"), values)
-"""
+SECRET_KEY = "0123456789abcdefghijklmnopqrstuvwxyz" * 2
+COLUMNS = ("name", "seats", "state", "id", "revision", "created_at", "updated_at")
+AT = "2027-01-01 00:00:00.000000"
+ROWS = [(name, 3, "shut", uuid.uuid4().hex, "a" * 16, AT, AT) for name in ("Porto", "Faro")]
+INSERT = f"INSERT INTO rooms ({', '.join(COLUMNS)}) VALUES ({', '.join('%s' for _ in COLUMNS)})"
 
 
 @dataclass(frozen=True)
@@ -89,71 +61,122 @@ class Migrated:
     """A service with a database, and how its migrations are run."""
 
     service: Service
-    url: str
+    database: SqliteDatabase | PostgresDatabase
 
     def run(self, *arguments: str) -> str:
-        url = self.url.replace("postgresql://", "postgresql+psycopg://")
-        return program(self.service.folder, *arguments, DATABASE_URL=self.url, URL=url)
+        variables = {"DATABASE_URL": self.database.url, "SECRET_KEY": SECRET_KEY}
+        return program(self.service.folder, *arguments, **variables)
+
+    @property
+    def has_apps(self) -> bool:
+        return (self.service.folder / "manage.py").exists()
 
     def up(self) -> None:
         self.run("hotel", "migrate")
 
     def down(self) -> None:
-        self.run("alembic", "downgrade", "-1")
+        """Undoes the migrations that the last commit brought."""
+        if not self.has_apps:
+            self.run("alembic", "downgrade", "-1")
+            return
+        new = git(self.service.folder, "diff", "--name-only", "--diff-filter=A", "HEAD~1")
+        for app, name in re.findall(r"/(\w+)/migrations/(\d\w+)\.py", new):
+            folder = self.service.folder / "src" / "hotel" / app / "migrations"
+            before = [file.stem for file in sorted(folder.glob("0*.py")) if file.stem < name]
+            self.run("python", "manage.py", "migrate", app, before[-1] if before else "zero")
 
     def check(self) -> None:
-        """What the code says is what the database has."""
-        self.run("alembic", "check")
+        """What the code says is what the migrations make."""
+        command = ("python", "manage.py", "makemigrations", "--check", "--dry-run")
+        self.run(*(command if self.has_apps else ("alembic", "check")))
 
-    def look(self) -> tuple[Any, list[dict[str, Any]]]:
-        found = json.loads(self.run("python", "-c", LOOK))
-        return found["tables"], found["rows"]
+    def fill(self) -> None:
+        if isinstance(self.database, PostgresDatabase):
+            with psycopg.connect(self.database.url) as connection:
+                connection.cursor().executemany(INSERT, ROWS)
+            return
+        with closing(sqlite3.connect(self.database.path)) as file, file:
+            file.executemany(INSERT.replace("%s", "?"), ROWS)
+
+    def rows(self) -> list[dict[str, Any]]:
+        query = "SELECT * FROM rooms ORDER BY position"
+        if isinstance(self.database, PostgresDatabase):
+            with psycopg.connect(self.database.url, row_factory=dict_row) as connection:
+                return connection.execute(query).fetchall()
+        with closing(sqlite3.connect(self.database.path)) as file:
+            file.row_factory = sqlite3.Row
+            return [dict(row) for row in file.execute(query)]
+
+    def schema(self) -> list[tuple[Any, ...]]:
+        if isinstance(self.database, PostgresDatabase):
+            return list(self.database.schema())
+        with closing(sqlite3.connect(self.database.path)) as file:
+            return sorted(_facts(file))
+
+
+def _facts(file: sqlite3.Connection) -> Iterator[tuple[str, ...]]:
+    """What SQLite knows of its tables; their own text differs by how it was written."""
+    tables = file.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+    for table, sql in tables:
+        words = sql.replace('"', "").upper()
+        checks = sorted(re.findall(r"CONSTRAINT (\w+)", words))
+        yield (table, str(checks), str("AUTOINCREMENT" in words))
+        for _, name, kind, required, default, key, _ in file.execute(
+            f"PRAGMA table_xinfo('{table}')"
+        ):
+            yield (table, "column", name, kind.upper(), str(required), str(default), str(key))
+        for _, name, unique, *_ in file.execute(f"PRAGMA index_list('{table}')").fetchall():
+            columns = [str(row[2]) for row in file.execute(f"PRAGMA index_info('{name}')")]
+            known = "" if name.startswith("sqlite_autoindex") else name
+            yield (table, "index", known, str(unique), *columns)
+        for row in file.execute(f"PRAGMA foreign_key_list('{table}')"):
+            yield (table, "reference", *map(str, row[2:]))
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
-    """Makes an empty database, and says its address."""
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[SqliteDatabase | PostgresDatabase]:
+    """An empty one."""
     with ExitStack() as stack:
         if request.param == "postgresql":
             admin = stack.enter_context(any_postgres_url())
-
-        def made_url() -> str:
-            name = f"grow_{uuid.uuid4().hex}"
-            if request.param == "sqlite":
-                return f"sqlite:///{tmp_path / name}.db"
-            database = PostgresDatabase.create(admin, name)
-            return database.url
-
-        yield made_url
+            yield PostgresDatabase.create(admin, f"grow_{uuid.uuid4().hex[:12]}")
+        else:
+            yield SqliteDatabase(tmp_path / "hotel.db")
 
 
-def test_rows_stay_and_down_and_up_is_the_same(new_url: Any, tmp_path: Path) -> None:
-    service = made(tmp_path / "grown", "flask", [ROOM])
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_rows_stay_and_down_and_up_is_the_same(
+    framework: str, database: SqliteDatabase | PostgresDatabase, tmp_path: Path
+) -> None:
+    service = made(tmp_path / "grown", framework, [ROOM])
     install(service.folder)
     commit(service.folder)
-    migrated = Migrated(service, new_url())
+    migrated = Migrated(service, database)
     migrated.up()
-    migrated.run("python", "-c", FILL)
-    before, rows = migrated.look()
+    migrated.fill()
+    before, rows = migrated.schema(), migrated.rows()
+    assert len(rows) == len(ROWS)
     for step in STEPS:
         service.grow(*step)
         migrated.up()
         migrated.check()
-        after, now = migrated.look()
+        after, now = migrated.schema(), migrated.rows()
         assert after != before, step
         common = set(rows[0]) & set(now[0])
         kept = [{key: row[key] for key in common} for row in rows]
         assert [{key: row[key] for key in common} for row in now] == kept, step
         migrated.down()
-        back, returned = migrated.look()
-        assert back == before, step
-        assert len(returned) == len(rows), step
+        assert migrated.schema() == before, step
+        assert len(migrated.rows()) == len(rows), step
         migrated.up()
-        again, rows = migrated.look()
+        again, rows = migrated.schema(), migrated.rows()
         assert again == after, step
         assert len(rows) == len(now)
         before = after
     program(service.folder, "ruff", "check", ".")
     program(service.folder, "ruff", "format", "--check", ".")
+    program(service.folder, "mypy")
     values = {key: value for key, value in rows[0].items() if key in ("kind", "note", "height")}
     assert values == {"kind": "small", "note": '50% of "it": isn\'t', "height": -1.5}

@@ -19,7 +19,15 @@ import psycopg
 import pytest
 
 from stock_keeper.runtime import NotFound, Unavailable, telemetry
-from stock_keeper.runtime.deadlines import Bulkhead, connect, deadline, enable_wal, remaining
+from stock_keeper.runtime.deadlines import (
+    MAX_WAITING,
+    Bulkhead,
+    connect,
+    deadline,
+    enable_wal,
+    remaining,
+)
+from stock_keeper.runtime.probe import Probe
 from stock_keeper.runtime.settings import SettingsError, load_settings
 
 
@@ -53,7 +61,7 @@ def test_settings_never_show_the_database_password(monkeypatch: pytest.MonkeyPat
 
 
 def test_waiting_ends_at_the_deadline() -> None:
-    bulkhead = Bulkhead(1)
+    bulkhead = Bulkhead(1, lambda: True)
     with bulkhead.slot(), ThreadPoolExecutor(1) as pool:
 
         def wait() -> None:
@@ -65,7 +73,7 @@ def test_waiting_ends_at_the_deadline() -> None:
 
 
 def test_nobody_waits_for_a_database_that_hangs() -> None:
-    bulkhead = Bulkhead(1)
+    bulkhead = Bulkhead(1, lambda: False)
     with bulkhead.slot(), ThreadPoolExecutor(20) as pool:
 
         def wait() -> float:
@@ -80,8 +88,61 @@ def test_nobody_waits_for_a_database_that_hangs() -> None:
         assert remaining() is None
 
 
+def test_everybody_waits_for_a_database_that_is_busy() -> None:
+    questions: list[float] = []
+
+    def answers() -> bool:
+        questions.append(time.monotonic())
+        return True
+
+    bulkhead = Bulkhead(1, answers)
+    with ThreadPoolExecutor(20) as pool:
+
+        def wait() -> None:
+            with deadline(10), bulkhead.slot():
+                pass
+
+        with bulkhead.slot():
+            waits = [pool.submit(wait) for _ in range(20)]
+            time.sleep(1.8)  # three times as long as it waits before it asks
+        for one in waits:
+            one.result(timeout=5)
+    assert 1 <= len(questions) <= 4, "one caller asks for all"
+
+
+def test_a_database_that_hung_is_waited_for_again_once_it_answers() -> None:
+    answering = threading.Event()
+    bulkhead = Bulkhead(1, answering.is_set)
+
+    def try_once() -> bool:
+        try:
+            with deadline(1), bulkhead.slot():
+                return True
+        except Unavailable:
+            return False
+
+    with ThreadPoolExecutor(1) as pool:
+        with bulkhead.slot():
+            assert not pool.submit(try_once).result(timeout=5)
+            started = time.monotonic()
+            assert not pool.submit(try_once).result(timeout=5)
+            assert time.monotonic() - started < 0.5, "it is known to hang"
+            answering.set()
+            while bulkhead._is_hopeless():
+                time.sleep(0.01)
+            waiting = pool.submit(try_once)
+        assert waiting.result(timeout=5)
+
+
+def test_no_more_callers_wait_than_there_are_threads_for() -> None:
+    bulkhead = Bulkhead(1, lambda: True)
+    bulkhead._queue.extend(threading.Event() for _ in range(MAX_WAITING))
+    with bulkhead.slot(), pytest.raises(Unavailable, match="too many"):
+        bulkhead.acquire()
+
+
 def test_an_error_that_the_database_answers_with_is_no_sign_of_trouble() -> None:
-    bulkhead = Bulkhead(1)
+    bulkhead = Bulkhead(1, lambda: True)
     with ThreadPoolExecutor(3) as pool:
 
         def refuse() -> None:
@@ -92,6 +153,42 @@ def test_an_error_that_the_database_answers_with_is_no_sign_of_trouble() -> None
         for refused in [pool.submit(refuse) for _ in range(3)]:
             with pytest.raises(NotFound):
                 refused.result(timeout=5)
+
+
+def test_a_probe_connects_anew_if_its_connection_was_cut() -> None:
+    class Connection:
+        closed = False
+
+        def execute(self, statement: str) -> "Connection":
+            if self.closed:
+                raise ConnectionError
+            return self
+
+        def fetchall(self) -> list[tuple[int]]:
+            return [(1,)]
+
+        def close(self) -> None:
+            self.closed = True
+
+    made: list[Connection] = []
+
+    def connect() -> Connection:
+        made.append(Connection())
+        return made[-1]
+
+    probe = Probe(connect)
+    assert probe.answers()
+    made[0].closed = True
+    assert probe.ask("SELECT 1", 1) == [(1,)]
+    assert len(made) == 2
+    probe.close()
+
+
+def test_a_probe_that_cannot_connect_gets_no_answer() -> None:
+    def refuse() -> None:
+        raise ConnectionError
+
+    assert not Probe(refuse).answers()
 
 
 def test_no_connection_is_begun_that_could_not_be_had_in_time() -> None:
@@ -116,7 +213,7 @@ def test_a_new_file_that_another_process_changes_is_waited_for(tmp_path: Path) -
 
 
 def test_places_are_given_in_the_order_of_asking() -> None:
-    bulkhead, order = Bulkhead(1), list[int]()
+    bulkhead, order = Bulkhead(1, lambda: True), list[int]()
 
     def ask(number: int) -> None:
         with bulkhead.slot():

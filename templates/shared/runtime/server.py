@@ -27,7 +27,7 @@ from .settings import Settings, load_settings
 {% block interface %}
 INTERFACE: Final = Interfaces.WSGI
 # A request that waits for the database holds a thread; this many leave some free for probes.
-THREADS: Final = 128
+THREADS: Final = 256
 {% endblock %}
 IN_FLIGHT_SECONDS: Final = 30
 _DEATH_OF_PARENT: Final = 1  # PR_SET_PDEATHSIG of prctl(2)

@@ -869,7 +869,7 @@ REFUSALS = [
         "E5",
         "who waits is refused under mere load",
         DEADLINES,
-        "            if self._stalled():\n                raise",
+        "            if self._is_hopeless():\n                raise",
         "            if True:\n                raise",
         by="test_two_hundred_connections_are_no_error",
     ),
@@ -1047,6 +1047,23 @@ TEXT = [
 ]
 
 OWNED = [
+    Patch(
+        "N12",
+        "a lock that is held counts as a database that hangs",
+        DEADLINES,
+        "            if self._answers():\n",
+        "            if False:\n",
+        by="test_fifty_writers_wait_for_a_lock_that_is_held",
+    ),
+    Patch(
+        "N12",
+        "only a few may wait for the database",
+        DEADLINES,
+        "MAX_WAITING: Final = 220",
+        "MAX_WAITING: Final = 20",
+        by="test_fifty_writers_wait_for_a_lock_that_is_held"
+        " test_two_hundred_callers_keep_no_probe_waiting",
+    ),
     Patch(
         "O6",
         "settings of the owner's own are not read",

@@ -2,22 +2,24 @@
 
 import logging
 import os
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import django
+import psycopg
 from django.conf import settings as django_settings
 from django.core.management import call_command
 from django.db import DEFAULT_DB_ALIAS, Error, connection, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 from psycopg.conninfo import conninfo_to_dict
 
 from . import Unavailable, deadlines
 from .deadlines import Bulkhead
+from .probe import Probe
 from .settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -35,9 +37,11 @@ _given: list["ServiceSettings"] = []
 class Pool:
     """The connections of a process to one database: so many in use at a time, as many idle."""
 
-    def __init__(self) -> None:
-        self.users = Bulkhead(CONNECTIONS)
-        self.writers = Bulkhead(1)  # for SQLite, which has one at a time
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self.probe = Probe(connect)
+        self.users = Bulkhead(CONNECTIONS, self.probe.answers)
+        # For SQLite, which has one at a time.
+        self.writers = Bulkhead(1, self.probe.answers)
         self._idle: list[Any] = []
 
     def take(self) -> Any:
@@ -59,6 +63,11 @@ class Pool:
         while idle := self.take():
             idle.close()
 
+    def close(self) -> None:
+        """Close the connection of the probe too."""
+        self.clear()
+        self.probe.close()
+
 
 _pools: dict[tuple[str, ...], Pool] = {}
 
@@ -77,7 +86,7 @@ class PooledWrapper(BaseDatabaseWrapper):
         """The pool of all threads whose connections have these settings."""
         names = ("NAME", "HOST", "PORT", "USER", "OPTIONS")
         key = tuple(str(self.settings_dict[name]) for name in names)
-        return _pools.get(key) or _pools.setdefault(key, Pool())
+        return _pools.get(key) or _pools.setdefault(key, Pool(self.copy().open_apart))
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         self.shared = self.find_pool()
@@ -91,6 +100,10 @@ class PooledWrapper(BaseDatabaseWrapper):
     def open(self, conn_params: dict[str, Any]) -> Any:
         """A connection that nobody has used yet."""
         return super().get_new_connection(conn_params)
+
+    def open_apart(self) -> Any:
+        """A connection for the probe, without a transaction."""
+        return self.open(self.get_connection_params())
 
     def is_idle(self) -> bool:
         """Whether the connection is open, and in no transaction."""
@@ -146,20 +159,26 @@ class Database:
 
     @staticmethod
     def checks() -> dict[str, bool]:
-        """What a readiness probe asks: does the database answer, and is its schema there?"""
+        """What a readiness probe asks: does the database answer, and is its schema there?
+
+        It is asked on a connection of its own, so that a probe does not queue behind requests.
+        """
+        probe = cast(PooledWrapper, connections[DEFAULT_DB_ALIAS]).find_pool().probe
         try:
-            with bounded(READINESS_SECONDS):
-                applied = MigrationRecorder(connection).applied_migrations().keys()
-        except (Unavailable, Error):
-            return {"database": False}
+            rows = probe.ask("SELECT app, name FROM django_migrations", READINESS_SECONDS)
+        except (Unavailable, Error, sqlite3.Error, psycopg.Error) as error:
+            cause = error.__cause__ if isinstance(error, Error) else error
+            if isinstance(error, Unavailable) or deadlines.is_unavailable(cause):
+                return {"database": False}
+            return {"database": True, "schema": False}  # there is no such table
         # One that this code does not know is newer than it: another replica runs it.
-        return {"database": True} if _newest() <= applied else {"database": True, "schema": False}
+        return {"database": True} if _newest() <= {*rows} else {"database": True, "schema": False}
 
     def close(self) -> None:
         """Close this thread's connection, and every one that is not in use."""
         connections.close_all()
         for pool in _pools.values():
-            pool.clear()
+            pool.close()
 
 
 def given_settings() -> "ServiceSettings":

@@ -1,24 +1,26 @@
 """The database: connections with a deadline, transactions, and the state of the schema."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from . import Unavailable, deadlines
 from .deadlines import Bulkhead
+from .probe import Probe
 from .settings import Settings
 
 CONNECTIONS: Final = 10
@@ -55,9 +57,10 @@ class Database:
             else _postgresql_engine(settings.database_url, self._seconds)
         )
         self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
-        self._readers = Bulkhead(CONNECTIONS)
+        self._probe = Probe(partial(_open, settings))
+        self._readers = Bulkhead(CONNECTIONS, self._probe.answers)
         # SQLite has one writer at a time: waiting here costs less than polling its lock.
-        self._writers = Bulkhead(1) if self._sqlite else self._readers
+        self._writers = Bulkhead(1, self._probe.answers) if self._sqlite else self._readers
 
     @contextmanager
     def reading(self, seconds: float | None = None) -> Iterator[Connection]:
@@ -133,22 +136,25 @@ class Database:
 
     def close(self) -> None:
         """Close all idle connections."""
+        self._probe.close()
         self._engine.dispose()
 
     def checks(self) -> dict[str, bool]:
-        """Check for a readiness probe that the database answers and that the schema is migrated."""
-        try:
-            with self.reading(READINESS_SECONDS) as connection:
-                migrated = self._is_migrated(connection)
-        except (Unavailable, DBAPIError):
-            return {"database": False}
-        return {"database": True} if migrated else {"database": True, "schema": False}
+        """Check for a readiness probe that the database answers and that the schema is migrated.
 
-    def _is_migrated(self, connection: Connection) -> bool:
+        It is asked on a connection of its own, so that a probe does not queue behind requests.
+        """
+        try:
+            rows = self._probe.ask("SELECT version_num FROM alembic_version", READINESS_SECONDS)
+        except (Unavailable, sqlite3.Error, psycopg.Error) as error:
+            if isinstance(error, Unavailable) or deadlines.is_unavailable(error):
+                return {"database": False}
+            return {"database": True, "schema": False}  # there is no such table
+        return {"database": True} if self._is_newest(rows) else {"database": True, "schema": False}
+
+    def _is_newest(self, rows: Iterable[tuple[str]]) -> bool:
         """Revisions unknown to this code are newer: another replica has already migrated."""
-        if not inspect(connection).has_table("alembic_version"):
-            return False
-        found = connection.scalars(text("SELECT version_num FROM alembic_version")).all()
+        found = [revision for (revision,) in rows]
         return bool(found) and not self._outdated.intersection(found)
 
     @cached_property
@@ -198,6 +204,14 @@ class Database:
                 yield connection
             finally:
                 connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+
+
+def _open(settings: Settings) -> Any:
+    """A connection of the driver, for the probe."""
+    if settings.on_sqlite:
+        path, _, _ = settings.database_url.removeprefix("sqlite:///").partition("?")
+        return sqlite3.connect(path, timeout=READINESS_SECONDS, check_same_thread=False)
+    return deadlines.connect(settings.database_url, autocommit=True)
 
 
 def _sqlite_engine(url: str, seconds: float) -> Engine:

@@ -9,10 +9,10 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
@@ -21,8 +21,11 @@ from . import Unavailable
 
 Result = TypeVar("Result")
 
+# Of one kind of calls; the threads of a server are more, so that some are free for probes.
+MAX_WAITING: Final = 220
+
 _MIN_CONNECT_SECONDS = 2  # libpq's own floor
-_STALL_SECONDS = 1.0
+_STALL_SECONDS = 0.5
 _SQLITE_UNAVAILABLE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -116,17 +119,22 @@ def is_unavailable(error: BaseException | None) -> bool:
 class Bulkhead:
     """Limit concurrent callers; the rest wait in FIFO order.
 
-    A caller gets `Unavailable` when its deadline passes, or at once if every slot is taken and no
-    call has completed for a second: the database is then assumed to hang, and waiting would only
-    tie up threads that could serve other requests.
+    A caller gets `Unavailable` when its deadline passes, or at once if too many wait already. If
+    every slot is taken and no call has completed for half a second, the database is asked whether
+    it `answers`: calls that wait for a lock or for a slow query are no sign of trouble. Only if it
+    does not answer, nobody waits any longer, as that would tie up threads that could serve other
+    requests.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, answers: Callable[[], bool]) -> None:
         self._limit = limit
         self._free = limit
+        self._answers = answers
         self._lock = threading.Lock()
         self._queue: deque[threading.Event] = deque()
-        self._progress = time.monotonic()
+        self._question = threading.Lock()
+        self._progress = self._asked = time.monotonic()
+        self._has_failed = False
 
     @contextmanager
     def slot(self) -> Iterator[None]:
@@ -150,12 +158,14 @@ class Bulkhead:
             if self._free:
                 self._free -= 1
                 return
-            if self._stalled():
+            if self._is_hopeless():
                 raise Unavailable("the database has stopped answering")
+            if len(self._queue) >= MAX_WAITING:
+                raise Unavailable("too many requests wait for the database")
             turn = threading.Event()
             self._queue.append(turn)
         while not turn.wait(0.2):
-            if remaining() == 0 or self._stalled():
+            if remaining() == 0 or self._is_hopeless():
                 self._give_up(turn)
                 return
 
@@ -171,10 +181,26 @@ class Bulkhead:
         with self._lock:
             if answered:
                 self._progress = time.monotonic()
+                self._has_failed = False
             if self._queue:
                 self._queue.popleft().set()  # handed over, so that no newcomer overtakes
             else:
                 self._free += 1
 
-    def _stalled(self) -> bool:
-        return time.monotonic() - self._progress > _STALL_SECONDS
+    def _is_hopeless(self) -> bool:
+        """Whether the database did not answer when it was asked; asks it if it is time to."""
+        stalled = time.monotonic() - max(self._progress, self._asked) > _STALL_SECONDS
+        if stalled and self._question.acquire(blocking=False):
+            self._asked = time.monotonic()
+            # In a thread, because the question must not share the deadline of a request.
+            threading.Thread(target=self._ask, daemon=True).start()
+        return self._has_failed
+
+    def _ask(self) -> None:
+        try:
+            if self._answers():
+                self._progress, self._has_failed = time.monotonic(), False
+            elif self._progress < self._asked:
+                self._has_failed = True
+        finally:
+            self._question.release()
