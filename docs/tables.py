@@ -32,7 +32,7 @@ MARKED = re.compile(
     re.DOTALL,
 )
 PAGE = Terminal(width=90, colour=False, drawing=True)
-KEPT = {"active": "active", "slow": "slow, but kept", "stale": "**hardly kept**"}
+KEPT = {"active": "active", "slow": "infrequent releases", "stale": "**inactive**"}
 GUIDANCE_SOURCES = {"section", "table", "conclusion", "inferred"}  # the article's, not ours
 
 
@@ -41,7 +41,7 @@ def frameworks_table(known: Catalog, links: str) -> Iterator[str]:
 
     Where there are figures they are a column more, and below stands what they mean.
     """
-    headings = ["framework", "what the article says it is for", "server", "release", "kept"]
+    headings = ["framework", "what the article says it is for", "server", "release", "maintenance"]
     headings += ["measured here"] if known.measurement else []
     yield f"| {' | '.join(headings)} |"
     yield f"| {' | '.join('---' for _ in headings)} |"

@@ -22,17 +22,21 @@ import typer
 from scaffold import __version__, schema
 from scaffold.advice.evidence import RankBy, recommend
 from scaffold.answers import answers
-from scaffold.catalog import catalog, settings
+from scaffold.catalog import catalog, settings, skills
 from scaffold.catalog.catalog import Catalog, Question
-from scaffold.errors import Interrupted, UserError
+from scaffold.errors import Interrupted, MissingAnswers, UserError
 from scaffold.escaping import escape, quote_path
 from scaffold.making import service
 from scaffold.terminal import text_output
 from scaffold.terminal.view import NARROWEST, Terminal
 
 if TYPE_CHECKING:
-    from scaffold.growing.changes import Asked
+    from scaffold.catalog.sources import Source
+    from scaffold.growing.changes import Change, Resources
+    from scaffold.terminal.missing import Questions
+    from scaffold.terminal.prompts import Prompter
     from scaffold.terminal.wizard import Wizard
+    from scaffold.updating.update import Service as Changing
 
 UNEXPECTED = 1
 USAGE = 2
@@ -40,7 +44,7 @@ REFUSED = 3
 CONFLICTS = 4
 BEHIND_OR_DRIFTED = 5
 # They need no templates but the tool's own: to help is possible without a network.
-WITHOUT_SOURCE = {"-h", "--help", "--version", "check", "add", "remove"}
+WITHOUT_SOURCE = {"-h", "--help", "--version", "check", "skills", "add", "remove"}
 # Not their docstrings: PYTHONOPTIMIZE=2 has none.
 HELP = {
     "scaffold": (
@@ -63,9 +67,17 @@ HELP = {
         "See which services are behind their template, and with which files they have drifted."
     ),
     "schema": "Print every question as JSON Schema, for scripts and agents.",
+    "skills": "List the skills for coding agents, print one, or write them into a folder.",
     "matrix": (
         "List the services that prove the templates, as a workflow's matrix takes them with --json."
     ),
+}
+# What a command that was told too little would take.
+WOULD_WORK = {
+    "add resource": "scaffold add resource 'booking guest:str'",
+    "add field": "scaffold add field RESOURCE 'vip:bool:default=false'",
+    "remove resource": "scaffold remove resource NAME",
+    "remove field": "scaffold remove field RESOURCE NAME",
 }
 HERE = Path()
 # What no program can help: rights, room, limits.
@@ -120,10 +132,10 @@ Into = Annotated[
     typer.Option("--into", help="The folder of the service, by default this one."),
 ]
 Declaration = Annotated[
-    str, typer.Argument(help="The resource and its fields, like 'room name:str seats:int'.")
+    str | None, typer.Argument(help="The resource and its fields, like 'room name:str seats:int'.")
 ]
 FieldDeclaration = Annotated[
-    str, typer.Argument(help="The field, like 'vip:bool:default=false'.", metavar="FIELD")
+    str | None, typer.Argument(help="The field, like 'vip:bool:default=false'.", metavar="FIELD")
 ]
 
 
@@ -138,13 +150,14 @@ def _recorded(context: typer.Context) -> list[str]:
 
 
 OldResource = Annotated[
-    str, typer.Argument(help="The name of a resource.", metavar="NAME", autocompletion=_recorded)
+    str | None,
+    typer.Argument(help="The name of a resource.", metavar="NAME", autocompletion=_recorded),
 ]
 OfResource = Annotated[
-    str,
+    str | None,
     typer.Argument(help="The name of its resource.", metavar="RESOURCE", autocompletion=_recorded),
 ]
-OldField = Annotated[str, typer.Argument(help="The name of the field.", metavar="NAME")]
+OldField = Annotated[str | None, typer.Argument(help="The name of the field.", metavar="NAME")]
 
 
 def _frameworks() -> list[tuple[str, str]]:
@@ -155,6 +168,20 @@ def _frameworks() -> list[tuple[str, str]]:
 WhichFramework = Annotated[
     str,
     typer.Argument(help="Its id, as `scaffold list` has it.", autocompletion=_frameworks),
+]
+
+
+def _skills() -> list[tuple[str, str]]:
+    """What a shell offers for the name of a skill, each with a word about it."""
+    return [(skill.name, skill.description) for skill in skills.load()]
+
+
+SkillName = Annotated[
+    str | None, typer.Argument(help="Print this one.", autocompletion=_skills, show_default=False)
+]
+SkillsFolder = Annotated[
+    Path | None,
+    typer.Option("--output", help="Write them into this folder, such as .agents/skills."),
 ]
 
 
@@ -214,6 +241,7 @@ def build(known: Catalog) -> typer.Typer:
     _add_group(app, "remove", {"resource": remove_resource, "field": remove_field})
     command("check")(check_)
     command("schema")(schema_)
+    command("skills")(skills_)
     command("matrix")(matrix_)
     return app
 
@@ -317,10 +345,9 @@ def new(
             else answers.resolve(known, given, defaults, maintained, rank_by)
         )
         complete = answers.complete(known, chosen)
-        weighed = answers.weighed(known, given, defaults)
-        place = None if output == HERE else str(output)
-        command = text_output.command_line(known, complete, place, steps)
+        command = text_output.command_line(known, complete, _place(output), steps)
         by_figures = rank_by is RankBy.BENCHMARKS and not asking and "framework" not in given
+        weighed = answers.weighed(known, given, defaults)
         recommendation = recommend(known, weighed, maintained, rank_by) if by_figures else None
         made = service.create(known, complete, output, steps, _progress, dry_run)
         if as_json:
@@ -331,6 +358,10 @@ def new(
     except KeyboardInterrupt:
         message = service.whole(made.path) if made and not dry_run else service.NOTHING_WRITTEN
         raise Interrupted(message) from None
+
+
+def _place(output: Path) -> str | None:
+    return None if output == HERE else str(output)
 
 
 def advise_(
@@ -423,7 +454,7 @@ def update_(
 
 
 def add_resource(
-    declaration: Declaration,
+    declaration: Declaration = None,
     folder: Into = HERE,
     dry_run: Preview = False,
     no_lock: NoLock = False,
@@ -432,13 +463,13 @@ def add_resource(
 ) -> None:
     from scaffold.growing import changes
 
-    asked = partial(changes.add_resource, declaration=declaration)
-    _grow("add", folder, asked, dry_run, no_lock, as_json)
+    given = {"declaration": declaration}
+    _grow("add resource", folder, changes.add_resource, given, dry_run, no_lock, as_json)
 
 
 def add_field(
-    resource: OfResource,
-    field: FieldDeclaration,
+    resource: OfResource = None,
+    field: FieldDeclaration = None,
     folder: Into = HERE,
     dry_run: Preview = False,
     no_lock: NoLock = False,
@@ -447,12 +478,12 @@ def add_field(
 ) -> None:
     from scaffold.growing import changes
 
-    asked = partial(changes.add_field, name=resource, declaration=field)
-    _grow("add", folder, asked, dry_run, no_lock, as_json)
+    given = {"name": resource, "declaration": field}
+    _grow("add field", folder, changes.add_field, given, dry_run, no_lock, as_json)
 
 
 def remove_resource(
-    name: OldResource,
+    name: OldResource = None,
     folder: Into = HERE,
     dry_run: Preview = False,
     no_lock: NoLock = False,
@@ -461,13 +492,13 @@ def remove_resource(
 ) -> None:
     from scaffold.growing import changes
 
-    asked = partial(changes.remove_resource, name=name)
-    _grow("remove", folder, asked, dry_run, no_lock, as_json)
+    given = {"name": name}
+    _grow("remove resource", folder, changes.remove_resource, given, dry_run, no_lock, as_json)
 
 
 def remove_field(
-    resource: OfResource,
-    name: OldField,
+    resource: OfResource = None,
+    name: OldField = None,
     folder: Into = HERE,
     dry_run: Preview = False,
     no_lock: NoLock = False,
@@ -476,20 +507,33 @@ def remove_field(
 ) -> None:
     from scaffold.growing import changes
 
-    asked = partial(changes.remove_field, name=resource, field_name=name)
-    _grow("remove", folder, asked, dry_run, no_lock, as_json)
+    given = {"name": resource, "field_name": name}
+    _grow("remove field", folder, changes.remove_field, given, dry_run, no_lock, as_json)
 
 
 def _grow(
-    command: str, folder: Path, asked: "Asked", dry_run: bool, no_lock: bool, as_json: bool
+    command: str,
+    folder: Path,
+    change: "Callable[..., Change]",
+    given: Mapping[str, str | None],
+    dry_run: bool,
+    no_lock: bool,
+    as_json: bool,
 ) -> None:
     from scaffold.catalog import sources
     from scaffold.growing import grow
     from scaffold.terminal import report
     from scaffold.updating import update
 
-    found = update.find(folder, f"scaffold {command}")
+    asking = None in given.values()
+    if asking and (as_json or not _on_terminal()):
+        raise MissingAnswers(f"Nobody can be asked here. Try: {WOULD_WORK[command]}")
+    found = update.find(folder, f"scaffold {command.split()[0]}")
     with sources.opened(sources.place_of(found.made.origin, settings.source())) as source:
+        if asking:
+            judge = partial(_judged, found, source, change)
+            given = _questions(grow.resources_of(found), judge).complete(given)
+        asked = partial(change, **given)
         done = grow.apply_change(found, source, asked, _progress, dry_run=dry_run, lock=not no_lock)
     if as_json:
         _print_json(schema.grown(done))
@@ -497,6 +541,20 @@ def _grow(
         print(report.grown(_view(), done))
     if done.conflicts:
         raise typer.Exit(CONFLICTS)
+
+
+def _judged(
+    found: "Changing", source: "Source", change: "Callable[..., Change]", given: Mapping[str, str]
+) -> None:
+    from scaffold.growing import grow
+
+    grow.planned(found, source, partial(change, **given))
+
+
+def _questions(resources: "Resources", judge: Callable[[Mapping[str, str]], object]) -> "Questions":
+    from scaffold.terminal.missing import Questions
+
+    return Questions(_prompter(), print, _view(), resources, judge)
 
 
 def check_(
@@ -524,6 +582,23 @@ def schema_(context: typer.Context, as_json: Json = False, debug: Debug = False)
     _print_json(schema.questions(context.obj))
 
 
+def skills_(
+    name: SkillName = None,
+    output: SkillsFolder = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    known = skills.load()
+    chosen = [skills.called(known, name)] if name else known
+    written = skills.write(chosen, output) if output else []
+    if as_json:
+        _print_json(schema.skills(chosen, written))
+    elif name and not output:
+        print(chosen[0].text, end="")
+    else:
+        print(text_output.skills(_view(), chosen, written))
+
+
 def matrix_(
     context: typer.Context,
     part: Part = None,
@@ -548,13 +623,16 @@ def matrix_(
 
 
 def _wizard(known: Catalog, output: Path) -> "Wizard":
-    from scaffold.terminal import prompts
     from scaffold.terminal.wizard import Wizard
 
-    view = _view()
+    return Wizard(known, _prompter(), print, _view(), partial(service.refusal, output))
+
+
+def _prompter() -> "Prompter":
+    from scaffold.terminal import prompts
+
     plain = os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")
-    prompter = prompts.LinePrompter(print, view) if plain else prompts.MenuPrompter(print, view)
-    return Wizard(known, prompter, print, view, partial(service.refusal, output))
+    return (prompts.LinePrompter if plain else prompts.MenuPrompter)(print, _view())
 
 
 def _on_terminal() -> bool:

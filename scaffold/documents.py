@@ -51,6 +51,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return loaded
 
 
+def front_matter(text: str) -> dict[str, Any]:
+    """The mapping in YAML between the first two lines of `---`."""
+    _, front, _ = text.split("---\n", 2)
+    loaded: dict[str, Any] = yaml.load(front, Loader=SAFE_LOADER)
+    return loaded
+
+
 def answers_in(
     content: bytes, source: str, data: Collection[str] = ()
 ) -> tuple[dict[str, Any], list[str]]:

@@ -11,6 +11,10 @@ from scaffold.catalog.measured import Figures
 from scaffold.making.service import Made
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from scaffold.catalog.skills import Skill
     from scaffold.growing.grow import Grown
     from scaffold.updating.check import Checked
     from scaffold.updating.update import Updated
@@ -161,6 +165,13 @@ def framework_in_full(catalog: Catalog, one: Framework, files: list[str]) -> dic
         "limits": [limit._asdict() for limit in one.limits],
         "budget": dict(one.budget),
         "files": files,
+    }
+
+
+def skills(listed: "Sequence[Skill]", written: "Sequence[Path]") -> dict[str, Any]:
+    return {
+        "skills": [skill._asdict() for skill in listed],
+        "files": [str(file) for file in written],
     }
 
 

@@ -9,6 +9,7 @@ Other rooms use:
     ownership of
     record    ANSWERS_FILE BORN_WITH DATA OWN RESOURCES RETIRED Origin Record read write
     settings  Place source
+    skills    Skill called load write
     sources   Source catalog_of opened place_of questions_of
     versions  parsed
 """

@@ -14,7 +14,7 @@ from scaffold.catalog.record import BORN_WITH, RESOURCES, RETIRED
 from scaffold.catalog.sources import Source
 from scaffold.errors import TargetError
 from scaffold.growing import apps, changes, revisions
-from scaffold.growing.changes import Asked, Change
+from scaffold.growing.changes import Asked, Change, Resources
 from scaffold.merging.merge import Conflict
 from scaffold.resources import long_form
 from scaffold.updating import update
@@ -55,16 +55,8 @@ def apply_change(
     With `dry_run` nothing is written. Raises BadAnswers, TargetError and SourceError.
     """
     answers, origin = service.made
-    if RESOURCES not in answers:
-        raise TargetError(f"The service does not record what it keeps. {UPDATE}")
+    change = planned(service, source, asked)
     root = source.root(origin.revision)
-    if not (root / NEEDED).is_file():
-        raise TargetError(
-            f"The templates of {origin.revision} cannot add to a service that exists. {UPDATE}"
-        )
-    change = asked(long_form.from_data(answers[RESOURCES]))
-    reserved = declarations.reserved(root, [answers["framework"]])
-    declarations.check(changes.data(change.after), reserved)
     project = root / "templates" / answers["framework"] / "project"
     migrations = apps if apps.has_them(project) else revisions
     after = answers_after(answers, change, migrations is apps)
@@ -81,6 +73,28 @@ def apply_change(
         warnings=done.warnings,
         diff=done.diff,
     )
+
+
+def resources_of(service: Service) -> Resources:
+    """What a service is declared to keep. Raises TargetError for one that does not record it."""
+    if RESOURCES not in service.made.answers:
+        raise TargetError(f"The service does not record what it keeps. {UPDATE}")
+    return long_form.from_data(service.made.answers[RESOURCES])
+
+
+def planned(service: Service, source: Source, asked: Asked) -> Change:
+    """What `asked` changes. Raises BadAnswers, TargetError and SourceError."""
+    answers, origin = service.made
+    resources = resources_of(service)
+    root = source.root(origin.revision)
+    if not (root / NEEDED).is_file():
+        raise TargetError(
+            f"The templates of {origin.revision} cannot add to a service that exists. {UPDATE}"
+        )
+    change = asked(resources)
+    reserved = declarations.reserved(root, [answers["framework"]])
+    declarations.check(changes.data(change.after), reserved)
+    return change
 
 
 def answers_after(

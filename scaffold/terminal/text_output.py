@@ -9,6 +9,7 @@ from scaffold.advice.evidence import RankBy, Recommendation
 from scaffold.advice.ranking import Advice, Ranked, Reason, ahead
 from scaffold.answers import answers
 from scaffold.catalog.catalog import Catalog, Facts, Framework
+from scaffold.catalog.skills import Skill
 from scaffold.making.service import STEPS, Made
 from scaffold.terminal import figures
 from scaffold.terminal.view import Terminal, percent
@@ -276,6 +277,20 @@ def _files(terminal: Terminal, one: Framework, files: Sequence[str]) -> Iterator
         return
     yield terminal.style(f"The {len(files)} files it makes", "strong")
     yield from tree(terminal, files)
+
+
+# ---- skills
+
+
+def skills(terminal: Terminal, listed: Sequence[Skill], written: Sequence[Path]) -> str:
+    """One block for each skill, or the files that were written."""
+    if written:
+        return "\n".join(["Written:", *(f"  {file}" for file in written)])
+    lines = []
+    for skill in listed:
+        lines += [terminal.style(skill.name, "strong"), *terminal.wrapped(skill.description, "  ")]
+    show = "scaffold skills NAME prints one, and --output FOLDER writes them for your agent."
+    return "\n".join([*lines, "", *terminal.wrapped(show)])
 
 
 # ---- new

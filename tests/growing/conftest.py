@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from jinja2.sandbox import SandboxedEnvironment
 
 from scaffold.making import render
+from tests.contract.databases import PostgresDatabase, SqliteDatabase
 from tests.growing.services import Service, made
+from tests.servers import any_postgres_url
 
 DECLARED = ("room name:str:1..100:unique seats:int:1..500:default=2", "booking room:ref")
 
@@ -32,3 +36,16 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Service:
 @pytest.fixture
 def service(template: Service, tmp_path: Path) -> Service:
     return Service(Path(shutil.copytree(template.folder, tmp_path / "hotel")))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[SqliteDatabase | PostgresDatabase]:
+    """An empty one."""
+    with ExitStack() as stack:
+        if request.param == "postgresql":
+            admin = stack.enter_context(any_postgres_url())
+            yield PostgresDatabase.create(admin, f"grow_{uuid.uuid4().hex[:12]}")
+        else:
+            yield SqliteDatabase(tmp_path / "hotel.db")

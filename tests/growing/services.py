@@ -61,14 +61,14 @@ def run(folder: Path, *arguments: str) -> Ran:
     return Ran(code, *printed)
 
 
-def made(folder: Path, framework: str, declarations: Sequence[str]) -> Service:
+def made(folder: Path, framework: str, declarations: Sequence[str], name: str = NAME) -> Service:
     """A service of these resources in `folder`, committed."""
     folder.mkdir(parents=True, exist_ok=True)
     flags = [word for text in declarations for word in ("--resource", text)]
     arguments = ("--framework", framework, "--defaults", "--no-lock", *flags)
-    ran = run(folder, "new", NAME, *arguments)
+    ran = run(folder, "new", name, *arguments)
     assert ran.code == 0, ran.err
-    return Service(folder / NAME)
+    return Service(folder / name)
 
 
 def program(folder: Path, *arguments: str, **environment: str) -> str:

@@ -6,7 +6,7 @@ import re
 import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from psycopg.rows import dict_row
 
 from tests.contract.databases import PostgresDatabase, SqliteDatabase
 from tests.growing.services import Service, made, program
-from tests.servers import any_postgres_url
 from tests.services import install
 from tests.tool.lineage import commit, git
 
@@ -131,19 +130,6 @@ def _facts(file: sqlite3.Connection) -> Iterator[tuple[str, ...]]:
             yield (table, "index", known, str(unique), *columns)
         for row in file.execute(f"PRAGMA foreign_key_list('{table}')"):
             yield (table, "reference", *map(str, row[2:]))
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[SqliteDatabase | PostgresDatabase]:
-    """An empty one."""
-    with ExitStack() as stack:
-        if request.param == "postgresql":
-            admin = stack.enter_context(any_postgres_url())
-            yield PostgresDatabase.create(admin, f"grow_{uuid.uuid4().hex[:12]}")
-        else:
-            yield SqliteDatabase(tmp_path / "hotel.db")
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -24,6 +24,9 @@ class DatabaseWrapper(PooledWrapper, base.DatabaseWrapper):
 
     creation_class = DatabaseCreation
 
+    def is_still_open(self, idle: deadlines.DeadlineConnection, seconds: float) -> bool:
+        return deadlines.is_usable(idle, seconds)
+
     def open(self, conn_params: dict[str, Any]) -> deadlines.DeadlineConnection:
         return deadlines.connect(**conn_params)
 
