@@ -32,7 +32,7 @@ class Room(Record):
     code = LineField(max_length=20, unique=True, null=True)
 
     class Meta(Record.Meta):
-        app_label = "runtime"
+        app_label = "messages"  # has no migrations
         db_table = "tried_rooms"
 
 
@@ -49,7 +49,7 @@ class Booking(Record):
     notes = models.TextField(blank=True)
 
     class Meta(Record.Meta):
-        app_label = "runtime"
+        app_label = "messages"  # has no migrations
         db_table = "tried_bookings"
         constraints = (models.UniqueConstraint(fields=["room", "starts_at"], name="once"),)
 

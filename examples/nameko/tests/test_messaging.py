@@ -206,6 +206,16 @@ def test_more_events_than_go_together_are_all_sent(
     assert [event.data["product"]["id"] for event in sent_by(events)] == ids
 
 
+def test_the_backlog_is_what_was_not_sent(
+    service: Products, client: httpx.Client, events: Outbox
+) -> None:
+    for count in (1, 2):
+        service.create(**samples.product_content(client))
+        assert events.backlog() == count
+    sent_by(events)
+    assert events.backlog() == 0
+
+
 def test_two_senders_do_not_send_the_same(
     service: Products, client: httpx.Client, events: Outbox, database: Database
 ) -> None:

@@ -218,15 +218,13 @@ def test_why_the_database_cannot_be_used_is_logged_once_without_the_password(
     monkeypatch.setattr(outages, "_log", Log())
     monkeypatch.setattr(outages, "OVER_SECONDS", -1)
     noticed = Outages("postgresql://me:s%2Fcret@host/name")
-    for _ in range(3):
-        with pytest.raises(Unavailable), noticed.noticed():
-            raise Unavailable from psycopg.OperationalError("no entry for s/cret")
-    with pytest.raises(Unavailable), noticed.noticed():
-        raise Unavailable("no connection became free in time")
+    unreachable = Unavailable("the database is unreachable")
+    unreachable.__cause__ = psycopg.OperationalError("no entry for s/cret")
+    for error in [unreachable] * 3 + [Unavailable("no connection became free in time")]:
+        noticed.failed(error)
     assert lines == [("connection", "no entry for ***")]
     for _ in range(2):
-        with noticed.noticed():
-            pass
+        noticed.worked()
     assert lines[1:] == [("database_available", "")]
 
 

@@ -2,8 +2,6 @@
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -11,7 +9,6 @@ import psycopg
 import structlog
 from prometheus_client import Counter, Gauge
 
-from . import Unavailable
 from .deadlines import bulkheads
 
 OVER_SECONDS: Final = 5.0
@@ -56,17 +53,6 @@ class Outages:
         self._secrets = sorted(found, key=len, reverse=True)
         self._kinds: set[str] = set()
         self._latest = 0.0
-
-    @contextmanager
-    def noticed(self) -> Iterator[None]:
-        """Notice how the block ends: with `Unavailable`, or well."""
-        try:
-            yield
-        except Unavailable as error:
-            self.failed(error)
-            raise
-        if self._kinds:
-            self.worked()
 
     def failed(self, error: BaseException) -> None:
         """Count an error; log it if there was none of its kind in this outage."""

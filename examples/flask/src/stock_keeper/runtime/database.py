@@ -189,18 +189,22 @@ class Database:
 
     @contextmanager
     def _guard(self, bulkhead: Bulkhead, seconds: float | None) -> Iterator[None]:
-        limit = deadlines.deadline(seconds or self._seconds)
-        with self._outages.noticed(), limit, bulkhead.slot():
-            try:
-                yield
-            except PoolTimeout as error:
-                raise Unavailable("no connection became free in time") from error
-            except DBAPIError as error:
-                if deadlines.is_unavailable(error.orig):
-                    raise Unavailable("the database is unreachable") from error
-                if not isinstance(error, IntegrityError | DataError):
-                    count_unexpected()
-                raise
+        try:
+            with deadlines.deadline(seconds or self._seconds), bulkhead.slot():
+                try:
+                    yield
+                except PoolTimeout as error:
+                    raise Unavailable("no connection became free in time") from error
+                except DBAPIError as error:
+                    if deadlines.is_unavailable(error.orig):
+                        raise Unavailable("the database is unreachable") from error
+                    if not isinstance(error, IntegrityError | DataError):
+                        count_unexpected()
+                    raise
+        except Unavailable as error:
+            self._outages.failed(error)
+            raise
+        self._outages.worked()
 
     @contextmanager
     def _committing(self) -> Iterator[Connection]:

@@ -1,7 +1,8 @@
 """The connections to the broker: for probes, for events and for the service classes."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import structlog
 from eventlet.semaphore import Semaphore
 from kombu import Connection, Exchange, Producer
 from nameko.standalone.events import get_event_exchange
+from prometheus_client import Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
 from . import Unavailable
@@ -25,6 +27,7 @@ GATHER_SECONDS: Final = 0.05
 POLL_SECONDS: Final = 5  # for events that another replica has left behind
 CONNECTED_POLL_SECONDS: Final = 0.2
 _log = structlog.get_logger()
+_waiting = Gauge("outbox_events_waiting", "Events that are stored and not sent yet.")
 
 
 class Line:
@@ -126,6 +129,7 @@ class Messaging:
     def __init__(self, config: dict[str, Any], outbox: Outbox) -> None:
         self._config = config
         self._outbox = outbox
+        self._measure_next = 0.0
         self._services: list[type] = []
         self._running: dict[type, Container] = {}
         self._probe = Line(config["AMQP_URI"], READINESS_SECONDS)
@@ -179,6 +183,7 @@ class Messaging:
 
     def _send_events(self) -> None:
         while True:
+            self._measure_backlog()
             # An event that is sent before the queues of this service's handlers exist is lost.
             if not self._is_connected:
                 eventlet.sleep(CONNECTED_POLL_SECONDS)
@@ -195,3 +200,10 @@ class Messaging:
             else:
                 eventlet.sleep(GATHER_SECONDS)
                 filled.wait(POLL_SECONDS)
+
+    def _measure_backlog(self) -> None:
+        if time.monotonic() < self._measure_next:
+            return
+        self._measure_next = time.monotonic() + POLL_SECONDS
+        with suppress(Unavailable, SQLAlchemyError):  # the database has logged why
+            _waiting.set(self._outbox.backlog())

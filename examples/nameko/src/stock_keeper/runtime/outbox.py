@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     delete,
+    func,
     insert,
     or_,
     select,
@@ -85,6 +86,11 @@ class Outbox:
         }
         with self._database.writing(filled.set) as connection:
             connection.execute(insert(outbox).values(values))
+
+    def backlog(self) -> int:
+        """How many events have not been sent yet."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(func.count()).select_from(outbox)) or 0
 
     def send(self, send: Send) -> None:
         """Send all events, oldest first, until `send` raises; the rest stays.
