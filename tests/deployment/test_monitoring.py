@@ -255,7 +255,7 @@ SILENT: dict[str, tuple[str, int, State]] = {
         "ServiceNotReady", 30, readiness("503", "0x24 0+12x3 36x600", SECOND) | target(SECOND),
     ),
     "some writes fail and others do not": (
-        "ServiceCannotWrite", 30, writes("503", "0+1x600") | writes("201", "0+12x600"),
+        "ServiceCannotWrite", 30, writes("503", "0+0.02x600") | writes("201", "0+0.5x600"),
     ),
     "one write fails": (
         "ServiceCannotWrite", 24, writes("503", "0x20 1x600") | writes("201", "0x600"),
