@@ -30,6 +30,8 @@ TITLES = {
     "E6": "headers that harden",
     "E7": "no request costs more than its size",
     "N5": "a log that cannot be written changes nothing",
+    "N6": "every signal that stops it drains",
+    "N10": "addresses and targets as proxies write them",
     "N11": "variables that it does not read change nothing",
     "O1": "a second resource by hand",
     "O2": "a reference by hand",
