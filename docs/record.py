@@ -34,11 +34,11 @@ PROMPT = "$ "
 WHERE_IS_THE_CURSOR = "\x1b[6n"
 # What is asked, the keys that answer it, and how long one looks at each screen on the way.
 SCENES = [
-    ("How do others talk to it?", [DOWN, ENTER], 2.2),
-    ("How big will it get?", [DOWN, ENTER], 1.1),
+    ("How do clients talk to it?", [DOWN, ENTER], 2.2),
+    ("How large will the service become?", [DOWN, ENTER], 1.1),
     ("Will people sign in and edit its data?", [ENTER], 1.0),
-    ("What will be hard about its load?", [DOWN, DOWN, ENTER], 0.9),
-    ("What do its callers want from the API?", [ENTER], 1.0),
+    ("What kind of load do you expect?", [DOWN, DOWN, ENTER], 0.9),
+    ("What should the API offer its clients?", [ENTER], 1.0),
     ("What does the team know?", [DOWN, DOWN, DOWN, ENTER], 0.8),
     ("Which framework is it?", [ENTER], 7.0),
     ("What does it keep?", [ENTER], 2.2),

@@ -32,7 +32,7 @@ MARKED = re.compile(
     re.DOTALL,
 )
 PAGE = Terminal(width=90, colour=False, drawing=True)
-KEPT = {"active": "active", "slow": "slow, but kept", "stale": "**hardly kept**"}
+KEPT = {"active": "active", "slow": "infrequent releases", "stale": "**inactive**"}
 GUIDANCE_SOURCES = {"section", "table", "conclusion", "inferred"}  # the article's, not ours
 
 
@@ -41,7 +41,7 @@ def frameworks_table(known: Catalog, links: str) -> Iterator[str]:
 
     Where there are figures they are a column more, and below stands what they mean.
     """
-    headings = ["framework", "what the article says it is for", "server", "release", "kept"]
+    headings = ["framework", "what the article says it is for", "server", "release", "maintenance"]
     headings += ["measured here"] if known.measurement else []
     yield f"| {' | '.join(headings)} |"
     yield f"| {' | '.join('---' for _ in headings)} |"
@@ -169,7 +169,7 @@ def types_table() -> Iterator[str]:
 def evidence_example(known: Catalog) -> Iterator[str]:
     """What the advice by the measurement comes to, as the command prints it."""
     try:
-        recommendation = recommend(known, {"load": "rate"}, rank_by=RankBy.MEASURED)
+        recommendation = recommend(known, {"load": "rate"}, rank_by=RankBy.BENCHMARKS)
     except NotMeasured as lack:
         yield f"Where figures are missing it says which, with exit code {lack.code}:"
         shown = f"scaffold: {lack}"

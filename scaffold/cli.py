@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -22,16 +22,21 @@ import typer
 from scaffold import __version__, schema
 from scaffold.advice.evidence import RankBy, recommend
 from scaffold.answers import answers
-from scaffold.catalog import catalog, settings
+from scaffold.catalog import catalog, settings, skills
 from scaffold.catalog.catalog import Catalog, Question
-from scaffold.errors import Interrupted, UserError
+from scaffold.errors import Interrupted, MissingAnswers, UserError
 from scaffold.escaping import escape, quote_path
 from scaffold.making import service
 from scaffold.terminal import text_output
 from scaffold.terminal.view import NARROWEST, Terminal
 
 if TYPE_CHECKING:
+    from scaffold.catalog.sources import Source
+    from scaffold.growing.changes import Change, Resources
+    from scaffold.terminal.missing import Questions
+    from scaffold.terminal.prompts import Prompter
     from scaffold.terminal.wizard import Wizard
+    from scaffold.updating.update import Service as Changing
 
 UNEXPECTED = 1
 USAGE = 2
@@ -39,7 +44,7 @@ REFUSED = 3
 CONFLICTS = 4
 BEHIND_OR_DRIFTED = 5
 # They need no templates but the tool's own: to help is possible without a network.
-WITHOUT_SOURCE = {"-h", "--help", "--version", "check"}
+WITHOUT_SOURCE = {"-h", "--help", "--version", "check", "skills", "add", "remove"}
 # Not their docstrings: PYTHONOPTIMIZE=2 has none.
 HELP = {
     "scaffold": (
@@ -52,13 +57,27 @@ HELP = {
     "update": (
         "Bring a service to the newest release of its template, and keep what you made of it."
     ),
+    "add": "Add a resource or a field to a service that exists.",
+    "add resource": "Add a resource, with the migration that creates its table.",
+    "add field": "Add a field to a resource, with its migration; rows that exist stay.",
+    "remove": "Remove a resource or a field from a service.",
+    "remove resource": "Remove a resource, with the migration that drops its table.",
+    "remove field": "Remove a field from a resource, with the migration that drops its column.",
     "check": (
         "See which services are behind their template, and with which files they have drifted."
     ),
     "schema": "Print every question as JSON Schema, for scripts and agents.",
+    "skills": "List the skills for coding agents, print one, or write them into a folder.",
     "matrix": (
         "List the services that prove the templates, as a workflow's matrix takes them with --json."
     ),
+}
+# What a command that was told too little would take.
+WOULD_WORK = {
+    "add resource": "scaffold add resource 'booking guest:str'",
+    "add field": "scaffold add field RESOURCE 'vip:bool:default=false'",
+    "remove resource": "scaffold remove resource NAME",
+    "remove field": "scaffold remove field RESOURCE NAME",
 }
 HERE = Path()
 # What no program can help: rights, room, limits.
@@ -69,12 +88,10 @@ BY_THE_SYSTEM = {
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no questions.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Maintained = Annotated[
-    bool, typer.Option("--maintained", help="Leave out frameworks that are hardly maintained.")
-]
+Maintained = Annotated[bool, typer.Option("--maintained", help="Leave out inactive frameworks.")]
 By = Annotated[
     RankBy,
-    typer.Option("--evidence", help="Rank by the article's word, or by what was measured."),
+    typer.Option("--rank-by", help="Rank by the article's ratings or by benchmark results."),
 ]
 Explain = Annotated[bool, typer.Option("--explain", help="Every reason, for all of them.")]
 Name = Annotated[str | None, typer.Argument(help="What the service is called, like my-svc.")]
@@ -110,6 +127,39 @@ Shards = Annotated[
 ]
 
 
+Into = Annotated[
+    Path,
+    typer.Option("--into", help="The folder of the service, by default this one."),
+]
+Declaration = Annotated[
+    str | None, typer.Argument(help="The resource and its fields, like 'room name:str seats:int'.")
+]
+FieldDeclaration = Annotated[
+    str | None, typer.Argument(help="The field, like 'vip:bool:default=false'.", metavar="FIELD")
+]
+
+
+def _recorded(context: typer.Context) -> list[str]:
+    """What a shell offers for the name of a resource: those of the service."""
+    from scaffold.catalog import record
+
+    with suppress(UserError):
+        made = record.read(context.params.get("folder") or HERE)
+        return [resource["name"] for resource in made.answers.get(record.RESOURCES, ())]
+    return []
+
+
+OldResource = Annotated[
+    str | None,
+    typer.Argument(help="The name of a resource.", metavar="NAME", autocompletion=_recorded),
+]
+OfResource = Annotated[
+    str | None,
+    typer.Argument(help="The name of its resource.", metavar="RESOURCE", autocompletion=_recorded),
+]
+OldField = Annotated[str | None, typer.Argument(help="The name of the field.", metavar="NAME")]
+
+
 def _frameworks() -> list[tuple[str, str]]:
     """What a shell offers for the id of a framework, each with a word about it."""
     return [(framework.id, framework.summary) for framework in catalog.load().frameworks]
@@ -118,6 +168,20 @@ def _frameworks() -> list[tuple[str, str]]:
 WhichFramework = Annotated[
     str,
     typer.Argument(help="Its id, as `scaffold list` has it.", autocompletion=_frameworks),
+]
+
+
+def _skills() -> list[tuple[str, str]]:
+    """What a shell offers for the name of a skill, each with a word about it."""
+    return [(skill.name, skill.description) for skill in skills.load()]
+
+
+SkillName = Annotated[
+    str | None, typer.Argument(help="Print this one.", autocompletion=_skills, show_default=False)
+]
+SkillsFolder = Annotated[
+    Path | None,
+    typer.Option("--output", help="Write them into this folder, such as .agents/skills."),
 ]
 
 
@@ -173,10 +237,21 @@ def build(known: Catalog) -> typer.Typer:
     command("show")(show)
     # Resources change by migrations of their own, not by other answers to the same release.
     command("update")(_with_flags(update_, [q for q in known.fields if not q.is_declared]))
+    _add_group(app, "add", {"resource": add_resource, "field": add_field})
+    _add_group(app, "remove", {"resource": remove_resource, "field": remove_field})
     command("check")(check_)
     command("schema")(schema_)
+    command("skills")(skills_)
     command("matrix")(matrix_)
     return app
+
+
+def _add_group(app: typer.Typer, name: str, commands: Mapping[str, Callable[..., None]]) -> None:
+    """A command that has commands of its own."""
+    group = typer.Typer(rich_markup_mode=None, help=HELP[name])
+    for part, command in commands.items():
+        group.command(part, help=HELP[f"{name} {part}"])(command)
+    app.add_typer(group, name=name)
 
 
 def _templates(arguments: Sequence[str], stack: ExitStack) -> Catalog:
@@ -250,7 +325,7 @@ def new(
     answers_file: AnswersFile = None,
     defaults: Defaults = False,
     maintained: Maintained = False,
-    evidence: By = RankBy.ARTICLE,
+    rank_by: By = RankBy.ARTICLE,
     dry_run: DryRun = False,
     no_lock: NoLock = False,
     no_git: NoGit = False,
@@ -265,15 +340,15 @@ def new(
         given = answers.collect(known, answers_file, {"name": name, **flags})
         asking = _on_terminal() and not (as_json or defaults)
         chosen = (
-            _wizard(known, output).everything(given, maintained, evidence)
+            _wizard(known, output).everything(given, maintained, rank_by)
             if asking
-            else answers.resolve(known, given, defaults, maintained, evidence)
+            else answers.resolve(known, given, defaults, maintained, rank_by)
         )
         complete = answers.complete(known, chosen)
-        place = None if output == HERE else str(output)
-        command = text_output.command_line(known, complete, place, steps)
-        by_figures = evidence is RankBy.MEASURED and not asking and "framework" not in given
-        recommendation = recommend(known, given, maintained, evidence) if by_figures else None
+        command = text_output.command_line(known, complete, _place(output), steps)
+        by_figures = rank_by is RankBy.BENCHMARKS and not asking and "framework" not in given
+        weighed = answers.weighed(known, given, defaults)
+        recommendation = recommend(known, weighed, maintained, rank_by) if by_figures else None
         made = service.create(known, complete, output, steps, _progress, dry_run)
         if as_json:
             _print_json(schema.project(made, command, recommendation))
@@ -285,10 +360,14 @@ def new(
         raise Interrupted(message) from None
 
 
+def _place(output: Path) -> str | None:
+    return None if output == HERE else str(output)
+
+
 def advise_(
     context: typer.Context,
     maintained: Maintained = False,
-    evidence: By = RankBy.ARTICLE,
+    rank_by: By = RankBy.ARTICLE,
     explain: Explain = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -299,7 +378,7 @@ def advise_(
     asked = given.keys().isdisjoint(question.id for question in known.workload)
     if _on_terminal() and asked and not as_json:
         given |= _wizard(known, HERE).workload(given)
-    recommendation = recommend(known, given, maintained, evidence)
+    recommendation = recommend(known, given, maintained, rank_by)
     if as_json:
         _print_json(schema.advice(recommendation))
     else:
@@ -374,6 +453,110 @@ def update_(
         raise typer.Exit(CONFLICTS)
 
 
+def add_resource(
+    declaration: Declaration = None,
+    folder: Into = HERE,
+    dry_run: Preview = False,
+    no_lock: NoLock = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    from scaffold.growing import changes
+
+    given = {"declaration": declaration}
+    _grow("add resource", folder, changes.add_resource, given, dry_run, no_lock, as_json)
+
+
+def add_field(
+    resource: OfResource = None,
+    field: FieldDeclaration = None,
+    folder: Into = HERE,
+    dry_run: Preview = False,
+    no_lock: NoLock = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    from scaffold.growing import changes
+
+    given = {"name": resource, "declaration": field}
+    _grow("add field", folder, changes.add_field, given, dry_run, no_lock, as_json)
+
+
+def remove_resource(
+    name: OldResource = None,
+    folder: Into = HERE,
+    dry_run: Preview = False,
+    no_lock: NoLock = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    from scaffold.growing import changes
+
+    given = {"name": name}
+    _grow("remove resource", folder, changes.remove_resource, given, dry_run, no_lock, as_json)
+
+
+def remove_field(
+    resource: OfResource = None,
+    name: OldField = None,
+    folder: Into = HERE,
+    dry_run: Preview = False,
+    no_lock: NoLock = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    from scaffold.growing import changes
+
+    given = {"name": resource, "field_name": name}
+    _grow("remove field", folder, changes.remove_field, given, dry_run, no_lock, as_json)
+
+
+def _grow(
+    command: str,
+    folder: Path,
+    change: "Callable[..., Change]",
+    given: Mapping[str, str | None],
+    dry_run: bool,
+    no_lock: bool,
+    as_json: bool,
+) -> None:
+    from scaffold.catalog import sources
+    from scaffold.growing import grow
+    from scaffold.terminal import report
+    from scaffold.updating import update
+
+    asking = None in given.values()
+    if asking and (as_json or not _on_terminal()):
+        raise MissingAnswers(f"Nobody can be asked here. Try: {WOULD_WORK[command]}")
+    found = update.find(folder, f"scaffold {command.split()[0]}")
+    with sources.opened(sources.place_of(found.made.origin, settings.source())) as source:
+        if asking:
+            judge = partial(_judged, found, source, change)
+            given = _questions(grow.resources_of(found), judge).complete(given)
+        asked = partial(change, **given)
+        done = grow.apply_change(found, source, asked, _progress, dry_run=dry_run, lock=not no_lock)
+    if as_json:
+        _print_json(schema.grown(done))
+    else:
+        print(report.grown(_view(), done))
+    if done.conflicts:
+        raise typer.Exit(CONFLICTS)
+
+
+def _judged(
+    found: "Changing", source: "Source", change: "Callable[..., Change]", given: Mapping[str, str]
+) -> None:
+    from scaffold.growing import grow
+
+    grow.planned(found, source, partial(change, **given))
+
+
+def _questions(resources: "Resources", judge: Callable[[Mapping[str, str]], object]) -> "Questions":
+    from scaffold.terminal.missing import Questions
+
+    return Questions(_prompter(), print, _view(), resources, judge)
+
+
 def check_(
     folders: Services,
     versions: VersionsOnly = False,
@@ -397,6 +580,23 @@ def check_(
 
 def schema_(context: typer.Context, as_json: Json = False, debug: Debug = False) -> None:
     _print_json(schema.questions(context.obj))
+
+
+def skills_(
+    name: SkillName = None,
+    output: SkillsFolder = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    known = skills.load()
+    chosen = [skills.called(known, name)] if name else known
+    written = skills.write(chosen, output) if output else []
+    if as_json:
+        _print_json(schema.skills(chosen, written))
+    elif name and not output:
+        print(chosen[0].text, end="")
+    else:
+        print(text_output.skills(_view(), chosen, written))
 
 
 def matrix_(
@@ -423,13 +623,16 @@ def matrix_(
 
 
 def _wizard(known: Catalog, output: Path) -> "Wizard":
-    from scaffold.terminal import prompts
     from scaffold.terminal.wizard import Wizard
 
-    view = _view()
+    return Wizard(known, _prompter(), print, _view(), partial(service.refusal, output))
+
+
+def _prompter() -> "Prompter":
+    from scaffold.terminal import prompts
+
     plain = os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")
-    prompter = prompts.LinePrompter(print, view) if plain else prompts.MenuPrompter(print, view)
-    return Wizard(known, prompter, print, view, partial(service.refusal, output))
+    return (prompts.LinePrompter if plain else prompts.MenuPrompter)(print, _view())
 
 
 def _on_terminal() -> bool:

@@ -12,8 +12,10 @@ import yaml
 from scaffold.errors import BadAnswersFile
 from scaffold.escaping import escape, quote
 
-LARGEST = 128 * 1024  # bytes: twenty resources of forty fields are about 80 KiB
+# Bytes: twenty resources of forty fields are about 80 KiB, and a record may have two such lists.
+LARGEST = 256 * 1024
 DEEPEST = 8
+MOST_VALUES = 35_000  # twenty resources of forty fields have about 16,000; a record has two lists
 
 SAFE_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 TEXT_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "timestamp")}
@@ -49,6 +51,13 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return loaded
 
 
+def front_matter(text: str) -> dict[str, Any]:
+    """The mapping in YAML between the first two lines of `---`."""
+    _, front, _ = text.split("---\n", 2)
+    loaded: dict[str, Any] = yaml.load(front, Loader=SAFE_LOADER)
+    return loaded
+
+
 def answers_in(
     content: bytes, source: str, data: Collection[str] = ()
 ) -> tuple[dict[str, Any], list[str]]:
@@ -81,9 +90,14 @@ def _decoded(content: bytes, source: str) -> str:
 
 
 def _check_events(text: str, source: str) -> None:
-    """Stops at the first alias or at a nesting that no answer needs, before anything is built."""
+    """Stops at the first alias, and at more values or levels than answers need.
+
+    That is before anything is built: a file of 128 KiB can hold 64,000 values.
+    """
     depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+        if count > MOST_VALUES:
+            raise BadAnswersFile(f"{source} has more than {MOST_VALUES} values and brackets.")
         if isinstance(event, yaml.AliasEvent):
             raise BadAnswersFile(f"{source} uses a YAML alias; write the answer out instead.")
         depth += isinstance(event, yaml.CollectionStartEvent)

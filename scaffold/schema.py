@@ -11,6 +11,11 @@ from scaffold.catalog.measured import Figures
 from scaffold.making.service import Made
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from scaffold.catalog.skills import Skill
+    from scaffold.growing.grow import Grown
     from scaffold.updating.check import Checked
     from scaffold.updating.update import Updated
 
@@ -61,13 +66,13 @@ def _const(value: str, title: str) -> dict[str, str]:
 
 def advice(recommendation: Recommendation) -> dict[str, Any]:
     """The ranking that was asked for, and under keys of its own what the other evidence says."""
-    by_figures = recommendation.rank_by is RankBy.MEASURED
+    by_figures = recommendation.rank_by is RankBy.BENCHMARKS
     return {
         **_result(recommendation.advice),
         "answers": dict(recommendation.advice.answers),
-        "evidence": recommendation.rank_by.value,
+        "rank_by": recommendation.rank_by.value,
         "article": _result(recommendation.article) if by_figures else None,
-        "measured": _beside(recommendation),
+        "benchmarks": _beside(recommendation),
         "ties": [[framework.id for framework in tie] for tie in recommendation.advice.ties],
     }
 
@@ -163,6 +168,13 @@ def framework_in_full(catalog: Catalog, one: Framework, files: list[str]) -> dic
     }
 
 
+def skills(listed: "Sequence[Skill]", written: "Sequence[Path]") -> dict[str, Any]:
+    return {
+        "skills": [skill._asdict() for skill in listed],
+        "files": [str(file) for file in written],
+    }
+
+
 def error(code: int, kind: str, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "kind": kind, "message": message}}
 
@@ -185,8 +197,8 @@ def project(
 
 def _chosen(recommendation: Recommendation) -> dict[str, Any]:
     return {
-        "evidence": recommendation.rank_by.value,
-        "measured": order(recommendation.measured)[0] if recommendation.measured else None,
+        "rank_by": recommendation.rank_by.value,
+        "benchmarks": order(recommendation.measured)[0] if recommendation.measured else None,
         "article": order(recommendation.article)[0],
     }
 
@@ -200,6 +212,18 @@ def updated(done: "Updated") -> dict[str, Any]:
         "files": [{"file": file, "how": how} for file, how in done.files],
         "conflicts": [asdict(conflict) for conflict in done.conflicts],
         "changes": [{"version": c.version, "items": list(c.items)} for c in done.changes],
+        "warnings": list(done.warnings),
+    }
+    return shown if done.diff is None else shown | {"diff": done.diff}
+
+
+def grown(done: "Grown") -> dict[str, Any]:
+    shown = {
+        "path": str(done.path),
+        "framework": done.framework,
+        "message": done.message,
+        "files": [{"file": file, "how": how} for file, how in done.files],
+        "conflicts": [asdict(conflict) for conflict in done.conflicts],
         "warnings": list(done.warnings),
     }
     return shown if done.diff is None else shown | {"diff": done.diff}

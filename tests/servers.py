@@ -24,6 +24,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -208,6 +209,34 @@ class Postgres(OwnServer):
         """Make a role where it is missing and a database of its own; answers the role's URL."""
         return create_database(self.url(), name, user, password)
 
+    def new_standby(self) -> Postgres:
+        """A copy of this server that streams what is written here; not started yet."""
+        standby = Postgres()
+        shutil.chown(standby.folder, _cluster_owner())
+        data = standby.folder / "data"
+        source = ["-h", "127.0.0.1", "-p", str(self.port), "-U", ADMIN]
+        command = [_postgres_binary("pg_basebackup"), "-D", str(data), "-R", "-c", "fast", *source]
+        subprocess.run(self._as_owner(command), cwd=standby.folder, check=True, capture_output=True)
+        with (data / "postgresql.conf").open("a") as configuration:
+            configuration.write(f"port = {standby.port}\n")
+        return standby
+
+    def follow(self, primary: Postgres) -> None:
+        """Start again as a standby of another server, which was the standby of this one."""
+        self.stop()
+        data = self.folder / "data"
+        with (data / "postgresql.conf").open("a") as configuration:
+            address = f"host=127.0.0.1 port={primary.port} user={ADMIN}"
+            configuration.write(f"primary_conninfo = '{address}'\n")
+        (data / "standby.signal").touch()
+        shutil.chown(data / "standby.signal", _cluster_owner())
+        self.start()
+
+    def promote(self) -> None:
+        """Make the primary of a standby."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute("select pg_promote()")
+
     def _create_cluster(self, data: Path) -> None:
         shutil.chown(self.folder, _cluster_owner())
         subprocess.run(
@@ -242,7 +271,8 @@ class Postgres(OwnServer):
         with (data / "postgresql.conf").open("a") as configuration:
             configuration.write(lines)
         (data / "pg_hba.conf").write_text(
-            f"host all {ADMIN} 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+            f"host all,replication {ADMIN} 127.0.0.1/32 trust\n"
+            "host all all 127.0.0.1/32 scram-sha-256\n"
         )
 
     def _as_owner(self, command: list[str]) -> list[str]:
@@ -262,6 +292,96 @@ class Postgres(OwnServer):
             psycopg.connect(self.url(), connect_timeout=2).close()
             return True
         return False
+
+
+@dataclass
+class PgBouncer(OwnServer):
+    """A pooler in front of a PostgreSQL: three sessions, shared between all transactions."""
+
+    server_port: int = 0
+    users: tuple[tuple[str, str], ...] = ()
+
+    def start(self) -> None:
+        users = "".join(f'"{name}" "{password}"\n' for name, password in self.users)
+        (self.folder / "users.txt").write_text(users)
+        (self.folder / "pgbouncer.ini").write_text(
+            "[databases]\n"
+            f"* = host=127.0.0.1 port={self.server_port}\n"
+            "[pgbouncer]\n"
+            f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
+            f"auth_type = plain\nauth_file = {self.folder}/users.txt\n"
+            "pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 500\n"
+        )
+        owner = _cluster_owner()
+        for path in (self.folder, *self.folder.iterdir()):
+            shutil.chown(path, owner)
+        command = [_pgbouncer(), str(self.folder / "pgbouncer.ini")]
+        if owner != getpass.getuser():
+            command = ["runuser", "-u", owner, "--", *command]
+        self._spawn(command, {})
+        self._wait_for(self._answers, 10)
+
+    def url(self, of_server: str) -> str:
+        """The same database by way of the pooler."""
+        return of_server.replace(f":{self.server_port}/", f":{self.port}/")
+
+    def _answers(self) -> bool:
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), timeout=5),
+        ):
+            return True
+        return False
+
+
+class Forwarder:
+    """A TCP port that leads to another one, which can be exchanged, as an address does.
+
+    A connection leads on to where it began.
+    """
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._muted: set[socket.socket] = set()
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+        for one in self._open:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def forget(self) -> None:
+        """Drop what the open connections send, without a word, as a firewall does."""
+        self._muted = set(self._open)
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                try:
+                    server = socket.create_connection(("127.0.0.1", self.target), timeout=5)
+                except OSError:
+                    client.close()
+                    continue
+                server.settimeout(None)
+                self._open += [client, server]
+                for pair in ((client, server), (server, client)):
+                    threading.Thread(target=self._pump, args=pair, daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                if source not in self._muted:
+                    sink.sendall(data)
+            sink.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass
@@ -418,6 +538,14 @@ def _postgres_binary(name: str) -> str:
     found = _find_postgres(name)
     if not found:
         missing(f"PostgreSQL's {name} is not installed")
+    return found
+
+
+def _pgbouncer() -> str:
+    found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        missing("pgbouncer is not installed")
+        raise AssertionError("unreachable")
     return found
 
 

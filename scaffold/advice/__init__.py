@@ -2,5 +2,5 @@
 
 Other rooms use:
     evidence  Comparison RankBy Recommendation number order recommend
-    ranking   Advice Ranked Reason ahead
+    ranking   Advice Ranked Reason ahead defaults
 """

@@ -19,7 +19,7 @@ class RankBy(StrEnum):
     """What a ranking goes by."""
 
     ARTICLE = "article"
-    MEASURED = "measured"
+    BENCHMARKS = "benchmarks"
 
 
 class Comparison(NamedTuple):
@@ -62,12 +62,14 @@ class Recommendation(NamedTuple):
     @property
     def advice(self) -> Advice:
         """The one that was asked for."""
-        return self.measured if self.measured and self.rank_by is RankBy.MEASURED else self.article
+        return (
+            self.measured if self.measured and self.rank_by is RankBy.BENCHMARKS else self.article
+        )
 
     @property
     def other(self) -> Advice | None:
         """What the other kind of evidence comes to."""
-        return self.article if self.rank_by is RankBy.MEASURED else self.measured
+        return self.article if self.rank_by is RankBy.BENCHMARKS else self.measured
 
 
 def order(advice: Advice) -> list[str]:
@@ -88,10 +90,10 @@ def recommend(
     database = catalog.database(answers)
     article = advise(catalog, answers, maintained)
     lack = _lack(catalog, article, database)
-    if lack and rank_by is RankBy.MEASURED:
+    if lack and rank_by is RankBy.BENCHMARKS:
         raise NotMeasured(lack)
     measured = None if lack else advise(by_measurement(catalog, database), answers, maintained)
-    asked = measured if measured and rank_by is RankBy.MEASURED else article
+    asked = measured if measured and rank_by is RankBy.BENCHMARKS else article
     return Recommendation(
         rank_by=rank_by,
         article=article,
@@ -134,8 +136,8 @@ def _measures(catalog: Catalog) -> Mapping[str, Measure]:
 
 def _comparisons(catalog: Catalog, advice: Advice, database: str | None) -> Iterator[Comparison]:
     """For each criterion that has figures, each framework of the ranking."""
-    chosen = [q.option(advice.answers[q.id]) for q in catalog.workload]
-    asked = {key for option in chosen for key, weight in option.weights.items() if weight}
+    answered = (q.option(advice.answers[q.id]) for q in catalog.workload if q.id in advice.answers)
+    asked = {key for option in answered for key, weight in option.weights.items() if weight}
     for key, measure in sorted(_measures(catalog).items(), key=lambda item: item[0] not in asked):
         standings = catalog.standings(key, database)
         for ranked in advice.ranking if standings else ():
@@ -169,7 +171,7 @@ def _lack(catalog: Catalog, article: Advice, database: str | None) -> str | None
         day = catalog.measurement.date
         lack = f"{FILE} of {day} has none{where}{whom}"
     return (
-        f"--evidence measured ranks by figures, and {lack}. "
+        f"--rank-by benchmarks needs figures, and {lack}. "
         "Without it the ranking goes by the article."
     )
 

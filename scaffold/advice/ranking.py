@@ -39,9 +39,10 @@ class Difference(NamedTuple):
 
 
 class Advice(NamedTuple):
-    """`split` has the frameworks for two services where none meets every must.
+    """`answers` are those that were weighed.
 
-    `ties` are those of the ranking that nothing but the measurement put into their order.
+    `split` has the frameworks for two services where none meets every must. `ties` are those of
+    the ranking that nothing but the measurement put into their order.
     """
 
     answers: Mapping[str, str]
@@ -53,13 +54,16 @@ class Advice(NamedTuple):
 
 
 def advise(catalog: Catalog, answers: Mapping[str, str], maintained: bool = False) -> Advice:
-    """Ranks the frameworks of `catalog` for `answers`, with the default where one is missing.
+    """Ranks the frameworks of `catalog` for `answers`.
 
-    `maintained` leaves out the frameworks that are hardly kept; raises NothingMaintained where
+    Where these ask for nothing, the defaults of the other questions count. `maintained` leaves out
+    the frameworks that are hardly kept; raises NothingMaintained where
     a must is then met by none. A tie is settled by what was measured on the answers' database.
     """
-    complete = {q.id: answers.get(q.id, q.default or "") for q in catalog.workload}
-    chosen = [q.option(complete[q.id]) for q in catalog.workload]
+    given = workload_of(catalog, answers)
+    if not _weights(_chosen(catalog, given)):
+        given = defaults(catalog) | given
+    chosen = _chosen(catalog, given)
     musts = tuple(option.must for option in chosen if option.must)
     candidates = [f for f in catalog.frameworks if f.facts.maintained or not maintained]
     _check_musts(catalog, candidates, musts)
@@ -68,7 +72,7 @@ def advise(catalog: Catalog, answers: Mapping[str, str], maintained: bool = Fals
     tied = list(_tied(ranked, measured))
     ranking = tuple(one for group in tied for one in group)
     return Advice(
-        answers=complete,
+        answers=given,
         musts=musts,
         ranking=ranking,
         split=_split(ranking),
@@ -83,12 +87,26 @@ def advise(catalog: Catalog, answers: Mapping[str, str], maintained: bool = Fals
 
 def ahead(catalog: Catalog, advice: Advice, one: Framework, other: Framework) -> list[Difference]:
     """Where `one` is ahead of `other`, the largest difference first."""
-    weights = _weights(q.option(advice.answers[q.id]) for q in catalog.workload)
+    weights = _weights(_chosen(catalog, advice.answers))
     gains = (
         Difference(criterion, weight * (one.strength(criterion) - other.strength(criterion)))
         for criterion, weight in weights.items()
     )
     return sorted((g for g in gains if g.points > 0), key=lambda gain: -gain.points)
+
+
+def workload_of(catalog: Catalog, answers: Mapping[str, str]) -> dict[str, str]:
+    """Those of `answers` that are about the workload, in the order of the questions."""
+    return {q.id: answers[q.id] for q in catalog.workload if q.id in answers}
+
+
+def defaults(catalog: Catalog) -> dict[str, str]:
+    """What counts where somebody leaves every question about the workload as it is."""
+    return {q.id: q.default or "" for q in catalog.workload}
+
+
+def _chosen(catalog: Catalog, answers: Mapping[str, str]) -> list[Option]:
+    return [q.option(answers[q.id]) for q in catalog.workload if q.id in answers]
 
 
 def _weights(options: Iterable[Option]) -> Counter[str]:
@@ -108,7 +126,7 @@ def _check_musts(catalog: Catalog, candidates: Iterable[Framework], musts: Itera
 def _nothing_left(catalog: Catalog, must: str) -> str:
     able = [f for f in catalog.frameworks if f.strength(must) >= catalog.must_strength]
     known = "".join(f" {f.name}: {caution}." for f in able for caution in _cautions(f))
-    return f"No maintained framework here is made for {catalog.criteria[must]}.{known}"
+    return f"No maintained framework here is designed for {catalog.criteria[must]}.{known}"
 
 
 def _tied(candidates: Iterable[Ranked], measured: Mapping[str, int]) -> Iterator[Sequence[Ranked]]:
@@ -163,8 +181,15 @@ def _ranked(
         fit=round(score / most, 4) if most else 0.0,
         reasons=tuple(sorted(reasons, key=lambda reason: -reason.points)),
         unmet=unmet,
-        cautions=(*(f"not made for {catalog.criteria[m]}" for m in unmet), *_cautions(framework)),
+        cautions=(*(_lacking(catalog, framework, m) for m in unmet), *_cautions(framework)),
     )
+
+
+def _lacking(catalog: Catalog, framework: Framework, must: str) -> str:
+    """That the article does not name a framework for what is required, and what it has of it."""
+    unnamed = f"the article does not name it for {catalog.criteria[must]}"
+    has = framework.evidence.get(must)
+    return f"{has.why}, but {unnamed}" if has and has.strength > 0 else unnamed
 
 
 def _cautions(framework: Framework) -> tuple[str, ...]:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scaffold import documents
+from scaffold.advice import ranking
 from scaffold.advice.evidence import RankBy, recommend
 from scaffold.advice.ranking import Advice, Ranked
 from scaffold.answers import naming
 from scaffold.catalog.catalog import Catalog, Framework, Question
-from scaffold.catalog.record import RESOURCES
+from scaffold.catalog.record import BORN_WITH, DATA, RESOURCES, RETIRED
 from scaffold.errors import (
     BadAnswers,
     BadAnswersFile,
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 MAX_TEXT_LENGTH = 200
 MAX_PROBLEMS = 20  # listed at once
-# What copier writes into an answers file beside the answers: harmless to hand back.
-COPIER_KEYS = ("_commit", "_src_path")
+# What the record of a service has beside the answers: harmless to hand back.
+RECORD_KEYS = ("_commit", "_src_path", BORN_WITH, RETIRED)
 # Controls, surrogates, line and paragraph separators, private use; and format characters, which
 # are invisible and can reorder a line, but for the joiners and tags that emoji and scripts need.
 REFUSED_CATEGORIES = {"Cc", "Cs", "Zl", "Zp", "Co", "Cf"}
@@ -92,9 +93,9 @@ def _read(catalog: Catalog, path: Path) -> tuple[dict[str, Any], list[BadAnswers
             content = file.read(documents.LARGEST + 1)
     except OSError as error:
         raise BadAnswersFile(f"{source} cannot be read: {error.strerror}.") from error
-    found, wrong = documents.answers_in(content, source, data=(RESOURCES,))
+    found, wrong = documents.answers_in(content, source, data=DATA)
     questions = [q.id for q in (*catalog.fields, *catalog.workload)]
-    unknown = [key for key in found if key not in (*questions, *COPIER_KEYS)]
+    unknown = [key for key in found if key not in (*questions, *RECORD_KEYS)]
     wrong += [_unknown(key, questions) for key in unknown]
     given = {key: value for key, value in found.items() if key in questions}
     return given, [BadAnswersFile(f"{source}: {problem}") for problem in wrong]
@@ -257,8 +258,13 @@ def resolve(
         raise MissingAnswers(_what_would_work(missing, given))
     if "framework" in given:
         return dict(given)
-    advice = recommend(catalog, given, maintained, rank_by).advice
+    advice = recommend(catalog, weighed(catalog, given, defaults), maintained, rank_by).advice
     return {**given, "framework": _best(catalog, advice, given["name"]).id}
+
+
+def weighed(catalog: Catalog, given: Mapping[str, Any], defaults: bool) -> dict[str, Any]:
+    """What a ranking goes by: what is `given`, and the workload's defaults if they are taken."""
+    return {**ranking.defaults(catalog), **given} if defaults else dict(given)
 
 
 def as_flags(given: Mapping[str, Any]) -> list[str]:
@@ -287,7 +293,7 @@ def _best(catalog: Catalog, advice: Advice, name: str) -> Framework:
     if advice.split:
         names = " and ".join(framework.name for framework in advice.split)
         flags = " or ".join(f"--framework {framework.id}" for framework in advice.split)
-        raise SplitWorkload(f"These are two services, {names}. Choose the one to make: {flags}.")
+        raise SplitWorkload(f"This workload needs two services, {names}. Choose one: {flags}.")
     best = advice.ranking[0]
     usable = next((ranked for ranked in advice.ranking if ranked.framework.has_template), None)
     if not usable:
@@ -301,7 +307,7 @@ def _best(catalog: Catalog, advice: Advice, name: str) -> Framework:
 def instead(catalog: Catalog, best: Ranked, usable: Ranked) -> str:
     """That the best framework has no template, and which one to take, with what that one lacks."""
     lacking = " or ".join(catalog.criteria[must] for must in usable.unmet)
-    but = f", though it is not made for {lacking}" if lacking else ""
+    but = f", though it is not designed for {lacking}" if lacking else ""
     return (
         f"{without_template(best.framework)} The best that has one is {usable.framework.name}{but}."
     )
@@ -326,7 +332,8 @@ def carry_over(
     if lost:
         raise BadAnswers("\n".join(f"Since the service was made: {problem}" for problem in lost))
     known = {q.id for q in questions}
-    answered = kept | {key: value for key, value in given.items() if key in known}
+    beside = {key: recorded[key] for key in (BORN_WITH, RETIRED) if key in recorded}
+    answered = kept | {key: value for key, value in given.items() if key in known} | beside
     return answered, [q for q in questions if q.id not in answered]
 
 

@@ -7,8 +7,9 @@ Other rooms use:
     history   NOBODY
     measured  FILE SOURCE Figures Measure Measurement Served Standing
     ownership of
-    record    ANSWERS_FILE OWN RESOURCES Origin Record read write
+    record    ANSWERS_FILE BORN_WITH DATA OWN RESOURCES RETIRED Origin Record read write
     settings  Place source
+    skills    Skill called load write
     sources   Source catalog_of opened place_of questions_of
     versions  parsed
 """

@@ -11,6 +11,11 @@ from scaffold.errors import BadAnswers, BadAnswersFile, NotAService
 ANSWERS_FILE = ".copier-answers.yml"
 # The one question that is answered by data: a list of resources in the long form.
 RESOURCES = "resources"
+# The resources that the first migrations create, where they are others; no question.
+BORN_WITH = "born_with"
+# Packages of Django that only have the migrations of a resource that was removed; no question.
+RETIRED = "retired"
+DATA = (RESOURCES, BORN_WITH, RETIRED)
 # A name that nobody can register: an update reads the templates from the installed package.
 OWN_ADDRESS = "https://scaffold.invalid/templates.git"
 
@@ -38,7 +43,7 @@ def read(folder: Path) -> Record:
     try:
         with file.open("rb") as content:
             text = content.read(documents.LARGEST + 1)
-        given, problems = documents.answers_in(text, str(file), data=(RESOURCES,))
+        given, problems = documents.answers_in(text, str(file), data=DATA)
     except OSError as error:
         why = f"{ANSWERS_FILE} cannot be read: {error.strerror}"
         raise NotAService(f"{folder} is no service that scaffold made ({why}).") from error
@@ -68,9 +73,8 @@ def _quoted(text: str) -> str:
 
 def _answers(given: Mapping[str, Any], file: Path) -> dict[str, Any]:
     answers = {key: value for key, value in given.items() if not key.startswith("_")}
-    if RESOURCES in answers:
-        answers[RESOURCES] = _declared(answers[RESOURCES], file)
-    return answers
+    declared = (key for key in (RESOURCES, BORN_WITH) if key in answers)
+    return answers | {key: _declared(answers[key], file) for key in declared}
 
 
 def _declared(data: object, file: Path) -> list[dict[str, Any]]:

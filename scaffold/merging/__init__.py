@@ -2,7 +2,7 @@
 
 Other rooms use:
     journal     recover
-    merge       Conflict Merge Workplace difference merge workplace
-    repository  Repository refuse_dirty repository_of uncommitted
+    merge       Conflict Merge difference merge workplace
+    repository  UPDATE Repository refuse_dirty repository_of uncommitted
     worktree    apply
 """

@@ -25,7 +25,7 @@ from scaffold.programs import git_line, git_paths
 
 FOLDER = "scaffold-update"
 PLAN = "plan.json"
-ANOTHER_RUN = "Another update is at work on {}; wait for it to end."
+ANOTHER_RUN = "scaffold is already at work on {}; wait for that run to end."
 
 
 class Step(NamedTuple):
@@ -133,9 +133,9 @@ class Journal:
         except OSError as error:
             where = quote_path(error.filename2 or error.filename or self.folder)
             raise TargetError(
-                f"An update failed half way, and what it did cannot be undone yet: {where} cannot "
-                f"be written ({error.strerror or error}). Run the update again once it can; "
-                f"{quote_path(self.folder)} has what is needed."
+                f"A run of scaffold failed half way, and what it did cannot be undone yet: {where} "
+                f"cannot be written ({error.strerror or error}). Run `{self.repository.command}` "
+                f"again once it can; {quote_path(self.folder)} has what is needed."
             ) from error
 
     def _restore(self, step: Step) -> None:

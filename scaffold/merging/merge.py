@@ -34,6 +34,8 @@ MERGING = [
 ]
 # What git prints for an option that an old release does not know.
 USAGE = 129
+# A file that is only there while git merges.
+PILOT = ".scaffold-pilot"
 YOURS, THEIRS = "yours", "template"
 OURS_STAGE, THEIRS_STAGE = 2, 3
 MARKERS = "the template and you changed the same lines; markers show both"
@@ -140,9 +142,10 @@ def merge(place: Workplace, message: str) -> Merge:
     A file that the owner removed stays removed. Raises DirtyTree if something that is not in git
     is in the way, and ProgramFailed.
     """
-    base = _commit(place, _tree(place, "before"), (), message)
+    before = _tree(place, "before")
+    base = _commit(place, before, (), message)
     ours = _commit(place, place.head_tree, (base,), message)
-    theirs = _commit(place, _tree(place, "after"), (base,), message)
+    theirs = _commit(place, _with_pilots(place, before, _tree(place, "after")), (base,), message)
     labels = {ours: YOURS, theirs: THEIRS}
     tree, unmerged, told = _merged(place, ours, theirs)
     split = [path for path, kind in told if "unclear split" in kind]
@@ -203,6 +206,28 @@ def _tree(place: Workplace, side: str) -> str:
     return place.line("write-tree")
 
 
+def _with_pilots(place: Workplace, before: str, after: str) -> str:
+    """`after`, with one more file in each folder that gets a new folder; it goes again later.
+
+    git moves a new file to where the owner renamed its folder to, but a new folder only if its
+    parent gets a file as well.
+    """
+    listed = [
+        set(place.paths("ls-tree", "-r", "-z", "--name-only", "--full-tree", tree))
+        for tree in (before, after)
+    ]
+    known = _folders(listed[0])
+    parents = {folder.rpartition("/")[0] for folder in _folders(listed[1]) - known}
+    if not parents & known:
+        return after
+    blob = place.git("hash-object", "-w", "--stdin", given=b"Where is this folder now?\n")
+    place.git("read-tree", after)
+    lines = [f"100644 {blob.decode().strip()}\t{one}/{PILOT}" for one in sorted(parents & known)]
+    given = b"".join(os.fsencode(line) + b"\0" for line in lines)
+    place.git("update-index", "-z", "--index-info", given=given)
+    return place.line("write-tree")
+
+
 def _merged(
     place: Workplace, ours: str, theirs: str
 ) -> tuple[str, dict[str, dict[int, Entry]], list[tuple[str, str]]]:
@@ -210,7 +235,8 @@ def _merged(
     words = ("merge-tree", "--write-tree", "-z", "--messages", ours, theirs)
     ended = run(place.folder, ["git", *PLAIN_GIT, *MERGING, *words], place.environment)
     if ended.code == USAGE:
-        raise TargetError("An update needs git 2.38 or newer; this one cannot merge trees.")
+        command = place.repository.command
+        raise TargetError(f"`{command}` needs git 2.38 or newer; this one cannot merge trees.")
     if ended.code not in (0, 1):
         raise failure(words, ended)
     tree, *fields = os.fsdecode(ended.out).split("\0")
@@ -247,9 +273,10 @@ def _removed_by_owner(
     ours = set(place.paths(*names, place.repository.head, "--", *under))
     gone = _folders(place.paths(*names, base, "--", *under)) - _folders(ours)
     gone -= {folder for path in split for folder in _folders([f"{path}/file"])}
-    added = (c.path for c in _changes(place, place.head_tree, tree) if not c.before)
+    added = [c.path for c in _changes(place, place.head_tree, tree) if not c.before]
     away = {path for path in added if path not in unmerged and _folders([path]) & gone}
-    return away | {path for path, stages in unmerged.items() if OURS_STAGE not in stages}
+    pilots = {path for path in added if path.rpartition("/")[2] == PILOT}
+    return away | pilots | {path for path, stages in unmerged.items() if OURS_STAGE not in stages}
 
 
 def _folders(paths: Iterable[str]) -> set[str]:

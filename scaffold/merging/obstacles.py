@@ -23,8 +23,8 @@ def refuse(repository: Repository, changes: Sequence[Change]) -> None:
     beside = [c.path for c in changes if c.before and not c.path.startswith(repository.prefix)]
     if dirty := _changed_beside(repository, beside):
         raise DirtyTree(
-            f"The update changes files outside the service that have uncommitted changes: "
-            f"{listed(dirty)}. Commit or stash them first."
+            f"`{repository.command}` changes files outside the service that have uncommitted "
+            f"changes: {listed(dirty)}. Commit or stash them first."
         )
 
 

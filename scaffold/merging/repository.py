@@ -9,6 +9,7 @@ from scaffold.escaping import quote_path
 from scaffold.programs import found, git_line, git_paths
 
 COMMIT = "git add --all && git commit -m 'As generated'"
+UPDATE = "scaffold update"
 MAX_NAMED = 3
 
 
@@ -17,12 +18,14 @@ class Repository:
     """The git work tree at `top`; the service lies in `prefix` of it, empty or ending in /.
 
     `git_dir` is the folder that has its HEAD and its index; `head` is the commit that is out.
+    `command` is what messages call the run.
     """
 
     top: Path
     prefix: str
     git_dir: Path
     head: str
+    command: str = UPDATE
 
     @property
     def folder(self) -> Path:
@@ -34,7 +37,7 @@ class Repository:
 
     @property
     def undo(self) -> str:
-        """The command that undoes an update; in a larger repository it leaves the rest alone."""
+        """The command that undoes a merge; in a larger repository it leaves the rest alone."""
         return "git restore --staged --worktree ." if self.prefix else "git reset --hard"
 
     def own(self, path: str) -> str:
@@ -42,10 +45,10 @@ class Repository:
         return path.removeprefix(self.prefix)
 
 
-def repository_of(folder: Path) -> Repository:
+def repository_of(folder: Path, command: str = UPDATE) -> Repository:
     """The repository that the service in `folder` is committed to. Raises NoRepository."""
     if not found("git"):
-        raise NoRepository("An update needs git, which is not installed.")
+        raise NoRepository(f"`{command}` needs git, which is not installed.")
     try:
         top = Path(git_line(folder, "rev-parse", "--show-toplevel"))
         prefix = git_line(folder, "rev-parse", "--show-prefix")
@@ -59,7 +62,7 @@ def repository_of(folder: Path) -> Repository:
         raise NoRepository(_not_yet(folder, f"({failed})", COMMIT)) from failed
     if not committed:
         raise NoRepository(_not_yet(folder, f"(git does not know {ANSWERS_FILE})", COMMIT))
-    return Repository(top, prefix, git_dir, head)
+    return Repository(top, prefix, git_dir, head, command)
 
 
 def _unusable(folder: Path, failed: ProgramFailed) -> ProgramFailed | NoRepository:
@@ -78,8 +81,8 @@ def _unusable(folder: Path, failed: ProgramFailed) -> ProgramFailed | NoReposito
 
 def _not_yet(folder: Path, why: str, advice: str) -> str:
     return (
-        f"{quote_path(folder)} is not committed to a git repository {why}, so an update could not "
-        f"be distinguished from your changes. Commit it first: {advice}"
+        f"{quote_path(folder)} is not committed to a git repository {why}, so what scaffold "
+        f"changes could not be distinguished from your changes. Commit it first: {advice}"
     )
 
 
@@ -88,14 +91,17 @@ def refuse_dirty(repository: Repository) -> None:
     if dirty := uncommitted(repository):
         raise DirtyTree(
             f"{quote_path(repository.folder)} has uncommitted changes: {listed(dirty)}. "
-            "Commit or stash them first, so that the update can be reviewed and undone separately."
+            f"Commit or stash them first, so that what `{repository.command}` changes can be "
+            "reviewed and undone separately."
         )
 
 
 def refuse_moved(repository: Repository) -> None:
     """Raises DirtyTree if another commit is checked out than the one that was merged with."""
     if git_line(repository.top, "rev-parse", "--verify", "HEAD") != repository.head:
-        raise DirtyTree(f"{quote_path(repository.folder)} has a new commit. Run the update again.")
+        raise DirtyTree(
+            f"{quote_path(repository.folder)} has a new commit. Run `{repository.command}` again."
+        )
 
 
 def uncommitted(repository: Repository) -> list[str]:

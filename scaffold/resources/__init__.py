@@ -2,10 +2,12 @@
 
 Other rooms use:
     checks      check
+    fields      with_fitting_default
     long_form   canonical from_data to_data
-    model       Resource
+    model       Field Resource
     names       Reserved reserved_from
+    problems    listed quote suggest
     schema      schema
-    short_form  EXAMPLE parse_all short_form
+    short_form  EXAMPLE field_form parse parse_all short_form split
     understood  Row understood
 """

@@ -169,6 +169,16 @@ def _check_range(declared: Field, value: Value) -> None:
         raise ValueError(f"it must {verb} {range_in_words(declared)}{unit}")
 
 
+def with_fitting_default(declared: Field) -> Field:
+    """`declared` with a default that it would accept."""
+    fitting = _fitting(declared)
+    bounds = TYPES[declared.type].bounds
+    if fitting is None:
+        least = int(declared.min or 0)
+        fitting = "e" * least if bounds and bounds.unit else values.write(declared.min or 0)
+    return with_default(declared, fitting)
+
+
 def _fitting(declared: Field) -> str | None:
     """A default that the field would accept; None if there is no obvious one."""
     type_ = TYPES[declared.type]

@@ -238,6 +238,11 @@ def short_form(resource: Resource) -> str:
     return " ".join([heading, *(":".join(_parts(field)) for field in resource.fields)])
 
 
+def field_form(field: Field) -> str:
+    """One field in the canonical short form."""
+    return ":".join(_parts(field))
+
+
 def flag(resource: Resource) -> str:
     """The option of the command line that declares it, quoted for a POSIX shell."""
     return f"--resource {shlex.quote(short_form(resource))}"

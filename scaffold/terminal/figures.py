@@ -114,7 +114,7 @@ def beside(terminal: Terminal, catalog: Catalog, recommendation: Recommendation)
     """What the measurement says beside the article; nothing where it says nothing."""
     tables = [*_tables(terminal, catalog, recommendation)]
     values = [] if tables else _values(recommendation, _recommended(recommendation.advice))
-    sentences = [*values, *_other(catalog, recommendation), *_ties(recommendation.advice.ties)]
+    sentences = [*values, *_other(catalog, recommendation), *_ties(_telling(recommendation.advice))]
     return [*tables, *_hanging(terminal, sentences)]
 
 
@@ -122,9 +122,9 @@ def shortly(terminal: Terminal, catalog: Catalog, recommendation: Recommendation
     """The same of those alone that are recommended, where there is little room."""
     advised, other = recommendation.advice, recommendation.other
     ids = _recommended(advised)
-    ties = [tie for tie in advised.ties if any(framework.id in ids for framework in tie)]
+    ties = [tie for tie in _telling(advised) if any(framework.id in ids for framework in tie)]
     sentences = [*_values(recommendation, ids), *_other(catalog, recommendation), *_ties(ties)]
-    if recommendation.rank_by is RankBy.MEASURED and recommendation.asked:
+    if recommendation.rank_by is RankBy.BENCHMARKS and recommendation.asked:
         sentences.append(f"By the article alone: {result(recommendation.article)}.")
     rivals = ids + (_recommended(other)[:1] if other else [])
     apart = [one for one in recommendation.asked if one.disagrees and one.framework.id in rivals]
@@ -151,7 +151,7 @@ def remark(recommendation: Recommendation, framework_id: str, criterion: str) ->
     found = next((one for one in of_it if one.criterion == criterion), None)
     if found is None:
         return ""
-    if recommendation.rank_by is RankBy.MEASURED:
+    if recommendation.rank_by is RankBy.BENCHMARKS:
         said = f"the article: {_word(found)}"
     elif found.standing:
         value = f"{number(found.standing.value)} {found.measure.unit} of {found.measure.what}"
@@ -235,11 +235,11 @@ def _other(catalog: Catalog, recommendation: Recommendation) -> Iterator[str]:
     names = " and ".join(
         dict.fromkeys(catalog.criteria[one.criterion] for one in recommendation.asked)
     )
-    if recommendation.rank_by is RankBy.MEASURED:
+    if recommendation.rank_by is RankBy.BENCHMARKS:
         if recommendation.asked:
-            yield f"By figures: {names}. All else that is asked for is the article's word."
+            yield f"By benchmarks: {names}. All else is the article's rating."
         else:
-            yield "No answer asks for what was measured: both rankings are the same."
+            yield "No answer asks for what was measured, so both rankings are the same."
     elif recommendation.asked and recommendation.measured:
         same = _recommended(recommendation.measured) == _recommended(recommendation.article)
         said = (
@@ -247,11 +247,17 @@ def _other(catalog: Catalog, recommendation: Recommendation) -> Iterator[str]:
             if same
             else result(recommendation.measured)
         )
-        yield f"Ranked by the measurement: {said}; see --evidence measured."
+        yield f"Ranked by benchmarks: {said}; see --rank-by benchmarks."
+
+
+def _telling(advised: Advice) -> list[tuple[Framework, ...]]:
+    """The ties of frameworks that something speaks for."""
+    named = {ranked.framework.id for ranked in advised.ranking if ranked.score > 0}
+    return [tie for tie in advised.ties if tie[0].id in named]
 
 
 def _ties(ties: Iterable[tuple[Framework, ...]]) -> Iterator[str]:
     """The orders that nothing but the measurement made."""
     orders = "; ".join(", ".join(framework.name for framework in tie) for tie in ties)
     if orders:
-        yield f"Equal for these answers, and in this order by the measurement: {orders}."
+        yield f"Equal for these answers, and ordered by benchmarks: {orders}."

@@ -1,9 +1,10 @@
-"""What `update` and `check` tell a person, as text. Pure."""
+"""What `update`, `add`, `remove` and `check` tell a person, as text. Pure."""
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from scaffold.growing.grow import Grown
 from scaffold.terminal.view import Terminal
 from scaffold.updating.check import Checked
 from scaffold.updating.update import Updated
@@ -31,6 +32,21 @@ def updated(terminal: Terminal, done: Updated) -> str:
     return "\n".join(lines)
 
 
+def grown(terminal: Terminal, done: Grown) -> str:
+    """What was added or removed: its files, conflicts, what to do next."""
+    parts = [
+        _files(terminal, done),
+        _conflicts(terminal, done),
+        _warnings(terminal, done),
+        _next(terminal, done),
+    ]
+    title = f"{_name(done.path)}: {done.message}"
+    lines = [terminal.style(title, "strong"), *(line for part in parts for line in part)]
+    if done.diff is not None:
+        lines += ["", "Nothing was written. It would change this:", "", done.diff.rstrip("\n")]
+    return "\n".join(lines)
+
+
 def _name(path: Path) -> str:
     return path.resolve().name
 
@@ -44,28 +60,28 @@ def _changes(terminal: Terminal, done: Updated) -> Iterator[str]:
             yield from terminal.wrapped(item, "    ", "  - ")
 
 
-def _files(terminal: Terminal, done: Updated) -> Iterator[str]:
+def _files(terminal: Terminal, done: Updated | Grown) -> Iterator[str]:
     yield ""
     yield terminal.style(f"Files ({len(done.files)})", "strong")
     for file, how in done.files:
         yield f"  {SIGNS[how]} {file}"
 
 
-def _conflicts(terminal: Terminal, done: Updated) -> Iterator[str]:
+def _conflicts(terminal: Terminal, done: Updated | Grown) -> Iterator[str]:
     if done.conflicts:
         yield from ("", terminal.style("Conflicts", "bad"))
     for conflict in done.conflicts:
         yield from terminal.wrapped(f"{conflict.file}: {conflict.why}", "    ", "  ! ")
 
 
-def _warnings(terminal: Terminal, done: Updated) -> Iterator[str]:
+def _warnings(terminal: Terminal, done: Updated | Grown) -> Iterator[str]:
     if done.warnings:
         yield from ("", terminal.style("Warnings", "strong"))
     for warning in done.warnings:
         yield from terminal.wrapped(warning, "    ", "  ")
 
 
-def _next(terminal: Terminal, done: Updated) -> Iterator[str]:
+def _next(terminal: Terminal, done: Updated | Grown) -> Iterator[str]:
     if done.diff is not None:
         return
     yield from ("", terminal.style("Next", "strong"))

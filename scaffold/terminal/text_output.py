@@ -9,12 +9,13 @@ from scaffold.advice.evidence import RankBy, Recommendation
 from scaffold.advice.ranking import Advice, Ranked, Reason, ahead
 from scaffold.answers import answers
 from scaffold.catalog.catalog import Catalog, Facts, Framework
+from scaffold.catalog.skills import Skill
 from scaffold.making.service import STEPS, Made
 from scaffold.terminal import figures
 from scaffold.terminal.view import Terminal, percent
 
 REASONS = 3
-KEPT = {"active": "active", "slow": "slow but kept", "stale": "hardly maintained"}
+KEPT = {"active": "active", "slow": "infrequent releases", "stale": "inactive"}
 UNKEPT = KEPT["stale"]
 
 
@@ -35,8 +36,8 @@ def advice(
         else _scale(terminal, catalog, advised)
     )
     parts = [[choice(terminal, catalog, advised)], [*rest]]
-    if recommendation.rank_by is RankBy.MEASURED:
-        parts.insert(0, [terminal.style(f"By the measurement of {recommendation.date}", "strong")])
+    if recommendation.rank_by is RankBy.BENCHMARKS:
+        parts.insert(0, [terminal.style(f"By the benchmarks of {recommendation.date}", "strong")])
         parts += _by_article(terminal, catalog, recommendation) if recommendation.asked else []
     parts.append(figures.beside(terminal, catalog, recommendation))
     return "\n\n".join("\n".join(part).rstrip("\n") for part in parts if part)
@@ -63,7 +64,7 @@ def chosen(terminal: Terminal, recommendation: Recommendation) -> str:
     by_figures = figures.result(recommendation.advice)
     by_word = figures.result(recommendation.article)
     when = recommendation.date
-    text = f"By the measurement of {when}: {by_figures}. By the article alone: {by_word}."
+    text = f"By the benchmarks of {when}: {by_figures}. By the article alone: {by_word}."
     return "\n".join([*terminal.wrapped(text), "", ""])
 
 
@@ -80,11 +81,11 @@ def _headline(terminal: Terminal, catalog: Catalog, advised: Advice) -> list[str
         names = " and ".join(framework.name for framework in advised.split)
         return [
             terminal.style(line, "strong")
-            for line in terminal.wrapped(f"These are two services: {names}")
+            for line in terminal.wrapped(f"This workload needs two services: {names}")
         ]
     best = advised.ranking[0]
     name = best.framework.name
-    said = f"{name} fits best ({percent(best.fit)}){_alone(catalog, advised)}"
+    said = f"Best match: {name} ({percent(best.fit)}){_alone(catalog, advised)}"
     first, *others = terminal.wrapped(said)
     return [first.replace(name, terminal.style(name, "strong"), 1), *others]
 
@@ -94,13 +95,13 @@ def _alone(catalog: Catalog, advised: Advice) -> str:
     best, second = advised.ranking[0], advised.ranking[1:2]
     if not second or not second[0].unmet or second[0].fit <= best.fit:
         return ""
-    return f": it alone is made for {' and '.join(catalog.criteria[m] for m in advised.musts)}"
+    return f": it alone is designed for {' and '.join(catalog.criteria[m] for m in advised.musts)}"
 
 
 def _two_services(terminal: Terminal, catalog: Catalog, advised: Advice) -> Iterator[str]:
     wanted = " and ".join(catalog.criteria[must] for must in advised.musts)
     yield from terminal.wrapped(
-        f"No framework here is made for {wanted} at once. Make one of each:"
+        f"No framework here is designed for {wanted} at once. Make one of each:"
     )
     for framework in advised.split:
         why = next(
@@ -121,6 +122,9 @@ def _first_two(terminal: Terminal, catalog: Catalog, advised: Advice) -> Iterato
         return
     second = advised.ranking[1]
     yield ""
+    if second.score <= 0:
+        yield from terminal.wrapped("No other framework is named for this.")
+        return
     close = ", and it is close" if advised.close else ""
     name = terminal.style(second.framework.name, "strong")
     yield f"Runner-up: {name} ({percent(second.fit)}){close}"
@@ -156,7 +160,7 @@ def _scale(terminal: Terminal, catalog: Catalog, advised: Advice) -> Iterator[st
         if ranked.unmet != unmet:
             unmet = ranked.unmet
             lacking = " or ".join(catalog.criteria[must] for must in unmet)
-            yield from terminal.wrapped(f"Not made for {lacking}:")
+            yield from terminal.wrapped(f"The article does not name these for {lacking}:")
         line = f"  {scaled(terminal, ranked, widest)}"
         kept = "" if ranked.framework.facts.maintained else f"  {UNKEPT}"
         room = "" if len(line + kept) < terminal.width else "\n  "
@@ -167,7 +171,7 @@ def _scale(terminal: Terminal, catalog: Catalog, advised: Advice) -> Iterator[st
 def remark(ranked: Ranked) -> str:
     """What speaks against a framework whatever its fit, in a word or two."""
     if ranked.unmet:
-        return "not made for it"
+        return "not named for it"
     return "" if ranked.framework.facts.maintained else UNKEPT
 
 
@@ -275,6 +279,20 @@ def _files(terminal: Terminal, one: Framework, files: Sequence[str]) -> Iterator
     yield from tree(terminal, files)
 
 
+# ---- skills
+
+
+def skills(terminal: Terminal, listed: Sequence[Skill], written: Sequence[Path]) -> str:
+    """One block for each skill, or the files that were written."""
+    if written:
+        return "\n".join(["Written:", *(f"  {file}" for file in written)])
+    lines = []
+    for skill in listed:
+        lines += [terminal.style(skill.name, "strong"), *terminal.wrapped(skill.description, "  ")]
+    show = "scaffold skills NAME prints one, and --output FOLDER writes them for your agent."
+    return "\n".join([*lines, "", *terminal.wrapped(show)])
+
+
 # ---- new
 
 
@@ -286,7 +304,7 @@ def ending(
     parts = {
         "Warnings": [line for w in made.warnings for line in terminal.wrapped(w, "    ", "  ")],
         "Next": [] if dry_run else [f"  {line}" for line in following],
-        "The same again, without questions": [f"  {command}"],
+        "Equivalent non-interactive command": [f"  {command}"],
     }
     lines = [terminal.style(f"{name}/", "strong"), *tree(terminal, made.files)]
     for heading, body in parts.items():

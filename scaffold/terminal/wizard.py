@@ -199,12 +199,12 @@ class Wizard:
     def _looks_for(self, option: Option) -> str:
         """What this answer makes of the advice, in the words of the criteria."""
         if not option.weights:
-            return "Looks for nothing in particular."
+            return "No preference."
         heaviest = sorted(
             option.weights, key=lambda one: (one != option.must, -option.weights[one])
         )
         words = (self.catalog.criteria[criterion] for criterion in heaviest)
-        must = {self.catalog.criteria[option.must]: " (a must)"} if option.must else {}
+        must = {self.catalog.criteria[option.must]: " (required)"} if option.must else {}
         return f"Looks for {', '.join(word + must.get(word, '') for word in words)}."
 
     def _warning(self, text: str) -> str:

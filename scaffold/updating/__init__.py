@@ -2,5 +2,5 @@
 
 Other rooms use:
     check   Checked check
-    update  Updated apply_update find refuse_fixed
+    update  Service Side Updated apply apply_update find refuse_fixed
 """

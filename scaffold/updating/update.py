@@ -17,14 +17,14 @@ from scaffold.errors import FixedAnswer, Interrupted
 from scaffold.making import post_generate
 from scaffold.making.service import NOTHING_WRITTEN
 from scaffold.merging import journal, merge, worktree
-from scaffold.merging.merge import Conflict, Merge, Workplace
-from scaffold.merging.repository import Repository, refuse_dirty, repository_of, uncommitted
+from scaffold.merging.merge import Conflict, Merge
+from scaffold.merging.repository import UPDATE, Repository, refuse_dirty, repository_of, uncommitted
 from scaffold.updating import changelog
 from scaffold.updating.changelog import Changes
 
 LOCK = "uv.lock"
 PROJECT = "pyproject.toml"
-RECOVERED = "An earlier update was killed half way; what it had changed was undone first."
+RECOVERED = "An earlier run of scaffold was killed half way; what it had changed was undone first."
 NOT_IN_GIT = "{}: the template changed it, but yours is not in git, so it stays as it is."
 # Why an answer stays as it was given.
 FIXED = {
@@ -62,10 +62,29 @@ class Updated:
 
 
 @dataclass(frozen=True)
+class Side:
+    """One of the two renderings that are compared: the templates, the answers, their origin."""
+
+    root: Path
+    answers: Mapping[str, Any]
+    origin: Origin
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a merge changed, or with `dry_run` would change; `diff` only then."""
+
+    files: Sequence[tuple[str, str]]
+    conflicts: Sequence[Conflict]
+    warnings: Sequence[str]
+    diff: str | None
+
+
+@dataclass(frozen=True)
 class Service:
     """A service that can be updated: in git, with nothing uncommitted.
 
-    `recovered` tells that a killed update was undone in it.
+    `recovered` tells that a killed run was undone in it.
     """
 
     folder: Path
@@ -74,13 +93,13 @@ class Service:
     recovered: bool = False
 
 
-def find(folder: Path) -> Service:
-    """The service in `folder`. Raises NotAService, NoRepository or DirtyTree.
+def find(folder: Path, command: str = UPDATE) -> Service:
+    """The service in `folder`, for `command`. Raises NotAService, NoRepository or DirtyTree.
 
-    What a killed update left half done is undone first.
+    What a killed run left half done is undone first.
     """
     record.read(folder)
-    found = repository_of(folder)
+    found = repository_of(folder, command)
     recovered = journal.recover(found)
     made = record.read(folder)
     refuse_dirty(found)
@@ -113,14 +132,13 @@ def apply_update(
     # A draft that is later than the newest release is not brought back to it.
     after = source.newest if source.is_behind(before.revision) else before.revision
     target = before._replace(revision=after)
-    warnings = [RECOVERED] if service.recovered else []
-    done, diff = None, "" if dry_run else None
-    with _reporting_interruption(service, dry_run):
-        if target != before or dict(answers) != dict(service.made.answers):
-            done, diff = _merged(service, source, target, answers, progress, dry_run)
-            warnings += map(NOT_IN_GIT.format, done.untouched)
-        if done and lock and not dry_run:
-            warnings += _lock(service, done, progress)
+    done = None
+    if target != before or dict(answers) != dict(service.made.answers):
+        sides = (
+            Side(source.root(before.revision), service.made.answers, before),
+            Side(source.root(after), answers, target),
+        )
+        done = apply(service, sides, message(before.revision, after), progress, dry_run, lock)
     return Updated(
         path=service.folder,
         framework=service.made.answers.get("framework", ""),
@@ -129,9 +147,34 @@ def apply_update(
         files=done.files if done else (),
         conflicts=done.conflicts if done else (),
         changes=changelog.between(source.changelog, before.revision, after),
-        warnings=warnings,
-        diff=diff,
+        warnings=done.warnings if done else _recovered(service),
+        diff=done.diff if done else "" if dry_run else None,
     )
+
+
+def apply(
+    service: Service,
+    sides: tuple[Side, Side],
+    message: str,
+    progress: Callable[[str], None],
+    dry_run: bool,
+    lock: bool,
+) -> Applied:
+    """Merges what differs between two renderings into `service`, completely or not at all.
+
+    With `dry_run` nothing is written, and the difference is shown. Raises TargetError.
+    """
+    warnings = _recovered(service)
+    with _reporting_interruption(service, dry_run):
+        done, diff = _merged(service, sides, message, progress, dry_run)
+        warnings += map(NOT_IN_GIT.format, done.untouched)
+        if lock and not dry_run:
+            warnings += _lock(service, done, progress)
+    return Applied(done.files, done.conflicts, warnings, diff)
+
+
+def _recovered(service: Service) -> list[str]:
+    return [RECOVERED] if service.recovered else []
 
 
 @contextmanager
@@ -142,26 +185,29 @@ def _reporting_interruption(service: Service, dry_run: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         if not dry_run and uncommitted(service.repository):
             raise Interrupted(
-                "Interrupted. The update is merged, but what follows it was not finished. "
-                f"`git diff --staged` shows it, `{service.repository.undo}` undoes it."
+                f"Interrupted. What `{service.repository.command}` changes is merged, but what "
+                "follows was not finished. `git diff --staged` shows it, "
+                f"`{service.repository.undo}` undoes it."
             ) from None
         raise Interrupted(NOTHING_WRITTEN) from None
 
 
 def _merged(
     service: Service,
-    source: Source,
-    target: Origin,
-    answers: Mapping[str, Any],
+    sides: tuple[Side, Side],
+    message: str,
     progress: Callable[[str], None],
     dry_run: bool,
 ) -> tuple[Merge, str | None]:
     """The merge, applied or with its diff."""
+    from scaffold.making import render
+
     with merge.workplace(service.repository, keep_objects=not dry_run) as place:
-        progress("Rendering both releases ...")
-        _render_both(place, service, source, target, answers)
+        progress("Rendering it as it was and as it will be ...")
+        for side, folder in zip(sides, (place.before, place.after), strict=True):
+            render.render(side.root, side.answers, folder, side.origin)
         progress("Merging ...")
-        done = merge.merge(place, message(service.made.origin.revision, target.revision))
+        done = merge.merge(place, message)
         if dry_run:
             return done, merge.difference(place, done)
         worktree.apply(place, done)
@@ -173,17 +219,6 @@ def message(before: str, after: str) -> str:
     if before == after:
         return f"Change the answers to the template {after}"
     return f"Update from the template, {before} to {after}"
-
-
-def _render_both(
-    place: Workplace, service: Service, source: Source, target: Origin, answers: Mapping[str, Any]
-) -> None:
-    """The service as it was made, and as it would be made now."""
-    from scaffold.making import render
-
-    was = service.made.origin
-    render.render(source.root(was.revision), service.made.answers, place.before, was)
-    render.render(source.root(target.revision), answers, place.after, target)
 
 
 def _lock(service: Service, done: Merge, progress: Callable[[str], None]) -> list[str]:

@@ -125,14 +125,15 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     both = "sqlite" in item.config.getoption("database")
     if both and item.get_closest_marker("any_database") and database == "postgresql":
         item.add_marker(pytest.mark.slow)
-    if item.get_closest_marker("any_framework") and framework not in standing_for_all(item.config):
+    shared = item.get_closest_marker("any_framework")
+    if shared and framework not in standing_for_all(item.config, shared.args):
         item.add_marker(pytest.mark.slow)
 
 
-def standing_for_all(config: pytest.Config) -> set[str]:
-    """Threads, an event loop and a runner of its own; or the first of those that are asked for."""
+def standing_for_all(config: pytest.Config, names: tuple[str, ...]) -> set[str]:
+    """The named, else threads, an event loop and a runner of its own; or the first asked for."""
     asked = selected_frameworks(config)
-    return set(asked) & {"flask", "fastapi", "nameko"} or set(asked[:1])
+    return set(asked) & set(names or ("flask", "fastapi", "nameko")) or set(asked[:1])
 
 
 @pytest.hookimpl(trylast=True)

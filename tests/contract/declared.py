@@ -293,6 +293,8 @@ def _taken_decimals(field: Field) -> Iterator[Sent]:
             yield Sent(text, shown)
             yield Sent(Raw(text), shown)
         yield Sent("-10.1", f"-{spelled(Decimal('10.1'), field)}")
+    if 1 <= scale <= 12:
+        yield Sent(Raw(str(0.1 + 0.2)), spelled(Decimal("0.3"), field))
     if whole >= 2:
         ten = spelled(Decimal(10), field)
         yield from (Sent(10, ten), Sent("10", ten), Sent(Raw("10.0"), ten), Sent(Raw("1e1"), ten))
@@ -413,6 +415,8 @@ def _refused_decimals(field: Field) -> Iterator[Any]:
     whole = (field.precision or 0) - scale
     yield from (f"1{'0' * whole}", f"-1{'0' * whole}", Raw(f"1{'0' * whole}"))
     yield from (f"0.{'0' * scale}1", Raw(f"0.{'0' * scale}1"), Raw(f"-0.{'0' * scale}1"))
+    if 1 <= 15 - scale <= whole and scale:  # as many digits as a double has, one too many here
+        yield Raw(f"{'8' * (15 - scale)}.{'2' * scale}3")
     yield from (Raw("1e30"), Raw("1e999"), Raw("-1e400"), Raw("1e-30"), "9" * 1000)
     yield from ("", " ", "a", "1x", "0x1", "1_0", "+1", ".5", "1.", " 1", "1 ", "1\n", "\u0661")
     yield from ("NaN", "Infinity", "sNaN", "1e30", "--1", "1,0")

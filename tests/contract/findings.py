@@ -20,7 +20,7 @@ UNSAID = {"int", "decimal", "email", "url", "datetime", "ref"}
 """Types of which a value may fit the schema and be refused all the same: 3.0 is an integer to JSON
 Schema and a multiple of 0.01 is a matter of rounding, a format is not all that a library knows of
 addresses, an offset may lead out of the calendar, and what a reference is to may not exist. Nor is
-there a schema that says of which list a cursor is."""
+there a schema that says of which list a cursor is, or with which body a key was sent before."""
 
 
 def findings(service: Service, resources: Iterable[Resource], examples: int) -> list[str]:
@@ -38,7 +38,11 @@ def findings(service: Service, resources: Iterable[Resource], examples: int) -> 
     unsaid = {
         (one.plural, name)
         for one in resources
-        for name in ("cursor", *(field.column for field in one.fields if field.type in UNSAID))
+        for name in (
+            "cursor",
+            "Idempotency-Key",
+            *(field.column for field in one.fields if field.type in UNSAID),
+        )
     }
     found: list[str] = []
     phases: set[str] = set()

@@ -22,7 +22,13 @@ from tests.services import frameworks
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-SIDE_BY_SIDE = ("test_database_faults.py", "test_load.py", "test_shutdown.py")
+SIDE_BY_SIDE = (
+    "test_busy.py",
+    "test_database_faults.py",
+    "test_load.py",
+    "test_neighbours.py",
+    "test_shutdown.py",
+)
 SHARING = (
     "templates/test_rendered.py",
     *(f"tool/test_{name}.py" for name in ("check", "nightly", "package", "sources", "update")),

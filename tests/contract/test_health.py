@@ -57,6 +57,7 @@ def test_readiness_does_not_need_the_items_to_be_quick(
         assert service.http.get("/readyz").status_code == 200
 
 
+@pytest.mark.any_framework("flask", "django", "nameko")
 def test_an_empty_database_is_not_ready_until_it_is_migrated(
     project: Project, launch: Launch, new_database: NewDatabase
 ) -> None:

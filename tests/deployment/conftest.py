@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,6 +47,20 @@ class Rendering:
     def manifests(self) -> list[Manifest]:
         """What the production overlay sends to a cluster."""
         return [*yaml.safe_load_all(build_manifests(self.overlay))]
+
+    def with_components(self, *names: str, text: str = "") -> list[Manifest]:
+        """What the overlay sends with components added; `text` takes the kustomization's place."""
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(self.overlay.parent.parent, folder, dirs_exist_ok=True)
+            overlay = Path(folder) / "overlays/production"
+            kustomization = yaml.safe_load(text or (overlay / "kustomization.yaml").read_text())
+            kustomization["components"] = [f"../../components/{name}" for name in names]
+            (overlay / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+            return [*yaml.safe_load_all(build_manifests(overlay))]
+
+    @property
+    def components(self) -> list[str]:
+        return sorted(p.name for p in (self.overlay.parent.parent / "components").iterdir())
 
     def of_kind(self, kind: str) -> list[Manifest]:
         return [manifest for manifest in self.manifests if manifest["kind"] == kind]

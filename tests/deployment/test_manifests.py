@@ -17,6 +17,7 @@ pytestmark = pytest.mark.contract("D3")
 
 NEWEST_VERSIONS = ("1.33", "1.34", "1.35", "1.36", "1.37")
 IN_FLIGHT_SECONDS = 30
+DIGEST = "sha256:" + "9" * 64
 READINESS_ANSWERS_WITHIN = 3
 SHAPES = {
     "sqlite": {"PersistentVolumeClaim"},
@@ -27,9 +28,6 @@ ALWAYS = {
 }  # fmt: skip
 # Rules of checkov that are broken on purpose.
 ACCEPTED = {
-    "CKV_K8S_15": "an image is named by its version and never changes: pulling it again and again "
-    "makes every start depend on the registry",
-    "CKV_K8S_43": "the owner sets the image, in the overlay, by tag or by digest",
     "CKV_K8S_35": "all configuration comes from the environment, as the contract has it (P4)",
 }
 
@@ -177,7 +175,7 @@ def test_ports_agree_from_the_image_to_the_network(rendering: Rendering) -> None
 def test_a_pod_may_call_its_database_and_names_and_nothing_else(rendering: Rendering) -> None:
     rules = rendering.the("NetworkPolicy")["spec"]["egress"]
     ports = {port["port"] for rule in rules for port in rule["ports"]}
-    wanted = {53, 5432} if rendering.database == "postgresql" else {53}
+    wanted = {53, 5432, 6432} if rendering.database == "postgresql" else {53}
     assert wanted <= ports
     assert ports - wanted <= {5671, 5672}, "beyond them a broker at the most"
 
@@ -210,12 +208,12 @@ def test_the_overlay_alone_names_image_host_and_size(rendering: Rendering, tmp_p
     shutil.copytree(base.parent, kubernetes)
     overlay = kubernetes / "overlays/production"
     kustomization = yaml.safe_load((overlay / "kustomization.yaml").read_text())
-    kustomization["images"][0] |= {"newName": "registry.test/other", "newTag": "9.9.9"}
+    kustomization["images"][0] |= {"newName": "registry.test/other", "digest": DIGEST}
     (overlay / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     size = (overlay / "size.yaml").read_text()
     (overlay / "size.yaml").write_text(size.replace("memory: 256Mi", "memory: 999Mi"))
     changed = build_manifests(overlay)
-    assert changed.count("image: registry.test/other:9.9.9") == len(rendering.pods)
+    assert changed.count(f"image: registry.test/other@{DIGEST}") == len(rendering.pods)
     assert changed.count("memory: 999Mi") == 1
 
 
@@ -234,4 +232,5 @@ def test_callers_reach_the_api_and_no_probe_or_metric(rendering: Rendering) -> N
     (rule,) = rendering.the("Ingress")["spec"]["rules"]
     assert [path["path"] for path in rule["http"]["paths"]] == ["/v1"]
     allowed = rendering.the("ConfigMap")["data"]["ALLOWED_HOSTS"].split(",")
-    assert {rule["host"], NAME} <= set(allowed)
+    namespace = rendering.the("Deployment")["metadata"]["namespace"]
+    assert {rule["host"], NAME, f"{NAME}.{namespace}"} <= set(allowed)

@@ -224,28 +224,43 @@ def test_every_command_for_a_cluster_names_what_is_there(
     """There is no cluster to ask; what can be run without one is run."""
     kubectl = program("kubectl", "kubernetes-client 1.27 or newer")
     variables = os.environ | {"KUBECONFIG": str(offline_kubeconfig(tmp_path))}
-    objects = {f"{m['kind'].lower()}/{m['metadata']['name']}" for m in rendering.manifests}
+    manifests = rendering.with_components("backup")
+    objects = {f"{m['kind'].lower()}/{m['metadata']['name']}" for m in manifests}
+    jobs = {
+        line.split()[-1] for line in commands(rendering.read("deploy/README.md")) if " job " in line
+    }
     made: set[tuple[str, str]] = set()
     for line in commands(rendering.read("deploy/README.md")):
         words = shlex.split(line)
         match words[1:3]:
             case ["compose", "up"]:
                 assert words[0] == "docker"
-            case ["create", kind]:
+            case ["create", "job"]:
+                assert words[3].removeprefix("--from=") in objects
+            case ["create", "secret"]:
                 dry = run([kubectl, *words[1:], "--dry-run=client", "--output=yaml"], env=variables)
                 manifest = yaml.safe_load(expect_exit(dry).stdout)
-                assert manifest["kind"].lower() == kind
+                assert manifest["kind"] == "Secret"
                 made |= {(manifest["metadata"]["name"], key) for key in manifest.get("data", {})}
-                if kind == "namespace":
-                    assert manifest["metadata"]["name"] == namespace(rendering)
             case ["patch", "secret"]:
                 patch = json.loads(words[words.index("--patch") + 1])
                 made |= {(words[3], key) for key in patch["stringData"]}
             case ["config", "set-context"]:
                 expect_exit(run([kubectl, *words[1:]], env=variables))
                 assert f"--namespace={namespace(rendering)}" in words
-            case ["delete", "job"]:
-                assert f"job/{words[3]}" in objects
+            case ["delete", kind]:
+                assert f"{kind}/{words[3]}" in objects
+            case ["scale", name]:
+                assert name in objects
+            case ["wait", "--for=delete"]:
+                selector = words[4].removeprefix("--selector=")
+                wanted_labels = dict(one.split("=") for one in selector.split(","))
+                assert rendering.the("Service")["spec"]["selector"] == wanted_labels
+            case ["wait", _]:
+                assert words[-1].removeprefix("job/") in jobs
+            case ["apply", "--filename"]:
+                (one,) = yaml.safe_load_all((rendering.folder / words[3]).read_text())
+                assert (one["kind"], one["metadata"]["name"]) == ("Namespace", namespace(rendering))
             case ["apply", "--kustomize"]:
                 assert build_manifests(rendering.folder / words[3])
             case ["rollout", "status"]:

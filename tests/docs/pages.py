@@ -71,6 +71,7 @@ def pages() -> list[Path]:
     """Every page that is written for readers, the README first."""
     found = [REPOSITORY / "CONTRIBUTING.md", *sorted(DOCUMENTATION.rglob("*.md"))]
     built = DOCUMENTATION / "_build"
+    found += sorted((REPOSITORY / "skills").rglob("*.md"))
     return [REPOSITORY / "README.md", *(page for page in found if built not in page.parents)]
 
 

@@ -197,6 +197,7 @@ def test_a_task_is_completed_before_the_process_ends(
 
 
 @pytest.mark.contract("O1", "O5")
+@pytest.mark.any_database
 def test_two_more_resources_pass_lint_types_and_the_check_of_migrations(
     target: Target, own: Own, new_database: NewDatabase
 ) -> None:

@@ -30,6 +30,7 @@ def ask_nothing(client: httpx.Client) -> None:
     """The test asks by itself."""
 
 
+@pytest.mark.slow
 @pytest.mark.contract("O4")
 def test_mypy_finds_a_check_that_forgets_to_await(own: Own) -> None:
     case = next(case for case in CASES if case.name == "a coroutine that is dropped")

@@ -48,6 +48,7 @@ def has_alembic(target: Target) -> bool:
     return "django_migrations" not in features(target.framework)
 
 
+@pytest.mark.any_framework("flask", "django")
 def test_nothing_is_to_migrate_in_an_untouched_service(
     target: Target, own: Own, new_database: NewDatabase
 ) -> None:
@@ -65,6 +66,7 @@ def test_nothing_is_to_migrate_in_an_untouched_service(
 
 
 @pytest.mark.without("django_migrations")
+@pytest.mark.any_framework("flask")
 def test_alembic_writes_a_migration_that_goes_down_and_up_again(
     target: Target, own: Own, new_database: NewDatabase
 ) -> None:

@@ -182,15 +182,15 @@ def test_a_task_is_finished_before_the_service_ends(
 @pytest.mark.parametrize(
     ("check", "complaint"),
     [
-        (FORGOTTEN, "arg-type"),
-        (
+        pytest.param(FORGOTTEN, "arg-type", id="returns a value", marks=pytest.mark.slow),
+        pytest.param(
             CHECK.replace("def check", "async def is_known() -> None: ...\n\n\ndef check").replace(
                 "    if handler", "    is_known()\n    if handler"
             ),
             "unused-coroutine",
+            id="forgets to await",
         ),
     ],
-    ids=["returns a value", "forgets to await"],
 )
 def test_types_tell_what_a_check_must_not_be(
     target: Target, own: Own, check: str, complaint: str

@@ -124,6 +124,7 @@ class Checkout:
 def make_checkout(root: Path) -> Checkout:
     # With what is compiled of it, and the rest compiled once and not in each run.
     shutil.copytree(REPOSITORY / "scaffold", root / "scaffold")
+    shutil.copytree(REPOSITORY / "skills", root / "skills")
     compileall.compile_dir(root / "scaffold", quiet=1)
     tables = [f"templates/{name}.toml" for name in ("taken", "refused", "resource_names", "matrix")]
     for name in ("copier.yml", "guidance.toml", *tables):

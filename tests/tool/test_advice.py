@@ -74,6 +74,36 @@ def test_the_score_is_the_sum_of_the_reasons_and_fit_its_share_of_the_most(
     assert [reason.points for reason in flask.reasons] == [6, 3, 2]
 
 
+def test_only_what_was_said_is_weighed(known: Catalog) -> None:
+    advice = advise(known, {"team": "async"})
+    assert advice.answers == {"team": "async"}
+    asked = {reason.criterion for ranked in advice.ranking for reason in ranked.reasons}
+    assert asked == {"concurrent"}
+    assert {ranked.framework.id for ranked in advice.ranking[:2]} == {"sanic", "tornado"}
+
+
+@pytest.mark.parametrize("answers", [{}, {"team": "any"}, {"data": "no", "load": "nothing"}])
+def test_where_the_answers_ask_for_nothing_the_defaults_count(
+    known: Catalog, answers: dict[str, str]
+) -> None:
+    assert (
+        advise(known, answers).ranking == advise(known, {"talk": "http", "size": "small"}).ranking
+    )
+
+
+@pytest.mark.parametrize("framework_id", ["django", "fastapi", "flask"])
+def test_what_a_team_knows_speaks_for_its_framework(known: Catalog, framework_id: str) -> None:
+    first = advise(known, {"team": framework_id, "talk": "http"}).ranking[:2]
+    assert framework_id in {ranked.framework.id for ranked in first}
+
+
+def test_a_framework_that_misses_a_must_says_what_it_has_of_it(known: Catalog) -> None:
+    ranked = {one.framework.id: one for one in advise(known, {"talk": "live"}).ranking}
+    unnamed = "the article does not name it for connections that stay open"
+    assert ranked["fastapi"].cautions == (f"it has WebSockets, but {unnamed}",)
+    assert ranked["falcon"].cautions == (unnamed,)
+
+
 def test_a_limit_counts_against_a_framework(known: Catalog) -> None:
     flask = next(r for r in advise(known, {"load": "waiting"}).ranking if r.framework.id == "flask")
     assert ("scale", -1) in {(reason.criterion, reason.points) for reason in flask.reasons}
@@ -112,13 +142,13 @@ def test_a_tie_goes_by_criteria_met_then_the_newer_release_then_the_article(
     ]
     assert places == sorted(places)
 
-    met_two = advise(known, {"talk": "messages", "data": "yes"}).ranking[:2]
+    met_two = advise(known, {"talk": "messages", "data": "yes", "size": "small"}).ranking[:2]
     assert [ranked.score for ranked in met_two] == [15, 15]
     assert [ranked.framework.id for ranked in met_two] == ["django", "nameko"]
 
 
 def test_what_is_ahead_of_another_is_named_with_its_points(known: Catalog) -> None:
-    advice = advise(known, {"load": "rate", "size": "unsure"})
+    advice = advise(known, {"talk": "http", "load": "rate", "size": "unsure"})
     falcon, sanic = known.framework("falcon"), known.framework("sanic")
     assert [(d.criterion, d.points) for d in ahead(known, advice, falcon, sanic)] == [
         ("rest", 2),
@@ -150,7 +180,7 @@ def test_maintained_says_so_where_nothing_is_left(known: Catalog) -> None:
     with pytest.raises(NothingMaintained) as told:
         advise(known, {"talk": "messages"}, maintained=True)
     message = str(told.value)
-    assert message.startswith("No maintained framework here is made for RPC and events")
+    assert message.startswith("No maintained framework here is designed for RPC and events")
     assert "Nameko" in message
     assert "FastStream" in message
 

@@ -147,9 +147,10 @@ UNREADABLE = {
     "a: 1\n---\nb: 2\n": "is not valid YAML: ",
     BOMB: "uses a YAML alias; write the answer out instead.",
     "<<: *x\n": "uses a YAML alias; write the answer out instead.",
+    "{" + "a," * 20000 + "}": "has more than 35000 values and brackets.",
     "name: " + "[" * 20000: "is nested deeper than 8 levels.",
     "name: " + "{a: " * 9000: "is nested deeper than 8 levels.",
-    "name: " + "x" * 140000: "is larger than 128 KiB.",
+    "name: " + "x" * 280000: "is larger than 256 KiB.",
 }
 
 
@@ -322,14 +323,14 @@ def test_two_services_are_not_made_as_one(small: Catalog) -> None:
     with pytest.raises(SplitWorkload) as told:
         answers.resolve(small, given, defaults=False, maintained=False)
     assert str(told.value) == (
-        "These are two services, Django with DRF and Tornado. "
-        "Choose the one to make: --framework django or --framework tornado."
+        "This workload needs two services, Django with DRF and Tornado. "
+        "Choose one: --framework django or --framework tornado."
     )
 
 
 def test_the_best_that_has_a_template_is_offered_never_taken_in_silence(small: Catalog) -> None:
     with pytest.raises(NoTemplate) as told:
-        answers.resolve(small, {"name": "my-svc", "load": "rate"}, defaults=False, maintained=False)
+        answers.resolve(small, {"name": "my-svc", "load": "rate"}, defaults=True, maintained=False)
     assert str(told.value) == (
         "Falcon has no template yet. The best that has one is Flask. "
         "To make that: scaffold new my-svc --framework flask"
@@ -338,8 +339,8 @@ def test_the_best_that_has_a_template_is_offered_never_taken_in_silence(small: C
     with pytest.raises(NoTemplate) as told:
         answers.resolve(small, rpc, defaults=False, maintained=False)
     assert str(told.value) == (
-        "Nameko has no template yet. The best that has one is Tornado, though it is not made for "
-        "RPC and events between services. To make that: scaffold new my-svc --framework tornado"
+        "Nameko has no template yet. The best that has one is Tornado, though it is not designed "
+        "for RPC and events between services. To make that: scaffold new my-svc --framework tornado"
     )
 
 

@@ -319,20 +319,21 @@ def test_a_git_that_is_meant_for_another_repository_is_not_touched(
 
 
 def test_advise_ranks_and_says_why(checkout: Checkout, tmp_path: Path) -> None:
-    shown = checkout.scaffold("advise", "--contract", "resources", "--team", "flask", cwd=tmp_path)
+    asked = ("--talk", "http", "--size", "small", "--contract", "resources", "--team", "flask")
+    shown = checkout.scaffold("advise", *asked, cwd=tmp_path)
     assert shown.code == 0
-    assert shown.out.startswith("Flask-RESTful fits best (88 %)\n")
+    assert shown.out.startswith("Best match: Flask-RESTful (88 %)\n")
     assert "Runner-up: Flask (79 %)\n  ahead on " in shown.out
     assert "! no release since 2023-05-21" in shown.out
     ran = checkout.scaffold("advise", "--talk", "live", "--json", cwd=tmp_path)
-    own = {"evidence", "article", "measured", "ties"}
+    own = {"rank_by", "article", "benchmarks", "ties"}
     assert set(ran.json) == {"ranking", "split", "close", "answers", *own}
     assert len(ran.json["ranking"]) == 9
     best = ran.json["ranking"][0]
     assert set(best) == {"framework", "fit", "score", "reasons", "cautions"}
     assert set(best["reasons"][0]) == {"criterion", "why", "source", "points"}
     assert best["framework"] == "tornado"
-    assert ran.json["answers"]["talk"] == "live"
+    assert ran.json["answers"] == {"talk": "live"}
     assert ran.json["split"] is None
 
 
@@ -346,7 +347,7 @@ def test_two_services_are_told_with_what_each_is_for(checkout: Checkout, tmp_pat
     arguments = ("advise", "--talk", "messages", "--data", "yes")
     ran = checkout.scaffold(*arguments, cwd=tmp_path)
     assert ran.code == 0
-    assert ran.out.startswith("These are two services: Django with DRF and Nameko\n")
+    assert ran.out.startswith("This workload needs two services: Django with DRF and Nameko\n")
     assert checkout.scaffold(*arguments, "--json", cwd=tmp_path).json["split"] == [
         "django",
         "nameko",
@@ -415,14 +416,14 @@ ERRORS: list[tuple[str, int, str, str]] = [
     ("new flask --defaults", 2, "bad-name", "something that the service depends on has that name"),
     ("new", 2, "missing-answers", "this is missing: name and framework"),
     ("new my-svc", 2, "missing-answers", "Try: scaffold new my-svc --defaults"),
-    ("new my-svc --talk live --data yes", 2, "split-workload", "These are two services"),
+    ("new my-svc --talk live --data yes", 2, "split-workload", "This workload needs two services"),
     ("new my-svc --framework sanic", 2, "no-template", "Sanic has no template yet."),
     ("new my-svc --load rate", 2, "no-template", "To make that: scaffold new my-svc --framework"),
     ("new my-svc --talk messages --maintained", 2, "nothing-maintained", "FastStream"),
     ("advise --talk messages --maintained", 2, "nothing-maintained", "No maintained framework"),
-    ("advise --evidence measured", 2, "not-measured", "beside the guidance of these templates is"),
-    ("new my-svc --load rate --evidence measured", 2, "not-measured", "ranks by figures"),
-    ("advise --evidence guessed", 2, "usage", "'guessed' is not one of 'article', 'measured'"),
+    ("advise --rank-by benchmarks", 2, "not-measured", "beside the guidance of these templates is"),
+    ("new my-svc --load rate --rank-by benchmarks", 2, "not-measured", "needs figures"),
+    ("advise --rank-by guessed", 2, "usage", "'guessed' is not one of 'article', 'benchmarks'"),
     ("new my-svc --framework flsk", 2, "bad-answers", "did you mean flask?"),
     ("new my-svc --answers none.yml", 2, "bad-answers-file", "none.yml cannot be read"),
     ("show flsk", 2, "bad-answers", "did you mean flask?"),
@@ -661,7 +662,7 @@ def test_text_is_ascii_where_nothing_else_can_be_shown(checkout: Checkout, tmp_p
     assert (ran.returncode, ran.stderr) == (0, b"")
     assert ran.stdout.isascii()
     assert rb"\u" not in ran.stdout, "what could not be shown was escaped"
-    assert b" fits best" in ran.stdout
+    assert b"Best match: " in ran.stdout
 
 
 def test_the_package_has_its_version_in_one_place() -> None:

@@ -30,7 +30,7 @@ from tests.tool.invented import measured as invented
 from tests.tool.terminal import CTRL_C, ENTER, Terminal
 from tests.tool.test_advice import SPLITS, WINS
 
-FAST = {"load": "rate", "size": "unsure"}  # speed 4, rest 1, small 1
+FAST = {"talk": "http", "load": "rate", "size": "unsure"}  # speed 4, rest 1, small 1
 # Nothing but scale is asked of most: Django, FastAPI, Sanic and Pyramid have the same score.
 TIED = {"talk": "messages", "size": "unsure"}
 EQUAL = {"django", "fastapi", "sanic", "pyramid"}
@@ -125,7 +125,7 @@ def test_a_tie_goes_by_the_measured_strength_then_by_the_newer_release(
 def test_criteria_met_come_before_what_was_measured(known: Catalog, tmp_path: Path) -> None:
     figures = {**READ_US, "django": 400, "nameko": 100}
     figured = known_with(known, tmp_path, invented(figures))
-    met = advise(figured, {"talk": "messages", "data": "yes"}).ranking[:2]
+    met = advise(figured, {"talk": "messages", "data": "yes", "size": "small"}).ranking[:2]
     assert [(ranked.framework.id, ranked.score) for ranked in met] == [
         ("django", 15),
         ("nameko", 15),
@@ -143,7 +143,7 @@ def test_a_tie_with_one_that_was_not_measured_goes_by_release_as_without_figures
 
 
 def test_a_tie_that_was_settled_by_figures_is_said(figured: Catalog) -> None:
-    in_order = "and in this order by the measurement: Sanic, Pyramid, FastAPI, Django with DRF"
+    in_order = "and ordered by benchmarks: Sanic, Pyramid, FastAPI, Django with DRF"
     assert in_order in words(told(figured, TIED))
     assert ["sanic", "pyramid", "fastapi", "django"] in schema.advice(recommend(figured, TIED))[
         "ties"
@@ -214,7 +214,7 @@ def test_the_advice_shows_figures_beside_the_word_and_says_where_they_disagree(
     figured: Catalog,
 ) -> None:
     out = told(figured, FAST)
-    assert out.startswith("Falcon fits best (89 %)\n")
+    assert out.startswith("Best match: Falcon (89 %)\n")
     assert "Runner-up: Sanic (67 %)" in out
     assert "\n  Falcon               +3   100 +3\n" in out
     assert "\n  Flask                +1   118 +3 !\n" in out
@@ -226,7 +226,7 @@ def test_the_advice_shows_figures_beside_the_word_and_says_where_they_disagree(
         "! They disagree on Tornado. The article: high speed on non-blocking I/O (+2). "
         "Measured: place 8 of 9, 3.1 times the first (0)." in text
     )
-    assert "Ranked by the measurement: Flask (94 %) before Falcon (89 %)" in text
+    assert "Ranked by benchmarks: Flask (94 %) before Falcon (89 %)" in text
 
 
 def test_figures_that_no_answer_asks_for_are_shown_as_that(figured: Catalog) -> None:
@@ -270,12 +270,12 @@ def test_json_has_both_under_keys_of_their_own(known: Catalog, figured: Catalog)
     answers = {"load": "rate"}
     shown = schema.advice(recommend(figured, answers))
     plain = schema.advice(recommend(replace(known, measurement=None), answers))
-    own = {"evidence", "article", "measured", "ties"}
+    own = {"rank_by", "article", "benchmarks", "ties"}
     assert {key: shown[key] for key in shown.keys() - own - {"ranking"}} == {
         key: plain[key] for key in plain.keys() - own - {"ranking"}
     }
-    assert (shown["evidence"], shown["article"], plain["measured"]) == ("article", None, None)
-    beside = shown["measured"]
+    assert (shown["rank_by"], shown["article"], plain["benchmarks"]) == ("article", None, None)
+    beside = shown["benchmarks"]
     assert (beside["date"], beside["database"]) == ("2026-11-22", "sqlite")
     assert beside["order"][:2] == ["flask", "falcon"]
     flask = next(one for one in beside["strengths"] if one["framework"] == "flask")
@@ -319,7 +319,7 @@ def test_a_second_measured_criterion_is_a_line_of_data(known: Catalog, tmp_path:
 def by_figures(
     known: Catalog, answers: Mapping[str, str], maintained: bool = False
 ) -> Recommendation:
-    return recommend(known, answers, maintained, RankBy.MEASURED)
+    return recommend(known, answers, maintained, RankBy.BENCHMARKS)
 
 
 def test_the_measurement_replaces_the_word_where_it_speaks_and_nowhere_else(
@@ -363,23 +363,34 @@ def test_figures_of_who_is_left_out_are_not_missed(known: Catalog, tmp_path: Pat
 
 
 def test_both_results_are_printed_each_by_its_name(tool: Checkout, tmp_path: Path) -> None:
-    ran = tool.scaffold("advise", "--load", "rate", "--evidence", "measured", cwd=tmp_path)
+    ran = tool.scaffold(
+        "advise",
+        "--load",
+        "rate",
+        "--talk",
+        "http",
+        "--size",
+        "small",
+        "--rank-by",
+        "benchmarks",
+        cwd=tmp_path,
+    )
     assert (ran.code, ran.err) == (0, "")
     figures, _, word = ran.out.partition("\nBy the article alone\n")
-    assert figures.startswith("By the measurement of 2026-11-22\n\nFlask fits best (96 %)\n")
+    assert figures.startswith("By the benchmarks of 2026-11-22\n\nBest match: Flask (96 %)\n")
     assert "+ little overhead for each request: 118 microseconds of server CPU" in figures
-    assert word.startswith("\nFalcon fits best (81 %)\n")
+    assert word.startswith("\nBest match: Falcon (81 %)\n")
     assert "\n  Flask           ███████░░░  67 %\n" in word
     assert "\n  Flask                +1   118 +3 !\n" in word
     text = " ".join(word.split())
-    assert "By figures: little overhead for each request. All else that is asked for is the" in text
+    assert "By benchmarks: little overhead for each request. All else is the" in text
 
 
 def test_explained_the_word_stands_below_the_figure(figured: Catalog) -> None:
     assert (
-        "place 2 of 9 (measured, no word of the article) the article: moderate speed, since it "
+        "place 2 of 9 (benchmark results, not the article) the article: moderate speed, since it "
         "rests on other libraries (+1); they disagree"
-        in words(told(figured, FAST, rank_by=RankBy.MEASURED, explain=True))
+        in words(told(figured, FAST, rank_by=RankBy.BENCHMARKS, explain=True))
     )
 
 
@@ -387,8 +398,8 @@ def test_json_has_both_results(figured: Catalog) -> None:
     answers = {"load": "rate"}
     by_word = schema.advice(recommend(figured, answers))
     by_numbers = schema.advice(by_figures(figured, answers))
-    assert by_numbers["evidence"] == "measured"
-    assert [one["framework"] for one in by_numbers["ranking"]] == by_numbers["measured"]["order"]
+    assert by_numbers["rank_by"] == "benchmarks"
+    assert [one["framework"] for one in by_numbers["ranking"]] == by_numbers["benchmarks"]["order"]
     assert by_numbers["article"] == {key: by_word[key] for key in ("ranking", "split", "close")}
     assert by_numbers["ranking"] != by_word["ranking"]
 
@@ -396,28 +407,43 @@ def test_json_has_both_results(figured: Catalog) -> None:
 def test_without_a_measured_criterion_in_the_answers_both_are_said_to_be_the_same(
     figured: Catalog,
 ) -> None:
-    out = told(figured, {}, rank_by=RankBy.MEASURED)
-    assert "No answer asks for what was measured: both rankings are the same." in out
-    assert out.count("fits best") == 1
+    out = told(figured, {}, rank_by=RankBy.BENCHMARKS)
+    assert "No answer asks for what was measured, so both rankings are the same." in out
+    assert out.count("Best match: ") == 1
 
 
 def test_new_follows_it_and_says_what_the_article_would_choose(
     tool: Checkout, tmp_path: Path
 ) -> None:
-    arguments = ("my-svc", "--load", "rate", "--evidence", "measured", "--dry-run")
+    arguments = (
+        "my-svc",
+        "--load",
+        "rate",
+        "--talk",
+        "http",
+        "--size",
+        "small",
+        "--rank-by",
+        "benchmarks",
+        "--dry-run",
+    )
     made = tool.new(*arguments, cwd=tmp_path)
     assert made.code == 0, made.err
     assert " ".join(made.out.split()).startswith(
-        "By the measurement of 2026-11-22: Flask (96 %) before Falcon (81 %). "
+        "By the benchmarks of 2026-11-22: Flask (96 %) before Falcon (81 %). "
         "By the article alone: Falcon (81 %) before Flask (67 %). my-svc/"
     )
     in_json = tool.new(*arguments, "--json", cwd=tmp_path).json
     assert in_json["framework"] == "flask"
-    assert in_json["chosen"] == {"evidence": "measured", "measured": "flask", "article": "falcon"}
+    assert in_json["chosen"] == {
+        "rank_by": "benchmarks",
+        "benchmarks": "flask",
+        "article": "falcon",
+    }
 
 
 def test_a_framework_that_is_named_needs_no_evidence(checkout: Checkout, tmp_path: Path) -> None:
-    named = ("my-svc", "--framework", "flask", "--evidence", "measured", "--json")
+    named = ("my-svc", "--framework", "flask", "--rank-by", "benchmarks", "--json")
     ran = checkout.new(*named, cwd=tmp_path)
     assert ran.code == 0, ran.err
     assert "chosen" not in ran.json
@@ -435,7 +461,7 @@ def test_nothing_is_shown_of_what_was_not_measured(known: Catalog, tmp_path: Pat
     assert "easured" not in text_output.frameworks(view(), some, [some.framework("flask")])
     assert "easured" not in text_output.framework(view(), some, some.framework("flask"), [])
     assert "\n  Flask                +1        -\n" in told(some, FAST)
-    assert "Ranked by the measurement" not in told(some, FAST)
+    assert "Ranked by benchmarks" not in told(some, FAST)
     with pytest.raises(NotMeasured, match=r"has none on SQLite for Flask\. Without it"):
         by_figures(some, FAST)
 
@@ -581,7 +607,7 @@ def test_where_there_is_little_room_only_what_is_recommended_is_told(figured: Ca
     assert "Tornado" not in fast
     assert "Equal" not in shown({"talk": "messages", "size": "unsure"})
     tied = shown({"size": "unsure"})
-    assert "Equal for these answers, and in this order by the measurement: Falcon, Flask," in tied
+    assert "Equal for these answers, and ordered by benchmarks: Falcon, Flask," in tied
     assert "FastAPI" not in tied
 
 
@@ -590,9 +616,9 @@ def test_the_wizard_shows_the_figures_beside_its_advice(tool: Checkout, tmp_path
     quiet = ("new", "my-svc", "--no-lock", "--no-git", *given, "--team", "any")
     for columns in (80, 40):
         with Terminal(tool, tmp_path, *quiet, columns=columns) as terminal:
-            terminal.answer("What will be hard about its load?", "2")
+            terminal.answer("What kind of load do you expect?", "2")
             terminal.wait_for("on SQLite: Falcon 100 (place 1), Sanic 160 (place 4).")
-            terminal.wait_for("Ranked by the measurement: Flask (94 %) before Falcon (89 %)")
+            terminal.wait_for("Ranked by benchmarks: Flask (94 %) before Falcon (89 %)")
             terminal.wait_for("! They disagree on Flask. The article: moderate speed")
             terminal.wait_for("Measured 2026-11-22, one item: SQLite 8,475/s, PostgreSQL 4,237/s.")
             terminal.send(CTRL_C)
@@ -602,9 +628,9 @@ def test_the_wizard_shows_the_figures_beside_its_advice(tool: Checkout, tmp_path
 def test_the_wizard_ranks_by_them_where_that_is_asked(tool: Checkout, tmp_path: Path) -> None:
     given = ("--talk", "http", "--size", "unsure", "--data", "no", "--contract", "plain")
     quiet = ("new", "my-svc", "--no-lock", "--no-git", *given, "--team", "any")
-    with Terminal(tool, tmp_path, *quiet, "--evidence", "measured") as terminal:
-        terminal.answer("What will be hard about its load?", "2")
-        terminal.wait_for("Flask fits best (94 %)")
+    with Terminal(tool, tmp_path, *quiet, "--rank-by", "benchmarks") as terminal:
+        terminal.answer("What kind of load do you expect?", "2")
+        terminal.wait_for("Best match: Flask (94 %)")
         terminal.wait_for("By the article alone: Falcon (89 %) before Sanic (67 %).")
         terminal.send(CTRL_C)
         assert terminal.end() == 130
@@ -612,7 +638,7 @@ def test_the_wizard_ranks_by_them_where_that_is_asked(tool: Checkout, tmp_path: 
 
 def test_a_database_is_no_answer_about_the_workload(tool: Checkout, tmp_path: Path) -> None:
     with Terminal(tool, tmp_path, "advise", "--database", "postgresql") as terminal:
-        terminal.wait_for("? How do others talk to it? (1 of 6)")
+        terminal.wait_for("? How do clients talk to it? (1 of 6)")
         for _ in range(6):
             terminal.send(ENTER)
         terminal.wait_for("read one item on PostgreSQL: Flask 236 (place 2)")
@@ -621,8 +647,8 @@ def test_a_database_is_no_answer_about_the_workload(tool: Checkout, tmp_path: Pa
 
 def test_a_shell_is_told_the_two_kinds(tool: Checkout, tmp_path: Path) -> None:
     asked = {"_SCAFFOLD_COMPLETE": "complete_bash", "COMP_CWORD": "3"}
-    ran = tool.scaffold(cwd=tmp_path, COMP_WORDS="scaffold advise --evidence m", **asked)
-    assert (ran.code, ran.out.split()) == (0, ["measured"])
+    ran = tool.scaffold(cwd=tmp_path, COMP_WORDS="scaffold advise --rank-by b", **asked)
+    assert (ran.code, ran.out.split()) == (0, ["benchmarks"])
 
 
 # ---- the file

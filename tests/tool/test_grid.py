@@ -179,7 +179,9 @@ def cells(surroundings: list[Any], commands: list[list[str]]) -> Iterator[Any]:
                 yield pytest.param(surrounding, command, kind, True, id=f"{name}-each", marks=slow)
 
 
-@pytest.mark.parametrize(("surrounding", "command", "kind", "each"), cells(SERVICES, COMMANDS))
+@pytest.mark.parametrize(
+    ("surrounding", "command", "kind", "each"), list(cells(SERVICES, COMMANDS))
+)
 def test_a_service_is_as_it_was_or_as_it_should_be(
     lineage: Lineage,
     made: Path,
@@ -194,7 +196,7 @@ def test_a_service_is_as_it_was_or_as_it_should_be(
     as_it_was_or_as_it_should_be(*runs(lineage, tmp_path, command, kind, each), kind)
 
 
-@pytest.mark.parametrize(("surrounding", "command", "kind", "each"), cells(PLACES, [NEW]))
+@pytest.mark.parametrize(("surrounding", "command", "kind", "each"), list(cells(PLACES, [NEW])))
 def test_a_new_service_is_there_wholly_or_not_at_all(
     lineage: Lineage,
     tmp_path: Path,

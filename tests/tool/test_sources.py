@@ -161,7 +161,7 @@ def test_the_figures_of_the_source_are_shown_and_used(
     lineage: Lineage, fork: Path, tmp_path: Path
 ) -> None:
     there = Owned(tmp_path, lineage[FIRST])
-    asked = ("advise", "--load", "rate", "--evidence", "measured", "--json")
+    asked = ("advise", "--load", "rate", "--rank-by", "benchmarks", "--json")
     without = there.run(*asked, SCAFFOLD_SOURCE=address(fork))
     assert (without.code, without.json["error"]["kind"]) == (2, "not-measured")
     invented.write(fork)

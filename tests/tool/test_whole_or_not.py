@@ -503,7 +503,7 @@ def test_what_cannot_be_undone_is_kept_for_the_next_run(
 def test_a_run_that_is_alive_is_left_alone(service: Owned) -> None:
     found = repository.repository_of(service.folder)
     with journal.begun(found):
-        with pytest.raises(TargetError, match="Another update is at work"):
+        with pytest.raises(TargetError, match="scaffold is already at work"):
             journal.recover(found)
         ran = service.update()
     assert (ran.code, service.state) == (3, "")

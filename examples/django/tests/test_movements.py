@@ -169,6 +169,20 @@ def test_a_write_heeds_the_revision_that_was_read(client: httpx.Client) -> None:
     assert client.put(url, json=content, headers={"If-Match": "*"}).status_code == 200
 
 
+def test_a_repeat_gets_the_first_response(client: httpx.Client) -> None:
+    content, key = samples.movement_content(client), {"Idempotency-Key": str(uuid4())}
+    # Every field is in it, so that each type is stored and read again.
+    content |= {field: sent for field, sent, _ in ACCEPTED if field not in content}
+    first = client.post(PATH, json=content, headers=key)
+    assert first.status_code == 201
+    assert client.delete(first.headers["Location"]).status_code == 204
+    again = client.post(PATH, json=content, headers=key)
+    assert (again.status_code, again.content) == (201, first.content)
+    for name in ("ETag", "Location"):
+        assert again.headers[name] == first.headers[name]
+    assert client.get(first.headers["Location"]).status_code == 404
+
+
 def test_a_patch_changes_only_what_it_names(client: httpx.Client) -> None:
     created = create(client)
     url = created.headers["Location"]

@@ -18,8 +18,18 @@ import httpx
 import psycopg
 import pytest
 
-from stock_keeper.runtime import NotFound, Unavailable, telemetry
-from stock_keeper.runtime.deadlines import Bulkhead, connect, deadline, enable_wal, remaining
+from stock_keeper.runtime import NotFound, Unavailable, locks, outages, telemetry
+from stock_keeper.runtime.deadlines import (
+    MAX_WAITING,
+    Bulkhead,
+    connect,
+    deadline,
+    enable_wal,
+    is_unavailable,
+    remaining,
+)
+from stock_keeper.runtime.outages import Outages
+from stock_keeper.runtime.probe import Probe
 from stock_keeper.runtime.settings import SettingsError, load_settings
 
 
@@ -32,6 +42,7 @@ from stock_keeper.runtime.settings import SettingsError, load_settings
         ("DATABASE_URL", "mysql://secret@host/name"),
         ("DATABASE_URL", "sqlite:///"),
         ("DATABASE_URL", "postgresql://me:secret@host:port/name"),
+        ("DATABASE_DIRECT_URL", "sqlite:///secret.db"),
         ("DATABASE_TIMEOUT_SECONDS", "1"),
         ("MAX_BODY_BYTES", "-1"),
         ("DRAIN_SECONDS", "nan"),
@@ -53,7 +64,7 @@ def test_settings_never_show_the_database_password(monkeypatch: pytest.MonkeyPat
 
 
 def test_waiting_ends_at_the_deadline() -> None:
-    bulkhead = Bulkhead(1)
+    bulkhead = Bulkhead(1, lambda: True)
     with bulkhead.slot(), ThreadPoolExecutor(1) as pool:
 
         def wait() -> None:
@@ -65,7 +76,7 @@ def test_waiting_ends_at_the_deadline() -> None:
 
 
 def test_nobody_waits_for_a_database_that_hangs() -> None:
-    bulkhead = Bulkhead(1)
+    bulkhead = Bulkhead(1, lambda: False)
     with bulkhead.slot(), ThreadPoolExecutor(20) as pool:
 
         def wait() -> float:
@@ -80,8 +91,61 @@ def test_nobody_waits_for_a_database_that_hangs() -> None:
         assert remaining() is None
 
 
+def test_everybody_waits_for_a_database_that_is_busy() -> None:
+    questions: list[float] = []
+
+    def answers() -> bool:
+        questions.append(time.monotonic())
+        return True
+
+    bulkhead = Bulkhead(1, answers)
+    with ThreadPoolExecutor(20) as pool:
+
+        def wait() -> None:
+            with deadline(10), bulkhead.slot():
+                pass
+
+        with bulkhead.slot():
+            waits = [pool.submit(wait) for _ in range(20)]
+            time.sleep(1.8)  # three times as long as it waits before it asks
+        for one in waits:
+            one.result(timeout=5)
+    assert 1 <= len(questions) <= 4, "one caller asks for all"
+
+
+def test_a_database_that_hung_is_waited_for_again_once_it_answers() -> None:
+    answering = threading.Event()
+    bulkhead = Bulkhead(1, answering.is_set)
+
+    def try_once() -> bool:
+        try:
+            with deadline(1), bulkhead.slot():
+                return True
+        except Unavailable:
+            return False
+
+    with ThreadPoolExecutor(1) as pool:
+        with bulkhead.slot():
+            assert not pool.submit(try_once).result(timeout=5)
+            started = time.monotonic()
+            assert not pool.submit(try_once).result(timeout=5)
+            assert time.monotonic() - started < 0.5, "it is known to hang"
+            answering.set()
+            while bulkhead._is_hopeless():
+                time.sleep(0.01)
+            waiting = pool.submit(try_once)
+        assert waiting.result(timeout=5)
+
+
+def test_no_more_callers_wait_than_there_are_threads_for() -> None:
+    bulkhead = Bulkhead(1, lambda: True)
+    bulkhead._queue.extend(threading.Event() for _ in range(MAX_WAITING))
+    with bulkhead.slot(), pytest.raises(Unavailable, match="too many"):
+        bulkhead.acquire()
+
+
 def test_an_error_that_the_database_answers_with_is_no_sign_of_trouble() -> None:
-    bulkhead = Bulkhead(1)
+    bulkhead = Bulkhead(1, lambda: True)
     with ThreadPoolExecutor(3) as pool:
 
         def refuse() -> None:
@@ -94,9 +158,117 @@ def test_an_error_that_the_database_answers_with_is_no_sign_of_trouble() -> None
                 refused.result(timeout=5)
 
 
-def test_no_connection_is_begun_that_could_not_be_had_in_time() -> None:
-    with deadline(0.5), pytest.raises(psycopg.OperationalError, match="no time is left"):
-        connect("postgresql://127.0.0.1:1/none")
+def test_a_probe_connects_anew_if_its_connection_was_cut() -> None:
+    class Connection:
+        closed = False
+
+        def execute(self, statement: str) -> "Connection":
+            if self.closed:
+                raise ConnectionError
+            return self
+
+        def fetchall(self) -> list[tuple[int]]:
+            return [(1,)]
+
+        def close(self) -> None:
+            self.closed = True
+
+    made: list[Connection] = []
+
+    def connect() -> Connection:
+        made.append(Connection())
+        return made[-1]
+
+    probe = Probe(connect, Outages("sqlite:///none.db"))
+    assert probe.answers()
+    made[0].closed = True
+    assert probe.ask("SELECT 1", 1) == [(1,)]
+    assert len(made) == 2
+    probe.close()
+
+
+def test_a_probe_that_cannot_connect_gets_no_answer() -> None:
+    def refuse() -> None:
+        raise ConnectionError
+
+    assert not Probe(refuse, Outages("sqlite:///none.db")).answers()
+
+
+def test_connecting_ends_at_the_deadline() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:  # it accepts, and says nothing
+        url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/none"
+        started = time.monotonic()
+        with deadline(0.5), pytest.raises(psycopg.OperationalError, match="in time"):
+            connect(url)
+        assert time.monotonic() - started < 1, "libpq itself would wait for two seconds"
+
+
+def test_why_the_database_cannot_be_used_is_logged_once_without_the_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines: list[tuple[str, str]] = []
+
+    class Log:
+        def error(self, event: str, kind: str, reason: str) -> None:
+            lines.append((kind, reason))
+
+        def info(self, event: str) -> None:
+            lines.append((event, ""))
+
+    monkeypatch.setattr(outages, "_log", Log())
+    monkeypatch.setattr(outages, "OVER_SECONDS", -1)
+    noticed = Outages("postgresql://me:s%2Fcret@host/name")
+    for _ in range(3):
+        with pytest.raises(Unavailable), noticed.noticed():
+            raise Unavailable from psycopg.OperationalError("no entry for s/cret")
+    with pytest.raises(Unavailable), noticed.noticed():
+        raise Unavailable("no connection became free in time")
+    assert lines == [("connection", "no entry for ***")]
+    for _ in range(2):
+        with noticed.noticed():
+            pass
+    assert lines[1:] == [("database_available", "")]
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (psycopg.errors.ReadOnlySqlTransaction(), "read_only"),
+        (psycopg.errors.LockNotAvailable(), "lock"),
+        (psycopg.errors.DeadlockDetected(), "lock"),
+        (psycopg.errors.SerializationFailure(), "lock"),
+        (psycopg.errors.TooManyConnections(), "resources"),
+        (psycopg.errors.AdminShutdown(), "shutdown"),
+        (psycopg.OperationalError(), "connection"),
+    ],
+)
+def test_what_may_go_better_next_time_is_no_defect(error: psycopg.Error, kind: str) -> None:
+    assert is_unavailable(error)
+    assert outages.kind_of(error) == kind
+
+
+def test_a_migration_that_gets_no_lock_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "PAUSE_SECONDS", 0)
+    tries = iter([psycopg.errors.LockNotAvailable("locked"), None])
+
+    def migrate() -> None:
+        if error := next(tries):
+            raise error
+
+    locks.patiently(migrate)
+    assert next(tries, "both") == "both"
+
+    def never() -> None:
+        raise psycopg.errors.LockNotAvailable("locked")
+
+    with pytest.raises(locks.Locked):
+        locks.patiently(never)
+
+    def defect() -> None:
+        raise KeyError("quantity")
+
+    with pytest.raises(KeyError):
+        locks.patiently(defect)
 
 
 def test_a_new_file_that_another_process_changes_is_waited_for(tmp_path: Path) -> None:
@@ -116,7 +288,7 @@ def test_a_new_file_that_another_process_changes_is_waited_for(tmp_path: Path) -
 
 
 def test_places_are_given_in_the_order_of_asking() -> None:
-    bulkhead, order = Bulkhead(1), list[int]()
+    bulkhead, order = Bulkhead(1, lambda: True), list[int]()
 
     def ask(number: int) -> None:
         with bulkhead.slot():

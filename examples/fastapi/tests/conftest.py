@@ -31,12 +31,18 @@ def postgresql_schema() -> Iterator[str]:
             connection.execute(f"DROP SCHEMA {name} CASCADE".encode())
 
 
+def forget_settings(environment: pytest.MonkeyPatch) -> None:
+    """Unset every variable that the service reads, in whatever case it is written."""
+    for name in tuple(os.environ):
+        if name.lower() in Settings.model_fields:
+            environment.delenv(name)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def plain_environment() -> Iterator[None]:
     """No setting of the shell that runs the tests reaches the service."""
     with pytest.MonkeyPatch.context() as environment:
-        for name in Settings.model_fields:
-            environment.delenv(name.upper(), raising=False)
+        forget_settings(environment)
         yield
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from stock_keeper.runtime import Duplicate, StillReferenced, UnknownReference, health
+from stock_keeper.runtime import Duplicate, KeyReused, StillReferenced, UnknownReference, health
 from stock_keeper.runtime.content import Content, Line, Lines, Timestamp
 from stock_keeper.runtime.database import Database
 from stock_keeper.runtime.document import Route, build
@@ -142,6 +142,26 @@ def test_a_reference_is_to_something_that_exists(
     assert caught.value.fields == ("shelf_id",)
     with pytest.raises(StillReferenced, match="test_boxes"):
         shelves.delete(shelf.id)
+
+
+def test_a_repeat_undoes_the_rest_of_its_transaction(
+    database: Database, shelves: Store[Shelf, ShelfContent], boxes: Store[Box, BoxContent]
+) -> None:
+    told: list[str] = []
+
+    def create() -> Shelf:
+        with database.writing(lambda: told.append("created")):
+            top = ShelfContent(name="top", label="")
+            shelf = shelves.create(top, idempotency_key="a key")
+            boxes.create(BoxContent(shelf_id=shelf.id, packed_at=NOON))
+        return shelf
+
+    first, again = create(), create()
+    assert (again.id, again.created_at) == (first.id, first.created_at)
+    assert len(boxes.page(BOXES.read_query("")).rows) == 1
+    assert told == ["created"]
+    with pytest.raises(KeyReused):
+        shelves.create(ShelfContent(name="top", label="other"), idempotency_key="a key")
 
 
 def test_each_field_that_clashes_is_named(shelves: Store[Shelf, ShelfContent]) -> None:

@@ -14,7 +14,15 @@ from .database import Database
 from .document import ApiDocument, Route
 from .endpoints import Endpoints
 from .health import Check, Checks
-from .http import PROBLEM_CONTENT_TYPE, Problem, entity_tag, if_match, none_match, problem_of
+from .http import (
+    PROBLEM_CONTENT_TYPE,
+    Problem,
+    entity_tag,
+    idempotency_key,
+    if_match,
+    none_match,
+    problem_of,
+)
 from .resource import Page, PageRequest, Resource
 from .settings import Settings, load_settings
 from .tables import Record
@@ -78,6 +86,11 @@ def read_patch(resource: Resource[Row, Sent]) -> dict[str, Any]:
     """The request's body as a merge patch: the fields that it sets."""
     encoding = request.headers.get("Content-Encoding")
     return resource.read_patch(request.content_type, encoding, request.get_data())
+
+
+def read_key() -> str | None:
+    """The request's Idempotency-Key, if it has one."""
+    return idempotency_key(request.headers.get("Idempotency-Key"))
 
 
 def read_revisions() -> frozenset[str] | None:

@@ -29,7 +29,7 @@ from .settings import Settings, load_settings
 {% block interface %}
 INTERFACE: Final = Interfaces.WSGI
 # A request that waits for the database holds a thread; this many leave some free for probes.
-THREADS: Final = 128
+THREADS: Final = 256
 {% endblock %}
 IN_FLIGHT_SECONDS: Final = 30
 # What the main process stops its worker with. Others, such as systemd, send SIGTERM to both.

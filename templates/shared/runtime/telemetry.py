@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from random import randbytes
 
 import structlog
@@ -13,6 +14,8 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from .logs import output
+
+from .. import NAME
 
 METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
@@ -38,6 +41,8 @@ _active = Gauge(
     "Requests in progress by method.",
     ["http_request_method"],
 )
+_build = Gauge("build_info", "The service, by name and version.", ["service", "version"])
+_build.labels(NAME, metadata.version(NAME)).set(1)
 # Cached because labels() costs more than observing.
 _duration_of = cache(_durations.labels)
 _active_of = cache(_active.labels)

@@ -13,8 +13,8 @@ from .deadlines import deadline, remaining
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-# More than the database has connections, so that its bulkhead notices when it stops answering.
-THREADS: Final = 40
+# More than may wait for the database (`MAX_WAITING` and those that have a connection).
+THREADS: Final = 256
 _MOMENT_SECONDS = 0.5
 
 

@@ -230,7 +230,7 @@ PATCHES = [
         "E5",
         "sixteen threads",
         SERVER,
-        "THREADS: Final = 128",
+        "THREADS: Final = 256",
         "THREADS: Final = 16",
         by="test_slow_clients_never_keep_a_probe_waiting",
     ),

@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -10,15 +11,25 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import django
 from django.conf import settings as django_settings
 from django.core.management import call_command
-from django.db import DEFAULT_DB_ALIAS, Error, connection, connections, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DataError,
+    Error,
+    IntegrityError,
+    connection,
+    connections,
+    transaction,
+)
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 from psycopg.conninfo import conninfo_to_dict
 
 from . import Unavailable, deadlines
 from .deadlines import Bulkhead
-from .settings import Settings, load_settings
+from .locks import LOCK_SECONDS, patiently
+from .outages import Outages, count_unexpected
+from .probe import Probe
+from .settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from ..settings import Settings as ServiceSettings
@@ -29,35 +40,49 @@ _PACKAGE = __name__.partition(".")[0]
 _MIGRATION_LOCK = 7_061_644_215_716_937  # any number, as long as every replica takes the same
 
 
+_POOLED = (
+    "DATABASE_DIRECT_URL: must lead to PostgreSQL itself, because DATABASE_URL leads to a pooler"
+    " and a migration needs a session of its own"
+)
+
 _given: list["ServiceSettings"] = []
 
 
 class Pool:
     """The connections of a process to one database: so many in use at a time, as many idle."""
 
-    def __init__(self) -> None:
-        self.users = Bulkhead(CONNECTIONS)
-        self.writers = Bulkhead(1)  # for SQLite, which has one at a time
-        self._idle: list[Any] = []
+    def __init__(self, connect: Callable[[], Any]) -> None:
+        self.outages = Outages(django_settings.SERVICE.database_url)
+        self.probe = Probe(connect, self.outages)
+        self.users = Bulkhead(CONNECTIONS, self.probe.answers)
+        # For SQLite, which has one at a time.
+        self.writers = Bulkhead(1, self.probe.answers)
+        self._idle: list[tuple[Any, float]] = []  # with the time since when they are
 
-    def take(self) -> Any:
-        """A connection that was used before, or None."""
+    def take(self) -> tuple[Any, float] | None:
+        """A connection that was used before, and for how many seconds it was idle; or None."""
         try:
-            return self._idle.pop()
+            connection, since = self._idle.pop()
         except IndexError:
             return None
+        return connection, time.monotonic() - since
 
     def keep(self, idle: Any) -> bool:
         """Keep a connection for the next one who asks, unless there are enough."""
         enough = len(self._idle) >= CONNECTIONS
         if not enough:
-            self._idle.append(idle)
+            self._idle.append((idle, time.monotonic()))
         return not enough
 
     def clear(self) -> None:
         """Close every connection that is not in use."""
         while idle := self.take():
-            idle.close()
+            idle[0].close()
+
+    def close(self) -> None:
+        """Close the connection of the probe too."""
+        self.clear()
+        self.probe.close()
 
 
 _pools: dict[tuple[str, ...], Pool] = {}
@@ -77,20 +102,36 @@ class PooledWrapper(BaseDatabaseWrapper):
         """The pool of all threads whose connections have these settings."""
         names = ("NAME", "HOST", "PORT", "USER", "OPTIONS")
         key = tuple(str(self.settings_dict[name]) for name in names)
-        return _pools.get(key) or _pools.setdefault(key, Pool())
+        return _pools.get(key) or _pools.setdefault(key, Pool(self.copy().open_apart))
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         self.shared = self.find_pool()
         self.take_place(self.shared.users)
         try:
-            return self.shared.take() or self.open(conn_params)
+            return self._used_before() or self.open(conn_params)
         except BaseException:
             self.give_place_back(finished=False)
             raise
 
+    def _used_before(self) -> Any:
+        while idle := self.shared.take():
+            connection, seconds = idle
+            if self.is_still_open(connection, seconds):
+                return connection
+            connection.close()
+        return None
+
+    def is_still_open(self, idle: Any, seconds: float) -> bool:
+        """Whether a connection that was idle is still open."""
+        return True
+
     def open(self, conn_params: dict[str, Any]) -> Any:
         """A connection that nobody has used yet."""
         return super().get_new_connection(conn_params)
+
+    def open_apart(self) -> Any:
+        """A connection for the probe, without a transaction."""
+        return self.open(self.get_connection_params())
 
     def is_idle(self) -> bool:
         """Whether the connection is open, and in no transaction."""
@@ -100,7 +141,9 @@ class PooledWrapper(BaseDatabaseWrapper):
         clean = self.is_idle() and not self.errors_occurred
         if not (clean and self.shared.keep(self.connection)):
             super()._close()  # type: ignore[misc]
-        if not clean:  # what has ended this connection may have ended the others
+        if clean:
+            self.shared.outages.worked()
+        else:  # what has ended this connection may have ended the others
             self.shared.clear()
         self.give_place_back(finished=clean)
 
@@ -131,35 +174,52 @@ class Database:
             django.setup()
         wanted = connection_settings(settings)
         if wanted != connection_settings(django_settings.SERVICE):
-            self.close()
-            with suppress(AttributeError):
-                del connections[DEFAULT_DB_ALIAS]
-            connections.settings = connections.configure_settings({DEFAULT_DB_ALIAS: wanted})
+            self._use(wanted)
         django_settings.SERVICE = settings
         # The middleware of the service logs each request once.
         logging.getLogger("django.request").setLevel(logging.CRITICAL)
 
     def migrate(self) -> None:
-        """Bring the schema to its newest state; nothing happens where it is there."""
-        with _migrating():
-            call_command("migrate", interactive=False, verbosity=0)
+        """Bring the schema to its newest state; nothing happens where it is there.
+
+        A migration that somebody else holds a table against for too long is tried again.
+        """
+        settings = django_settings.SERVICE
+        direct = settings.database_direct_url
+        if direct:
+            self._use(connection_settings(settings, direct))
+        try:
+            patiently(_migrate)
+        finally:
+            if direct:
+                self._use(connection_settings(settings))
+
+    def _use(self, wanted: dict[str, Any]) -> None:
+        self.close()
+        with suppress(AttributeError):
+            del connections[DEFAULT_DB_ALIAS]
+        connections.settings = connections.configure_settings({DEFAULT_DB_ALIAS: wanted})
 
     @staticmethod
     def checks() -> dict[str, bool]:
-        """What a readiness probe asks: does the database answer, and is its schema there?"""
-        try:
-            with bounded(READINESS_SECONDS):
-                applied = MigrationRecorder(connection).applied_migrations().keys()
-        except (Unavailable, Error):
-            return {"database": False}
-        # One that this code does not know is newer than it: another replica runs it.
-        return {"database": True} if _newest() <= applied else {"database": True, "schema": False}
+        """What a readiness probe asks: does the database answer, and is its schema there?
+
+        It is asked on a connection of its own, so that a probe does not queue behind requests.
+        """
+        pool = cast(PooledWrapper, connections[DEFAULT_DB_ALIAS]).find_pool()
+        # A migration that this code does not know is newer: another replica runs it.
+        return pool.probe.checks(
+            READINESS_SECONDS,
+            "SELECT app, name FROM django_migrations",
+            lambda rows: _newest() <= {*rows},
+            pool.clear,
+        )
 
     def close(self) -> None:
         """Close this thread's connection, and every one that is not in use."""
         connections.close_all()
         for pool in _pools.values():
-            pool.clear()
+            pool.close()
 
 
 def given_settings() -> "ServiceSettings":
@@ -172,8 +232,16 @@ def is_unavailable(error: Error) -> bool:
     return deadlines.is_unavailable(error.__cause__)
 
 
-def connection_settings(settings: Settings) -> dict[str, Any]:
-    """An entry of Django's DATABASES."""
+def notice(error: Exception) -> None:
+    """Log why the database cannot be used, or count an error that is a defect."""
+    if isinstance(error, Unavailable) or (isinstance(error, Error) and is_unavailable(error)):
+        cast(PooledWrapper, connections[DEFAULT_DB_ALIAS]).find_pool().outages.failed(error)
+    elif isinstance(error, Error) and not isinstance(error, IntegrityError | DataError):
+        count_unexpected()
+
+
+def connection_settings(settings: Settings, url: str = "") -> dict[str, Any]:
+    """An entry of Django's DATABASES, for DATABASE_URL or another address."""
     if settings.on_sqlite:
         return {
             "ENGINE": f"{__package__}.sqlite",
@@ -186,7 +254,7 @@ def connection_settings(settings: Settings) -> dict[str, Any]:
                 "init_command": "PRAGMA synchronous = FULL",
             },
         }
-    options = conninfo_to_dict(settings.database_url)
+    options = conninfo_to_dict(url or settings.database_url)
     user = options.pop("user", "")
     return {
         "ENGINE": f"{__package__}.postgresql",
@@ -195,6 +263,8 @@ def connection_settings(settings: Settings) -> dict[str, Any]:
         "PASSWORD": options.pop("password", ""),
         "HOST": options.pop("host", ""),
         "PORT": options.pop("port", ""),
+        # A cursor of the server's is part of a session, which a pooler shares.
+        "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": options,
     }
 
@@ -209,7 +279,11 @@ def bounded(seconds: float) -> Iterator[None]:
     try:
         with deadlines.deadline(seconds):
             yield
+    except Unavailable as error:
+        notice(error)
+        raise
     except Error as error:
+        notice(error)
         if is_unavailable(error):
             raise Unavailable("the database is out of reach") from error
         raise
@@ -225,6 +299,11 @@ def _newest() -> frozenset[tuple[str, str]]:
     return frozenset(MigrationLoader(None).graph.leaf_nodes())
 
 
+def _migrate() -> None:
+    with _migrating():
+        call_command("migrate", interactive=False, verbosity=0)
+
+
 @contextmanager
 def _migrating() -> Iterator[None]:
     """Wait for any other one of its kind, without a deadline."""
@@ -233,8 +312,13 @@ def _migrating() -> Iterator[None]:
             yield
         return
     with connection.cursor() as cursor:
+        if not deadlines.is_direct(cursor.connection):
+            raise SettingsError(_POOLED)
         cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+        # Whoever comes later queues behind a migration that waits for a table.
+        cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
         try:
             yield
         finally:
+            cursor.execute("RESET lock_timeout")
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])

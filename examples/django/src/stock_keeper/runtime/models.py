@@ -146,6 +146,23 @@ class ExactField(DecimalField[Sent, Kept]):
         return Decimal(value).scaleb(-self.decimal_places)
 
 
+class IdempotencyKey(models.Model):
+    """A request that was carried out, and the response that it got."""
+
+    # Of the path and the key, so that neither limits the length of an index.
+    digest = models.CharField(primary_key=True, max_length=64)
+    # Of what the client sent.
+    fingerprint = models.CharField(max_length=64)
+    response = models.TextField()
+    created_at = models.DateTimeField(db_index=True, default=timezone.now)
+
+    class Meta:
+        db_table = "idempotency_keys"
+
+    def __str__(self) -> str:
+        return self.digest
+
+
 class RecordQuerySet(models.QuerySet[Row]):
     """Rows whose revisions change with them, whichever way they are changed."""
 

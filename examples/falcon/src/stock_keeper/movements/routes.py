@@ -8,6 +8,7 @@ from ..runtime.service import (
     answer,
     answer_page,
     read_content,
+    read_key,
     read_patch,
     read_query,
     read_revisions,
@@ -32,7 +33,8 @@ class MovementList:
 
     @MOVEMENTS.creates
     def on_post(self, req: Request, resp: Response) -> None:
-        movement = self._movements.create(read_content(req, MOVEMENTS))
+        content, key = read_content(req, MOVEMENTS), read_key(req)
+        movement = self._movements.create(content, idempotency_key=key)
         answer(req, resp, MOVEMENTS, movement, 201, location=MOVEMENTS.path_of(movement))
 
 

@@ -8,6 +8,7 @@ from ..runtime.service import (
     answer,
     answer_page,
     read_content,
+    read_key,
     read_patch,
     read_query,
     read_revisions,
@@ -32,7 +33,8 @@ class ProductList:
 
     @PRODUCTS.creates
     def on_post(self, req: Request, resp: Response) -> None:
-        product = self._products.create(read_content(req, PRODUCTS))
+        content, key = read_content(req, PRODUCTS), read_key(req)
+        product = self._products.create(content, idempotency_key=key)
         answer(req, resp, PRODUCTS, product, 201, location=PRODUCTS.path_of(product))
 
 

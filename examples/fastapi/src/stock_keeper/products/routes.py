@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from ..runtime.http import read_id
 from ..runtime.resource import PageRequest
-from ..runtime.routing import Revisions, RowId, read_patch, read_query
+from ..runtime.routing import Key, Revisions, RowId, read_patch, read_query
 from ..runtime.service import answer, answer_page, database, in_thread
 from ..runtime.store import Store
 from .model import PRODUCTS, Product, ProductContent
@@ -32,8 +32,10 @@ async def list_products(request: Request, products: Products, query: ProductQuer
 
 @router.post("", response_model=PRODUCTS.view, status_code=201)
 @PRODUCTS.creates
-async def create_product(request: Request, products: Products, content: ProductContent) -> Response:
-    product = await in_thread(request, products.create, content)
+async def create_product(
+    request: Request, products: Products, content: ProductContent, key: Key
+) -> Response:
+    product = await in_thread(request, products.create, content, idempotency_key=key)
     location = request.app.url_path_for("get_product", product_id=product.id)
     return answer(request, PRODUCTS, product, 201, location=location)
 

@@ -8,6 +8,7 @@ from ..runtime.service import (
     answer_page,
     database,
     read_content,
+    read_key,
     read_patch,
     read_query,
     read_revisions,
@@ -31,7 +32,7 @@ def list_movements() -> Response:
 @blueprint.post("")
 @MOVEMENTS.creates
 def create_movement() -> Response:
-    movement = movements().create(read_content(MOVEMENTS))
+    movement = movements().create(read_content(MOVEMENTS), idempotency_key=read_key())
     return answer(
         MOVEMENTS, movement, 201, location=url_for(".get_movement", movement_id=movement.id)
     )

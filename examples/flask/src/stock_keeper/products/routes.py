@@ -8,6 +8,7 @@ from ..runtime.service import (
     answer_page,
     database,
     read_content,
+    read_key,
     read_patch,
     read_query,
     read_revisions,
@@ -31,7 +32,7 @@ def list_products() -> Response:
 @blueprint.post("")
 @PRODUCTS.creates
 def create_product() -> Response:
-    product = products().create(read_content(PRODUCTS))
+    product = products().create(read_content(PRODUCTS), idempotency_key=read_key())
     return answer(PRODUCTS, product, 201, location=url_for(".get_product", product_id=product.id))
 
 

@@ -5,10 +5,14 @@ import errno
 import logging
 import socket
 import sys
+from typing import TYPE_CHECKING
 
 from .. import NAME
 from .logs import configure_logs
 from .settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from .database import Database
 
 
 def main() -> None:
@@ -25,7 +29,11 @@ def main() -> None:
         logging.getLogger(__name__).critical("%s", error)
         sys.exit(2)
     configure_logs(settings.log_level)
-    run(command, settings)
+    try:
+        run(command, settings)
+    except SettingsError as error:  # it was found out only when the address was used
+        logging.getLogger(__name__).critical("%s", error)
+        sys.exit(2)
 
 
 def check_address(host: str, port: int) -> None:
@@ -53,7 +61,17 @@ def run(command: str, settings: Settings) -> None:
         database = Database(settings)
         # A file that is locked or missing does not prevent serving: readiness reports it.
         if command == "migrate" or database.checks().get("schema") is False:
-            database.migrate()
+            _migrate(database)
         database.close()  # a server that forks must not hand down an open connection
     if command == "serve":
         serve(settings)
+
+
+def _migrate(database: "Database") -> None:
+    from .locks import Locked  # noqa: PLC0415
+
+    try:
+        database.migrate()
+    except Locked as error:
+        logging.getLogger(__name__).critical("%s", error)
+        sys.exit(1)

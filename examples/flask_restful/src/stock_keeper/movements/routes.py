@@ -10,6 +10,7 @@ from ..runtime.service import (
     answer_page,
     database,
     read_content,
+    read_key,
     read_patch,
     read_revisions,
 )
@@ -35,7 +36,7 @@ class MovementList(Resource):
 
     @MOVEMENTS.creates
     def post(self) -> Response:
-        movement = movements().create(read_content(MOVEMENTS))
+        movement = movements().create(read_content(MOVEMENTS), idempotency_key=read_key())
         return answer(
             MOVEMENTS, movement, 201, location=url_for("movement", movement_id=movement.id)
         )

@@ -10,6 +10,7 @@ from ..runtime.service import (
     answer_page,
     database,
     read_content,
+    read_key,
     read_patch,
     read_revisions,
 )
@@ -35,7 +36,7 @@ class ProductList(Resource):
 
     @PRODUCTS.creates
     def post(self) -> Response:
-        product = products().create(read_content(PRODUCTS))
+        product = products().create(read_content(PRODUCTS), idempotency_key=read_key())
         return answer(PRODUCTS, product, 201, location=url_for("product", product_id=product.id))
 
 

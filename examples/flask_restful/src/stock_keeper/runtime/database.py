@@ -1,24 +1,30 @@
 """The database: connections with a deadline, transactions, and the state of the schema."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from . import Unavailable, deadlines
 from .deadlines import Bulkhead
+from .locks import LOCK_SECONDS, patiently
+from .outages import Outages, count_unexpected
+from .probe import Probe
 from .settings import Settings
 
 CONNECTIONS: Final = 10
@@ -28,11 +34,16 @@ _NEARLY_MILLISECONDS = 50
 _MIGRATION_LOCK = 7_061_644_215_716_937  # any number, as long as every replica takes the same
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Transaction:
     database: "Database"
     connection: Connection
     on_commit: list[Callable[[], object]] = field(default_factory=list)
+    undone: bool = False
+
+
+class _Undone(Exception):
+    """Rolls a transaction back of which nothing is to remain, although nothing has failed."""
 
 
 # The transactions of this thread or task, at most one for each database.
@@ -49,15 +60,18 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self._sqlite = settings.on_sqlite
         self._seconds = settings.database_timeout_seconds
+        self._direct_url = settings.direct_url
         self._engine = (
             _sqlite_engine(settings.database_url, self._seconds)
             if self._sqlite
             else _postgresql_engine(settings.database_url, self._seconds)
         )
         self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
-        self._readers = Bulkhead(CONNECTIONS)
+        self._outages = Outages(settings.database_url)
+        self._probe = Probe(partial(_open, settings), self._outages)
+        self._readers = Bulkhead(CONNECTIONS, self._probe.answers)
         # SQLite has one writer at a time: waiting here costs less than polling its lock.
-        self._writers = Bulkhead(1) if self._sqlite else self._readers
+        self._writers = Bulkhead(1, self._probe.answers) if self._sqlite else self._readers
 
     @contextmanager
     def reading(self, seconds: float | None = None) -> Iterator[Connection]:
@@ -89,19 +103,27 @@ class Database:
             outer.on_commit.extend(calls)
             return
         with self._guard(self._writers, seconds):
-            with self._committing() as connection:
+            with suppress(_Undone), self._committing() as connection:
                 own = _Transaction(self, connection, calls)
                 token = _transactions.set((*_transactions.get(), own))
                 try:
                     yield connection
                 finally:
                     _transactions.reset(token)
-            for call in calls:
+                if own.undone:
+                    raise _Undone
+            for call in () if own.undone else calls:
                 call()
 
     def in_transaction(self) -> bool:
         """Whether the caller is inside a `writing` block of this database."""
         return self._transaction() is not None
+
+    def undo(self) -> None:
+        """Roll the caller's transaction back at the end of its block, as if it had not been."""
+        own = self._transaction()
+        if own is not None:
+            own.undone = True
 
     def _transaction(self) -> _Transaction | None:
         for transaction in _transactions.get():
@@ -120,35 +142,43 @@ class Database:
                 if wrong is not None:
                     raise ValueError(f"a row of {wrong[0]} refers to a missing row of {wrong[2]}")
             return
-        with self._transactions.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": _MIGRATION_LOCK})
-            yield connection
+        engine = _postgresql_engine(self._direct_url, self._seconds)
+        try:
+            with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": _MIGRATION_LOCK})
+                # Whoever comes later queues behind a migration that waits for a table.
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+                yield connection
+        finally:
+            engine.dispose()
 
     def migrate(self) -> None:
-        """Upgrade the schema to its newest revision, if it is not there yet."""
+        """Upgrade the schema to its newest revision, if it is not there yet.
+
+        If somebody else holds a table for too long, everything is rolled back and tried again.
+        """
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         config.attributes["database"] = self
-        command.upgrade(config, "head")
+        patiently(lambda: command.upgrade(config, "head"))
 
     def close(self) -> None:
         """Close all idle connections."""
+        self._probe.close()
         self._engine.dispose()
 
     def checks(self) -> dict[str, bool]:
-        """Check for a readiness probe that the database answers and that the schema is migrated."""
-        try:
-            with self.reading(READINESS_SECONDS) as connection:
-                migrated = self._is_migrated(connection)
-        except (Unavailable, DBAPIError):
-            return {"database": False}
-        return {"database": True} if migrated else {"database": True, "schema": False}
+        """Check for a readiness probe that the database answers and that the schema is migrated.
 
-    def _is_migrated(self, connection: Connection) -> bool:
+        It is asked on a connection of its own, so that a probe does not queue behind requests.
+        """
+        revisions = "SELECT version_num FROM alembic_version"
+        drop_pool = self._engine.dispose
+        return self._probe.checks(READINESS_SECONDS, revisions, self._are_new, drop_pool)
+
+    def _are_new(self, rows: Iterable[tuple[str]]) -> bool:
         """Revisions unknown to this code are newer: another replica has already migrated."""
-        if not inspect(connection).has_table("alembic_version"):
-            return False
-        found = connection.scalars(text("SELECT version_num FROM alembic_version")).all()
+        found = [revision for (revision,) in rows]
         return bool(found) and not self._outdated.intersection(found)
 
     @cached_property
@@ -159,7 +189,8 @@ class Database:
 
     @contextmanager
     def _guard(self, bulkhead: Bulkhead, seconds: float | None) -> Iterator[None]:
-        with deadlines.deadline(seconds or self._seconds), bulkhead.slot():
+        limit = deadlines.deadline(seconds or self._seconds)
+        with self._outages.noticed(), limit, bulkhead.slot():
             try:
                 yield
             except PoolTimeout as error:
@@ -167,6 +198,8 @@ class Database:
             except DBAPIError as error:
                 if deadlines.is_unavailable(error.orig):
                     raise Unavailable("the database is unreachable") from error
+                if not isinstance(error, IntegrityError | DataError):
+                    count_unexpected()
                 raise
 
     @contextmanager
@@ -198,6 +231,14 @@ class Database:
                 yield connection
             finally:
                 connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+
+
+def _open(settings: Settings) -> Any:
+    """A connection of the driver, for the probe."""
+    if settings.on_sqlite:
+        path, _, _ = settings.database_url.removeprefix("sqlite:///").partition("?")
+        return sqlite3.connect(path, timeout=READINESS_SECONDS, check_same_thread=False)
+    return deadlines.connect(settings.database_url, autocommit=True)
 
 
 def _sqlite_engine(url: str, seconds: float) -> Engine:
@@ -232,7 +273,7 @@ def _sqlite_engine(url: str, seconds: float) -> Engine:
 
 
 def _postgresql_engine(url: str, seconds: float) -> Engine:
-    return create_engine(
+    engine = create_engine(
         "postgresql+psycopg://",
         creator=lambda: deadlines.connect(url),
         isolation_level="AUTOCOMMIT",
@@ -240,3 +281,21 @@ def _postgresql_engine(url: str, seconds: float) -> Engine:
         max_overflow=0,
         pool_timeout=seconds,
     )
+
+    @event.listens_for(engine, "checkin")
+    def rest(_: object, record: ConnectionPoolEntry) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def check(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
+        since = record.info.get("idle_since")
+        if since is not None and not deadlines.is_usable(connection, time.monotonic() - since):
+            raise DisconnectionError  # another connection is opened in its place
+
+    @event.listens_for(engine, "handle_error")
+    def leave_standby(context: ExceptionContext) -> None:
+        # After a switchover all connections of the pool may be to what is now a standby.
+        if isinstance(context.original_exception, psycopg.errors.ReadOnlySqlTransaction):
+            context.is_disconnect = True
+
+    return engine

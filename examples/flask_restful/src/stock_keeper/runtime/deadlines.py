@@ -9,20 +9,34 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from math import ceil
+from typing import Any, Final, TypeVar
+from weakref import WeakSet
 
 import psycopg
 from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict
 
 from . import Unavailable
 
 Result = TypeVar("Result")
 
-_MIN_CONNECT_SECONDS = 2  # libpq's own floor
-_STALL_SECONDS = 1.0
+# Of one kind of calls; the threads of a server are more, so that some are free for probes.
+MAX_WAITING: Final = 220
+
+_CONNECT_SECONDS = 10  # without a deadline
+_PING_SECONDS = 1.0
+_TRUSTED_SECONDS = 10.0  # a connection that was idle for longer is tried before it is used
+_PREPARE_THRESHOLD = 5  # psycopg's own
+# Firewalls forget connections that are silent, some after minutes.
+_KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+# Looking up a name cannot be interrupted, so attempts may outlive those who wait for them.
+_attempts = threading.BoundedSemaphore(24)
+_STALL_SECONDS = 0.5
 _SQLITE_UNAVAILABLE = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -34,8 +48,8 @@ _SQLITE_UNAVAILABLE = frozenset(
     }
 )
 # Classes of SQLSTATE: 08 connection, 53 resources, 57 operator intervention, 40 deadlocks and
-# serialization failures, and 55P03, a lock that was not granted in time.
-_POSTGRESQL_UNAVAILABLE = ("08", "53", "57", "40", "55P03")
+# serialization failures, and 55P03, a lock that was not granted in time; 25006, a standby.
+_POSTGRESQL_UNAVAILABLE = ("08", "53", "57", "40", "55P03", "25006")
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
@@ -80,11 +94,77 @@ class DeadlineConnection(psycopg.Connection[psycopg.rows.TupleRow]):
 
 def connect(url: str = "", **parameters: Any) -> DeadlineConnection:
     """Open a connection to PostgreSQL within what is left of the deadline."""
+    options = {**_KEEPALIVE, **conninfo_to_dict(url), **parameters}
     left = remaining()
-    if left is not None and left < _MIN_CONNECT_SECONDS - 1:
+    if left is None:
+        return _open(options, _CONNECT_SECONDS)
+    end = time.monotonic() + left
+    if not _attempts.acquire(timeout=left):
         raise psycopg.OperationalError("no time is left to connect")
-    seconds = 10 if left is None else max(_MIN_CONNECT_SECONDS, int(left))
-    return DeadlineConnection.connect(url, **{**parameters, "connect_timeout": seconds})
+    outcome: Future[DeadlineConnection] = Future()
+    threading.Thread(target=_attempt, args=(outcome, options, left), daemon=True).start()
+    try:
+        return outcome.result(max(0.0, end - time.monotonic()))
+    except TimeoutError:
+        outcome.add_done_callback(_close)
+        raise psycopg.OperationalError("the database did not accept a connection in time") from None
+
+
+def _attempt(
+    outcome: Future[DeadlineConnection], options: Mapping[str, Any], seconds: float
+) -> None:
+    try:
+        with deadline(seconds):
+            outcome.set_result(_open(options, seconds))
+    except Exception as error:
+        outcome.set_exception(error)
+    finally:
+        _attempts.release()
+
+
+def _close(outcome: Future[DeadlineConnection]) -> None:
+    """Close a connection that came too late."""
+    if outcome.exception() is None:
+        outcome.result().close()
+
+
+def _open(options: Mapping[str, Any], seconds: float) -> DeadlineConnection:
+    autocommit = options.get("autocommit", False)
+    settings = {"connect_timeout": max(2, ceil(seconds)), "prepare_threshold": None}
+    connection = DeadlineConnection.connect(**{**options, **settings, "autocommit": True})
+    try:
+        # A pooler shares sessions, and statements that are prepared have a name in a session.
+        if options.get("prepare_threshold", _PREPARE_THRESHOLD) and is_direct(connection):
+            connection.prepare_threshold = _PREPARE_THRESHOLD
+        connection.autocommit = autocommit
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def is_direct(connection: psycopg.Connection[Any]) -> bool:
+    """Whether a connection leads to PostgreSQL itself, and not to a pooler in front of it.
+
+    A pooler gives its clients process IDs of its own.
+    """
+    row = connection.execute("SELECT pg_backend_pid()").fetchone()
+    return row is not None and tuple(row) == (connection.info.backend_pid,)
+
+
+def is_usable(connection: psycopg.Connection[Any], idle_seconds: float) -> bool:
+    """Whether a connection that was idle is still open; asks the server only after ten seconds."""
+    try:
+        connection.pgconn.consume_input()  # the server's farewell, if there is one
+        connection.pgconn.consume_input()  # the end of the stream behind it
+        if idle_seconds > _TRUSTED_SECONDS:
+            with deadline(_PING_SECONDS):
+                connection.execute("SELECT 1")
+                if not connection.autocommit:
+                    connection.rollback()
+    except psycopg.Error:
+        return False
+    return True
 
 
 def enable_wal(connection: sqlite3.Connection, seconds: float) -> None:
@@ -108,25 +188,48 @@ def is_unavailable(error: BaseException | None) -> bool:
     """Whether a driver's error means that the database cannot be used at all right now."""
     if isinstance(error, sqlite3.Error):
         return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_UNAVAILABLE
-    if isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError)):
-        return error.sqlstate is None or error.sqlstate.startswith(_POSTGRESQL_UNAVAILABLE)
-    return False
+    if isinstance(error, psycopg.Error) and error.sqlstate is not None:
+        return error.sqlstate.startswith(_POSTGRESQL_UNAVAILABLE)
+    return isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+
+
+def is_lock_timeout(error: BaseException | None) -> bool:
+    """Whether a driver's error means that somebody else held a lock for too long."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    return isinstance(error, psycopg.errors.LockNotAvailable)
 
 
 class Bulkhead:
     """Limit concurrent callers; the rest wait in FIFO order.
 
-    A caller gets `Unavailable` when its deadline passes, or at once if every slot is taken and no
-    call has completed for a second: the database is then assumed to hang, and waiting would only
-    tie up threads that could serve other requests.
+    A caller gets `Unavailable` when its deadline passes, or at once if too many wait already. If
+    every slot is taken and no call has completed for half a second, the database is asked whether
+    it `answers`: calls that wait for a lock or for a slow query are no sign of trouble. Only if it
+    does not answer, nobody waits any longer, as that would tie up threads that could serve other
+    requests.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, answers: Callable[[], bool]) -> None:
         self._limit = limit
         self._free = limit
+        self._answers = answers
         self._lock = threading.Lock()
         self._queue: deque[threading.Event] = deque()
-        self._progress = time.monotonic()
+        self._question = threading.Lock()
+        self._progress = self._asked = time.monotonic()
+        self._has_failed = False
+        bulkheads.add(self)
+
+    @property
+    def in_use(self) -> int:
+        """How many callers have a slot."""
+        return self._limit - self._free
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait for a slot."""
+        return len(self._queue)
 
     @contextmanager
     def slot(self) -> Iterator[None]:
@@ -150,12 +253,14 @@ class Bulkhead:
             if self._free:
                 self._free -= 1
                 return
-            if self._stalled():
+            if self._is_hopeless():
                 raise Unavailable("the database has stopped answering")
+            if len(self._queue) >= MAX_WAITING:
+                raise Unavailable("too many requests wait for the database")
             turn = threading.Event()
             self._queue.append(turn)
         while not turn.wait(0.2):
-            if remaining() == 0 or self._stalled():
+            if remaining() == 0 or self._is_hopeless():
                 self._give_up(turn)
                 return
 
@@ -171,10 +276,30 @@ class Bulkhead:
         with self._lock:
             if answered:
                 self._progress = time.monotonic()
+                self._has_failed = False
             if self._queue:
                 self._queue.popleft().set()  # handed over, so that no newcomer overtakes
             else:
                 self._free += 1
 
-    def _stalled(self) -> bool:
-        return time.monotonic() - self._progress > _STALL_SECONDS
+    def _is_hopeless(self) -> bool:
+        """Whether the database did not answer when it was asked; asks it if it is time to."""
+        stalled = time.monotonic() - max(self._progress, self._asked) > _STALL_SECONDS
+        if stalled and self._question.acquire(blocking=False):
+            self._asked = time.monotonic()
+            # In a thread, because the question must not share the deadline of a request.
+            threading.Thread(target=self._ask, daemon=True).start()
+        return self._has_failed
+
+    def _ask(self) -> None:
+        try:
+            if self._answers():
+                self._progress, self._has_failed = time.monotonic(), False
+            elif self._progress < self._asked:
+                self._has_failed = True
+        finally:
+            self._question.release()
+
+
+# Those of this process, for its metrics.
+bulkheads: Final[WeakSet[Bulkhead]] = WeakSet()

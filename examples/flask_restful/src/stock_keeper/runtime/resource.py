@@ -221,6 +221,9 @@ class Resource(Generic[Row, Sent]):
         operation = Operation(
             f"create{self.table.__name__}",
             f"Create {_article(self.name)}",
+            "Send it again with the same Idempotency-Key if no response arrived: it is carried out "
+            "once, and the response is the first one.",
+            parameters=("Idempotency-Key",),
             body=self.content,
             status=201,
             answer=self.view,

@@ -9,8 +9,10 @@ import sys
 import threading
 from collections.abc import Callable
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any, Final
 
+from granian import wsgi
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
@@ -22,7 +24,7 @@ from .settings import Settings, load_settings
 
 INTERFACE: Final = Interfaces.WSGI
 # A request that waits for the database holds a thread; this many leave some free for probes.
-THREADS: Final = 128
+THREADS: Final = 256
 IN_FLIGHT_SECONDS: Final = 30
 _DEATH_OF_PARENT: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
@@ -61,6 +63,9 @@ def application() -> Callable[..., Any]:
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.setitimer(signal.ITIMER_REAL, 1, 1)
     settings = load_settings()
+    # granian adds all variables of the environment to those of a request, CONTENT_LENGTH for one.
+    vars(wsgi)["os"] = SimpleNamespace(environ={})
+    os.environ.pop("FLASK_DEBUG", None)  # for Flask's own commands alone
     configure_logs(settings.log_level)
     app: Callable[..., Any] = import_module("..app", __package__).create_app(settings)
     for call in on_start:

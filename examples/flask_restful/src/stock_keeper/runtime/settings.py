@@ -25,6 +25,12 @@ def _known_database(url: str) -> str:
     raise ValueError("must be sqlite:///path or postgresql://user:password@host:port/name")
 
 
+def _known_direct(url: str | None) -> str | None:
+    if url and (not url.startswith("postgresql://") or not _has_valid_port(url)):
+        raise ValueError("must be postgresql://user:password@host:port/name")
+    return url or None
+
+
 def _has_valid_port(url: str) -> bool:
     try:
         return urlsplit(url).port != 0
@@ -53,6 +59,10 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(_known_database), Field(repr=False)] = (
         DEFAULT_DATABASE_URL
     )
+    # For what needs a session of its own, if DATABASE_URL leads to a pooler.
+    database_direct_url: Annotated[str | None, AfterValidator(_known_direct), Field(repr=False)] = (
+        None
+    )
     # libpq waits two seconds for a connection at the least, so a shorter promise could not be kept.
     database_timeout_seconds: Annotated[float, Field(ge=2, le=300, allow_inf_nan=False)] = 5
     max_body_bytes: Annotated[int, Field(ge=1)] = 1_048_576
@@ -63,6 +73,11 @@ class Settings(BaseSettings):
     def on_sqlite(self) -> bool:
         """Whether the data is in an SQLite file."""
         return self.database_url.startswith("sqlite:")
+
+    @property
+    def direct_url(self) -> str:
+        """The database's address without a pooler: for migrations and for the stream."""
+        return self.database_direct_url or self.database_url
 
 
 def load_settings() -> "settings.Settings":

@@ -2,12 +2,20 @@
 
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from random import randbytes
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from .logs import output
+
+from .. import NAME
 
 METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}
@@ -33,9 +41,21 @@ _active = Gauge(
     "Requests in progress by method.",
     ["http_request_method"],
 )
+_build = Gauge("build_info", "The service, by name and version.", ["service", "version"])
+_build.labels(NAME, metadata.version(NAME)).set(1)
 # Cached because labels() costs more than observing.
 _duration_of = cache(_durations.labels)
 _active_of = cache(_active.labels)
+
+
+class _LogMetrics(Collector):
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """How many lines the log has lost, read when it is asked for."""
+        about = "Lines of the log that could not be written."
+        yield CounterMetricFamily("log_lines_dropped", about, output.dropped)
+
+
+REGISTRY.register(_LogMetrics())
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from ..runtime.service import (
     answer,
     answer_page,
     read_content,
+    read_key,
     read_patch,
     read_query,
     read_revisions,
@@ -30,7 +31,8 @@ class MovementRoutes:
     @http("POST", MOVEMENTS.path)
     @MOVEMENTS.creates
     def create_movement(self, request: Request) -> Response:
-        movement = self.movements.create(read_content(MOVEMENTS, request))
+        content, key = read_content(MOVEMENTS, request), read_key(request)
+        movement = self.movements.create(content, idempotency_key=key)
         return answer(MOVEMENTS, movement, request, 201, location=MOVEMENTS.path_of(movement))
 
     @http("GET", MOVEMENTS.path + "/<movement_id>")

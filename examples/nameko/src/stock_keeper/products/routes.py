@@ -7,6 +7,7 @@ from ..runtime.service import (
     answer,
     answer_page,
     read_content,
+    read_key,
     read_patch,
     read_query,
     read_revisions,
@@ -30,7 +31,8 @@ class ProductRoutes:
     @http("POST", PRODUCTS.path)
     @PRODUCTS.creates
     def create_product(self, request: Request) -> Response:
-        product = self.products.create(read_content(PRODUCTS, request))
+        content, key = read_content(PRODUCTS, request), read_key(request)
+        product = self.products.create(content, idempotency_key=key)
         return answer(PRODUCTS, product, request, 201, location=PRODUCTS.path_of(product))
 
     @http("GET", PRODUCTS.path + "/<product_id>")

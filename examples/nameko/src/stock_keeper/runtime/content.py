@@ -32,6 +32,7 @@ _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _EXACT: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _DOUBLE: Final = 15  # digits that survive in a JSON number, which most parsers read as a double
+_EPSILON: Final = Decimal(2) ** -52  # what a single rounding of a double may be off by
 _URL: Final = TypeAdapter(HttpUrl)
 _MAX_URL: Final = 2083
 _MAX_EMAIL: Final = 254
@@ -186,7 +187,9 @@ class Digits:
         if not exact.is_finite() or exact.adjusted() >= _DOUBLE:
             return exact if exact.is_finite() else Decimal("1e400")
         rounded = round(exact, self.scale)
-        return rounded if abs(rounded - exact) <= abs(exact) * Decimal("1e-15") else exact
+        # An error of one rounding, or of several sums if those are far below the last digit.
+        sums = min(abs(exact) * Decimal("1e-15"), Decimal(1).scaleb(-self.scale - 3))
+        return rounded if abs(rounded - exact) <= max(abs(exact) * _EPSILON, sums) else exact
 
 
 def _is_control(character: str) -> bool:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from threading import Thread
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -31,23 +31,31 @@ class Checks:
     def __init__(self, database: Callable[[], Mapping[str, bool]], own: Iterable[Check]) -> None:
         self._database = database
         self._own = tuple(own)
-        self._running: dict[Check, Future[bool]] = {}
+        self._running: dict[Callable[[], Any], Future[Any]] = {}
         self._lock = threading.Lock()
 
     def run(self) -> dict[str, bool]:
         """The outcome of each check by its name; blocks for about two seconds at most."""
         end = time.monotonic() + READINESS_SECONDS
         started = [(check.__name__, self._start(check)) for check in self._own]
-        outcomes = dict(self._database())
+        database = self._start(self._database)
+        outcomes: dict[str, bool] = {}
+        try:
+            outcomes.update(database.result(max(0.0, end - time.monotonic())))
+        except TimeoutError:
+            outcomes["database"] = False
         for name, outcome in started:
             try:
-                outcomes[name] = outcome.result(max(0.0, end - time.monotonic()))
+                found = outcome.result(max(0.0, end - time.monotonic()))
+                if not isinstance(found, bool):  # a coroutine, for example, would count as passed
+                    raise TypeError(f"a check must return a bool, not {type(found).__name__}")
+                outcomes[name] = found
             except Exception as error:
                 _log.warning("check_failed", check=name, error=repr(error))
                 outcomes[name] = False
         return outcomes
 
-    def _start(self, check: Check) -> Future[bool]:
+    def _start(self, check: Callable[[], Any]) -> Future[Any]:
         with self._lock:
             outcome = self._running.get(check)
             if outcome is None or outcome.done():
@@ -56,12 +64,9 @@ class Checks:
             return outcome
 
 
-def _settle(outcome: Future[bool], check: Check) -> None:
+def _settle(outcome: Future[Any], check: Callable[[], Any]) -> None:
     try:
-        found: object = check()
-        if not isinstance(found, bool):  # a coroutine, for example, would count as passed
-            raise TypeError(f"a check must return a bool, not {type(found).__name__}")
-        outcome.set_result(found)
+        outcome.set_result(check())
     except Exception as error:
         outcome.set_exception(error)
 

@@ -28,6 +28,7 @@ from . import InvalidContent, NotFound, StaleRevision
 from .constraints import Write, explained
 from .content import Content
 from .database import Database
+from .idempotency import FirstRequest
 from .resource import Order, Page, PageRequest, Resource
 from .tables import Record
 
@@ -51,16 +52,26 @@ class Store(Generic[Row, Sent]):
         self.database = database
         self._table = cast(Table, resource.table.__table__)
 
-    def create(self, content: Sent, **columns: Any) -> Row:
+    def create(self, content: Sent, *, idempotency_key: str | None = None, **columns: Any) -> Row:
         """Insert a row. `columns` are values that the client does not send.
 
-        Raises `Duplicate` or `UnknownReference` if the content cannot be stored.
+        With an `idempotency_key` that was used before, return the row that was created then, and
+        undo everything else that the transaction does.
+
+        Raises `Duplicate` or `UnknownReference` if the content cannot be stored, `InProgress` or
+        `KeyReused` if the key cannot be used.
         """
+        first = idempotency_key and FirstRequest(self.resource, idempotency_key, content)
         now = datetime.now(UTC)
         values = content.model_dump() | columns
         values |= {"id": uuid4(), "revision": _revision(), "created_at": now, "updated_at": now}
         with self._explaining(values), self.database.writing() as connection:
+            if first and (earlier := first.row(connection)) is not None:
+                self.database.undo()
+                return earlier
             row = self._row(connection.execute(_insert(self._table), values).one())
+            if first:
+                first.keep(connection, row)
             self.changed("created", row)
             return row
 

@@ -13,6 +13,7 @@ from ..runtime.service import (
     answer_page,
     database,
     read_content,
+    read_key,
     read_patch,
     read_query,
     read_revisions,
@@ -48,7 +49,8 @@ def list_movements(request: Request) -> dict[str, Any]:
 
 @MOVEMENTS.creates
 def create_movement(request: Request) -> dict[str, Any] | Response:
-    movement = movements(request).create(read_content(request, MOVEMENTS))
+    content, key = read_content(request, MOVEMENTS), read_key(request)
+    movement = movements(request).create(content, idempotency_key=key)
     location = request.route_path("movement", movement_id=movement.id)
     return answer(request, MOVEMENTS, movement, 201, location=location)
 

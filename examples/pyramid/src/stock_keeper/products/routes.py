@@ -13,6 +13,7 @@ from ..runtime.service import (
     answer_page,
     database,
     read_content,
+    read_key,
     read_patch,
     read_query,
     read_revisions,
@@ -48,7 +49,8 @@ def list_products(request: Request) -> dict[str, Any]:
 
 @PRODUCTS.creates
 def create_product(request: Request) -> dict[str, Any] | Response:
-    product = products(request).create(read_content(request, PRODUCTS))
+    content, key = read_content(request, PRODUCTS), read_key(request)
+    product = products(request).create(content, idempotency_key=key)
     location = request.route_path("product", product_id=product.id)
     return answer(request, PRODUCTS, product, 201, location=location)
 

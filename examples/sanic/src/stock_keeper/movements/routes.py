@@ -8,6 +8,7 @@ from ..runtime.service import (
     answer,
     answer_page,
     read_content,
+    read_key,
     read_patch,
     read_query,
     read_revisions,
@@ -34,9 +35,8 @@ async def list_movements(request: Request) -> HTTPResponse:
 @blueprint.post("")
 @MOVEMENTS.creates
 async def create_movement(request: Request) -> HTTPResponse:
-    movement = await request.app.in_thread(
-        movements(request).create, read_content(request, MOVEMENTS)
-    )
+    content, key = read_content(request, MOVEMENTS), read_key(request)
+    movement = await request.app.in_thread(movements(request).create, content, idempotency_key=key)
     location = request.app.url_for("movements.get_movement", movement_id=movement.id)
     return answer(request, MOVEMENTS, movement, 201, location)
 

@@ -8,6 +8,7 @@ from ..runtime.service import (
     answer,
     answer_page,
     read_content,
+    read_key,
     read_patch,
     read_query,
     read_revisions,
@@ -34,7 +35,8 @@ async def list_products(request: Request) -> HTTPResponse:
 @blueprint.post("")
 @PRODUCTS.creates
 async def create_product(request: Request) -> HTTPResponse:
-    product = await request.app.in_thread(products(request).create, read_content(request, PRODUCTS))
+    content, key = read_content(request, PRODUCTS), read_key(request)
+    product = await request.app.in_thread(products(request).create, content, idempotency_key=key)
     location = request.app.url_for("products.get_product", product_id=product.id)
     return answer(request, PRODUCTS, product, 201, location)
 

@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 
 _RUNTIME = files(__name__.rpartition(".")[0])
 _PARAMETER = re.compile(r"\{(\w+)\}")
-_SHARED: Final = ("limit", "If-Match", "If-None-Match")
+_SHARED: Final = ("limit", "Idempotency-Key", "If-Match", "If-None-Match")
 _ALWAYS: Final = (400, 405, 431, 500, 503)
 _RESPONSES: Final = {
     400: "BadRequest",
@@ -199,9 +199,9 @@ def _success(operation: Operation) -> str:
 
 
 def _can_conflict(operation: Operation) -> bool:
-    """Whether a 409 is possible: only with something unique, or something that refers to a row."""
+    """Whether a 409 is possible: with a key, something unique, or a reference to the row."""
     resource = operation.resource
-    if resource is None:
+    if resource is None or "Idempotency-Key" in operation.parameters:
         return True
     return resource.is_referred_to if operation.status == 204 else bool(resource.unique_columns)
 

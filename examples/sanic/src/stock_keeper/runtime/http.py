@@ -14,7 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from . import (
     Duplicate,
+    InProgress,
     InvalidContent,
+    KeyReused,
     NotFound,
     StaleRevision,
     StillReferenced,
@@ -36,6 +38,7 @@ _MEDIA_TYPE = re.compile(r'([\w.+-]+/[\w.+-]+)[ \t]*(;[ \t]*charset="?utf-8"?[ \
 _PORT = re.compile(r":[0-9]+$")
 _LIMIT = re.compile(r"100|[1-9][0-9]?")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 
 
@@ -95,7 +98,9 @@ def invalid(where: str, why: str) -> Problem:
 # What stores and handlers raise to reject a request; everything else is a defect.
 EXPECTED: Final = (
     Duplicate,
+    InProgress,
     InvalidContent,
+    KeyReused,
     NotFound,
     Problem,
     StaleRevision,
@@ -114,11 +119,15 @@ def problem_of(error: Exception) -> Problem:
             problem = Problem(404)
         case Duplicate() | StillReferenced():
             problem = Problem(409, str(error))
+        case InProgress():
+            problem = Problem(409, str(error), headers={"Retry-After": "1"})
         case StaleRevision():
             problem = Problem(412, str(error))
         case UnknownReference():
             why = "It refers to nothing that exists."
             problem = invalid_body(((name,), why) for name in error.fields)
+        case KeyReused():
+            problem = invalid("Idempotency-Key", str(error))
         case InvalidContent():
             problem = invalid_body(error.errors)
         case Unavailable():
@@ -218,6 +227,13 @@ def read_query(query: str) -> dict[str, str]:
             raise invalid(name[:100], "It must not be repeated.")
         values[name] = value
     return values
+
+
+def idempotency_key(header: str | None) -> str | None:
+    """The Idempotency-Key of a request, if it has one; a `Problem` with 400 if it cannot be one."""
+    if header is not None and not _KEY.fullmatch(header):
+        raise Problem(400, "An Idempotency-Key must be 1 to 255 visible ASCII characters.")
+    return header
 
 
 def entity_tag(revision: str) -> str:

@@ -59,6 +59,16 @@ _CHANNEL: LiteralString = f"md5(concat('{NAME}/', current_schema()))"
 _NOTIFY = text(f"SELECT pg_notify({_CHANNEL}, :payload)")
 
 
+_POOLED = (
+    "DATABASE_DIRECT_URL: must lead to PostgreSQL itself, because DATABASE_URL leads to a pooler;"
+    " until then the stream has only the changes that this replica makes"
+)
+
+
+class PooledError(Exception):
+    """The connection leads to a pooler, which does not pass notifications on."""
+
+
 class Message(NamedTuple):
     """A message and whom it is for; the key is unique over all replicas."""
 
@@ -107,7 +117,7 @@ class Stream:
     """Pushes each message once to every subscriber of its topic, on all replicas."""
 
     def __init__(self, settings: Settings) -> None:
-        self._url = None if settings.on_sqlite else settings.database_url
+        self._url = None if settings.on_sqlite else settings.direct_url
         self._subscribers: defaultdict[str, set[Subscriber]] = defaultdict(set)
         self._replica = secrets.token_hex(8)
         self._numbers = count()
@@ -203,6 +213,8 @@ class Stream:
         while True:
             try:
                 await self._listen(url)
+            except PooledError:
+                _log.error(_POOLED)
             except (psycopg.Error, OSError):
                 _log.warning("stream_disconnected", exc_info=True)
             self._is_listening = False
@@ -220,6 +232,7 @@ class Stream:
             keepalives_count=3,
         )
         try:
+            await _check_direct(connection)
             found = await connection.execute(f"SELECT {_CHANNEL}")
             for (channel,) in await found.fetchall():
                 await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
@@ -240,6 +253,12 @@ class Stream:
             self._push(message)
         for _ in range(_TURNS):
             await asyncio.sleep(0)
+
+
+async def _check_direct(connection: psycopg.AsyncConnection[Any]) -> None:
+    found = await connection.execute("SELECT pg_backend_pid()")
+    if await found.fetchone() != (connection.info.backend_pid,):  # a pooler gives its own
+        raise PooledError
 
 
 class StreamedStore(Store[Row, Sent]):

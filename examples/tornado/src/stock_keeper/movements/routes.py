@@ -21,7 +21,8 @@ class Movements(MovementHandler):
 
     @MOVEMENTS.creates
     async def post(self) -> None:
-        movement = await self.in_thread(self.movements.create, self.read_content(MOVEMENTS))
+        content, key = self.read_content(MOVEMENTS), self.read_key()
+        movement = await self.in_thread(self.movements.create, content, idempotency_key=key)
         self.answer(MOVEMENTS, movement, 201, location=self.reverse_url("movement", movement.id))
 
 

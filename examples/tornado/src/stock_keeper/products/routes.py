@@ -21,7 +21,8 @@ class Products(ProductHandler):
 
     @PRODUCTS.creates
     async def post(self) -> None:
-        product = await self.in_thread(self.products.create, self.read_content(PRODUCTS))
+        content, key = self.read_content(PRODUCTS), self.read_key()
+        product = await self.in_thread(self.products.create, content, idempotency_key=key)
         self.answer(PRODUCTS, product, 201, location=self.reverse_url("product", product.id))
 
 

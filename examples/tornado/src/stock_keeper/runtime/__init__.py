@@ -14,6 +14,14 @@ class Duplicate(Exception):
     """A value that must be unique is taken; the message tells the client which one."""
 
 
+class InProgress(Exception):
+    """The same request is being carried out; the message says so."""
+
+
+class KeyReused(Exception):
+    """An idempotency key was used before for another request; the message says so."""
+
+
 class StaleRevision(Exception):
     """The row has changed since the client read it; the message says so."""
 

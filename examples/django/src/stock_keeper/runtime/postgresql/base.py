@@ -15,7 +15,7 @@ class DatabaseCreation(creation.DatabaseCreation):
     connection: PooledWrapper  # type: ignore[assignment]
 
     def _destroy_test_db(self, *args: Any) -> None:
-        self.connection.find_pool().clear()  # PostgreSQL drops no database that is in use
+        self.connection.find_pool().close()  # PostgreSQL drops no database that is in use
         super()._destroy_test_db(*args)  # type: ignore[misc]
 
 
@@ -24,8 +24,14 @@ class DatabaseWrapper(PooledWrapper, base.DatabaseWrapper):
 
     creation_class = DatabaseCreation
 
+    def is_still_open(self, idle: deadlines.DeadlineConnection, seconds: float) -> bool:
+        return deadlines.is_usable(idle, seconds)
+
     def open(self, conn_params: dict[str, Any]) -> deadlines.DeadlineConnection:
         return deadlines.connect(**conn_params)
+
+    def open_apart(self) -> deadlines.DeadlineConnection:
+        return deadlines.connect(**self.get_connection_params(), autocommit=True)
 
     def is_idle(self) -> bool:
         status: TransactionStatus = self.connection.info.transaction_status

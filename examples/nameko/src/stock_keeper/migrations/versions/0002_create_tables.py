@@ -1,4 +1,4 @@
-"""Create products, movements."""
+"""Create idempotency keys, products, movements."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,17 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("row", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_idempotency_keys")),
+    )
+    op.create_index(
+        op.f("ix_idempotency_keys_created_at"), "idempotency_keys", ["created_at"], unique=False
+    )
     op.create_table(
         "products",
         sa.Column("position", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -61,3 +72,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("movements")
     op.drop_table("products")
+    op.drop_table("idempotency_keys")

@@ -15,7 +15,7 @@ from rest_framework.views import set_rollback
 
 from . import StillReferenced, Unavailable
 from .constraints import explain
-from .database import is_unavailable
+from .database import is_unavailable, notice
 from .http import EXPECTED, PROBLEM_CONTENT_TYPE, Problem, invalid_body, problem_of
 from .wsgi import CONTEXT
 
@@ -51,6 +51,7 @@ def problem_response(request: HttpRequest | Request, problem: Problem) -> HttpRe
 
 def _known(error: Exception, request: HttpRequest | Request) -> Exception | None:
     """An exception of Django or of the framework in terms of the service; None for all others."""
+    notice(error)
     found: Exception | None = error if isinstance(error, EXPECTED) else None
     match error:
         case Http404():

@@ -68,7 +68,13 @@ _ACTIONS: Final = {
         problems=(422,),
     ),
     "create": _Action(
-        "create{Name}", "Create {a_name}", headers=("ETag", "Location"), problems=(409,)
+        "create{Name}",
+        "Create {a_name}",
+        "Send it again with the same Idempotency-Key if no response arrived: it is carried out "
+        "once, and the response is the first one.",
+        condition="Idempotency-Key",
+        headers=("ETag", "Location"),
+        problems=(409,),
     ),
     "retrieve": _Action(
         "get{Name}",
@@ -240,11 +246,11 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
         }
 
     def _can_conflict(self) -> bool:
-        """Whether a 409 is possible: only with something unique, or something that refers to it."""
+        """Whether a 409 is possible: with a key, something unique, or a reference to the row."""
         model: type[models.Model] = self.view.queryset.model
         if self.view.action == "destroy":
             return is_referred_to(model)
-        return bool(unique_columns(model))
+        return self.view.action == "create" or bool(unique_columns(model))
 
     def _resolve_path_parameters(self, variables: list[str]) -> list[Schema]:
         own = getattr(self.view, "lookup_url_kwarg", None)

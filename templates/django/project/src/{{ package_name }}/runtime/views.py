@@ -13,7 +13,16 @@ from rest_framework.viewsets import GenericViewSet
 
 from . import NotFound, StaleRevision
 from .constraints import referring, still_referenced, storing
-from .http import check_json, entity_tag, if_match, invalid, none_match, read_id
+from .http import (
+    check_json,
+    entity_tag,
+    idempotency_key,
+    if_match,
+    invalid,
+    none_match,
+    read_id,
+)
+from .idempotency import FirstRequest
 from .models import Record
 from .pagination import query_of
 from .parsers import MERGE_PATCH
@@ -48,12 +57,16 @@ class ResourceViewSet(GenericViewSet[Row]):
     def create(self, request: Request, **_: Any) -> Response:
         serializer = self._read_body()
         serializer.is_valid(raise_exception=True)
+        key = idempotency_key(request.headers.get("Idempotency-Key"))
+        first = key and FirstRequest(request.path, key, request.data, self._database)
         with storing(self._database) as write:
+            if first and (earlier := first.response()) is not None:
+                return earlier
             self.perform_create(serializer)
             write.row = serializer.instance
-        row: Any = serializer.instance
-        location = self.reverse_action("detail", [row.uuid], request=None)
-        return self._answer(serializer, 201, {"Location": location})
+            if first:
+                first.keep(self._answer_created(serializer))
+        return self._answer_created(serializer)
 
     def retrieve(self, request: Request, **_: Any) -> Response:
         row = self.get_object()
@@ -155,6 +168,11 @@ class ResourceViewSet(GenericViewSet[Row]):
             known = current_service().document.query_parameters(route, "get")
             for name in sent.keys() - known:
                 raise invalid(name[:100], "There is no such parameter.")
+
+    def _answer_created(self, serializer: BaseSerializer[Row]) -> Response:
+        row: Any = serializer.instance
+        location = self.reverse_action("detail", [row.uuid], request=None)
+        return self._answer(serializer, 201, {"Location": location})
 
     def _answer(
         self,

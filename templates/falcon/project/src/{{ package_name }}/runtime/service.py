@@ -15,7 +15,15 @@ from .database import Database
 from .document import ApiDocument, Route
 from .endpoints import Endpoints
 from .health import Check, Checks
-from .http import PROBLEM_CONTENT_TYPE, Problem, entity_tag, if_match, none_match, problem_of
+from .http import (
+    PROBLEM_CONTENT_TYPE,
+    Problem,
+    entity_tag,
+    idempotency_key,
+    if_match,
+    none_match,
+    problem_of,
+)
 from .resource import Page, PageRequest, Resource
 from .settings import load_settings
 from .tables import Record
@@ -70,6 +78,11 @@ def read_patch(req: Request, resource: Resource[Row, Sent]) -> dict[str, Any]:
     """The request's body as a merge patch: the fields that it sets."""
     encoding = req.get_header("Content-Encoding")
     return resource.read_patch(req.content_type, encoding, req.bounded_stream.read())
+
+
+def read_key(req: Request) -> str | None:
+    """The request's Idempotency-Key, if it has one."""
+    return idempotency_key(req.get_header("Idempotency-Key"))
 
 
 def read_revisions(req: Request) -> frozenset[str] | None:

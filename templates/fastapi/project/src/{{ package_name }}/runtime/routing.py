@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from . import http, unawaited
 from .content import Content
-from .http import Problem, if_match, read_model
+from .http import Problem, idempotency_key, if_match, read_model
 from .resource import MERGE_PATCH, PageRequest, Resource
 from .tables import Record
 
@@ -34,11 +34,17 @@ RowId = Annotated[
 ]
 
 
+async def read_key(request: Request) -> str | None:
+    """The request's Idempotency-Key, if it has one."""
+    return idempotency_key(request.headers.get("Idempotency-Key"))
+
+
 async def read_revisions(request: Request) -> frozenset[str] | None:
     """The revisions that the request's If-Match permits; None if any will do."""
     return if_match(request.headers.get("If-Match"))
 
 
+Key = Annotated[str | None, Depends(read_key)]
 Revisions = Annotated[frozenset[str] | None, Depends(read_revisions)]
 
 

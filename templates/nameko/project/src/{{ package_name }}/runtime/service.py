@@ -17,7 +17,7 @@ from .database import Database
 from .document import ApiDocument, Route
 from .endpoints import Endpoints
 from .health import Check, Checks
-from .http import entity_tag, if_match, none_match
+from .http import entity_tag, idempotency_key, if_match, none_match
 from .jobs import Tasks
 from .listener import Listener
 from .outbox import AnnouncedStore, Outbox
@@ -157,6 +157,11 @@ def read_patch(resource: Resource[Row, Sent], request: Request) -> dict[str, Any
     """The request's body as a merge patch: the fields that it sets."""
     encoding = request.headers.get("Content-Encoding")
     return resource.read_patch(request.content_type, encoding, request.get_data())
+
+
+def read_key(request: Request) -> str | None:
+    """The request's Idempotency-Key, if it has one."""
+    return idempotency_key(request.headers.get("Idempotency-Key"))
 
 
 def read_revisions(request: Request) -> frozenset[str] | None:

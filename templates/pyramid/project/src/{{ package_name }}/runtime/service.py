@@ -27,7 +27,15 @@ from .database import Database
 from .document import ApiDocument, Route
 from .endpoints import Endpoints
 from .health import Check, Checks
-from .http import PROBLEM_CONTENT_TYPE, Problem, entity_tag, if_match, none_match, problem_of
+from .http import (
+    PROBLEM_CONTENT_TYPE,
+    Problem,
+    entity_tag,
+    idempotency_key,
+    if_match,
+    none_match,
+    problem_of,
+)
 from .resource import Page, PageRequest, Resource
 from .settings import load_settings
 from .tables import Record
@@ -186,6 +194,11 @@ def read_patch(request: Request, resource: Resource[Row, Sent]) -> dict[str, Any
     return resource.read_patch(
         headers.get("Content-Type"), headers.get("Content-Encoding"), request.body
     )
+
+
+def read_key(request: Request) -> str | None:
+    """The request's Idempotency-Key, if it has one."""
+    return idempotency_key(request.headers.get("Idempotency-Key"))
 
 
 def read_revisions(request: Request) -> frozenset[str] | None:

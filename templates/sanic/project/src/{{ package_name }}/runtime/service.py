@@ -20,7 +20,7 @@ from .database import READINESS_SECONDS, Database
 from .document import ApiDocument, Route
 from .endpoints import Endpoints
 from .health import Check, Checks
-from .http import entity_tag, if_match, none_match
+from .http import entity_tag, idempotency_key, if_match, none_match
 from .lifecycle import draining
 from .resource import Page, PageRequest, Resource
 from .routing import PathRouter, ProblemHandler, problem_response
@@ -200,6 +200,11 @@ def read_content(request: Request, resource: Resource[Row, Sent]) -> Sent:
 def read_patch(request: Request, resource: Resource[Row, Sent]) -> dict[str, Any]:
     """The request's body as a merge patch: the fields that it sets."""
     return resource.read_patch(*_body(request))
+
+
+def read_key(request: Request) -> str | None:
+    """The request's Idempotency-Key, if it has one."""
+    return idempotency_key(_tags(request, "Idempotency-Key"))
 
 
 def read_revisions(request: Request) -> frozenset[str] | None:

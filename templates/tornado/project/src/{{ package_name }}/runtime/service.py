@@ -25,7 +25,15 @@ from .database import Database
 from .document import ApiDocument, Route
 from .endpoints import Endpoints
 from .health import Check, Checks
-from .http import PROBLEM_CONTENT_TYPE, Problem, entity_tag, if_match, none_match, problem_of
+from .http import (
+    PROBLEM_CONTENT_TYPE,
+    Problem,
+    entity_tag,
+    idempotency_key,
+    if_match,
+    none_match,
+    problem_of,
+)
 from .middleware import Response, ServiceMiddleware
 from .resource import Page, PageRequest, Resource
 from .routing import StreamMatches, TemplateMatches, allowed_methods, methods_of, rules, template
@@ -176,6 +184,10 @@ class Handler(RequestHandler):
     def read_patch(self, resource: Resource[Row, Sent]) -> dict[str, Any]:
         """The request's body as a merge patch: the fields that it sets."""
         return resource.read_patch(*self._body())
+
+    def read_key(self) -> str | None:
+        """The request's Idempotency-Key, if it has one."""
+        return idempotency_key(self.request.headers.get("Idempotency-Key"))
 
     def read_revisions(self) -> frozenset[str] | None:
         """The revisions that the request's If-Match permits; None if any will do."""

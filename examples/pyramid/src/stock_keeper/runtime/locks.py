@@ -1,0 +1,36 @@
+"""Migrations that wait for a lock: not for long at a time, because others queue behind them."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from . import deadlines
+from .outages import driver_error
+
+LOCK_SECONDS: Final = 5
+TRIES: Final = 12
+PAUSE_SECONDS: Final = 2.0
+
+_log = structlog.get_logger()
+
+
+class Locked(Exception):
+    """A migration has not got a lock that it needs; nothing was changed."""
+
+
+def patiently(migrate: Callable[[], object]) -> None:
+    """Migrate; try again if somebody else holds a lock. Raises `Locked` after twelve tries."""
+    for left in reversed(range(TRIES)):
+        try:
+            migrate()
+            return
+        except Exception as error:
+            cause = driver_error(error)
+            if not deadlines.is_lock_timeout(cause):
+                raise
+            _log.warning("migration_waits", reason=str(cause), tries_left=left)
+        if left:
+            time.sleep(PAUSE_SECONDS)
+    raise Locked(f"no lock in {TRIES} tries; see who holds it, and migrate again")

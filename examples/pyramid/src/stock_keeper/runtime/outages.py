@@ -1,0 +1,118 @@
+"""Why the database cannot be used: logged once for each outage, and counted in the metrics."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+from urllib.parse import quote, unquote
+
+import psycopg
+import structlog
+from prometheus_client import Counter, Gauge
+
+from . import Unavailable
+from .deadlines import bulkheads
+
+OVER_SECONDS: Final = 5.0
+_MAX_REASON: Final = 500
+# By the beginning of PostgreSQL's SQLSTATE; without one the server was not reached.
+_POSTGRESQL_KINDS: Final = {
+    "08": "connection",
+    "25006": "read_only",
+    "40": "lock",
+    "53": "resources",
+    "55P03": "lock",
+    "57": "shutdown",
+}
+_SQLITE_KINDS: Final = {
+    sqlite3.SQLITE_BUSY: "lock",
+    sqlite3.SQLITE_LOCKED: "lock",
+    sqlite3.SQLITE_FULL: "resources",
+    sqlite3.SQLITE_IOERR: "resources",
+    sqlite3.SQLITE_READONLY: "read_only",
+}
+_log = structlog.get_logger()
+_errors = Counter("database_errors", "Errors of the database by kind.", ["kind"])
+Gauge(
+    "database_connections_in_use", "Requests that have a connection to the database."
+).set_function(lambda: sum(one.in_use for one in tuple(bulkheads)))
+Gauge(
+    "database_requests_waiting", "Requests that wait for a connection to the database."
+).set_function(lambda: sum(one.waiting for one in tuple(bulkheads)))
+
+
+class Outages:
+    """Notices when the database cannot be used, and when it can be used again.
+
+    Each kind of error is logged once in an outage, in the words of the driver but without the
+    password of the `url`. An outage is over when the database works, five seconds after the last
+    error at the earliest: errors that alternate with successes are one outage.
+    """
+
+    def __init__(self, url: str) -> None:
+        secret = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
+        found = {secret, unquote(secret), quote(secret, safe="")} - {""}
+        self._secrets = sorted(found, key=len, reverse=True)
+        self._kinds: set[str] = set()
+        self._latest = 0.0
+
+    @contextmanager
+    def noticed(self) -> Iterator[None]:
+        """Notice how the block ends: with `Unavailable`, or well."""
+        try:
+            yield
+        except Unavailable as error:
+            self.failed(error)
+            raise
+        if self._kinds:
+            self.worked()
+
+    def failed(self, error: BaseException) -> None:
+        """Count an error; log it if there was none of its kind in this outage."""
+        cause = driver_error(error)
+        kind = kind_of(cause)
+        _errors.labels(kind).inc()
+        self._latest = time.monotonic()
+        # That nobody gets a connection follows from an error which is logged already.
+        if kind in self._kinds or (kind == "waiting" and self._kinds):
+            return
+        self._kinds.add(kind)
+        _log.error("database_unavailable", kind=kind, reason=self._redacted(str(cause)))
+
+    def worked(self) -> None:
+        """The database has answered; logged once if that ends an outage."""
+        if self._kinds and time.monotonic() - self._latest > OVER_SECONDS:
+            self._kinds.clear()
+            _log.info("database_available")
+
+    def _redacted(self, reason: str) -> str:
+        for secret in self._secrets:
+            reason = reason.replace(secret, "***")
+        return reason[:_MAX_REASON]
+
+
+def count_unexpected() -> None:
+    """Count an error of the database that is a defect: it becomes a response of 500."""
+    _errors.labels("other").inc()
+
+
+def driver_error(error: BaseException) -> BaseException:
+    """The driver's own error behind those that were raised because of it."""
+    while not isinstance(error, (psycopg.Error, sqlite3.Error)):
+        inner = error.__cause__ or error.__context__
+        if inner is None:
+            return error
+        error = inner
+    return error
+
+
+def kind_of(error: BaseException) -> str:
+    """The kind under which an error is counted and logged."""
+    if isinstance(error, sqlite3.Error):
+        return _SQLITE_KINDS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "connection")
+    if isinstance(error, psycopg.Error):
+        state = error.sqlstate or "08"
+        kinds = (kind for start, kind in _POSTGRESQL_KINDS.items() if state.startswith(start))
+        return next(kinds, "other")
+    return "waiting"

@@ -1,0 +1,77 @@
+"""Idempotency keys: a request that is sent again gets the response that it got the first time."""
+
+import json
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any, Final
+
+from django.db import transaction
+from django.utils import timezone
+from rest_framework.response import Response
+from rest_framework.utils.encoders import JSONEncoder
+
+from . import InProgress, KeyReused
+from .models import IdempotencyKey
+
+LIFETIME: Final = timedelta(hours=24)
+# Each new key deletes up to so many that are old: more than are added, and never much at once.
+_DELETED_AT_ONCE = 20
+
+
+class FirstRequest:
+    """The first request at a path with this key and this content, in the transaction of its write.
+
+    `database` is the alias of the one that is written to.
+    """
+
+    def __init__(self, path: str, key: str, content: Any, database: str) -> None:
+        self._keys = IdempotencyKey.objects.using(database)
+        self._connection = transaction.get_connection(database)
+        self._digest = _digest(f"{path} {key}")
+        self._fingerprint = _digest(json.dumps(content, sort_keys=True, default=str))
+
+    def response(self) -> Response | None:
+        """The response that it got, if there has been one.
+
+        Raises `InProgress`, or `KeyReused` if it had other content.
+        """
+        alone = self._lock()
+        found = self._keys.filter(digest=self._digest).first()
+        if found is not None and found.created_at > timezone.now() - LIFETIME:
+            if found.fingerprint != self._fingerprint:
+                raise KeyReused("It was sent with another body before.")
+            return Response(**json.loads(found.response))
+        if not alone:
+            raise InProgress("A request with this Idempotency-Key is in progress.")
+        if found is not None:
+            found.delete()
+        return None
+
+    def keep(self, response: Response) -> None:
+        """Remember the response that it gets, and forget some that are old."""
+        old = self._keys.filter(created_at__lt=timezone.now() - LIFETIME).order_by("created_at")
+        free = old.select_for_update(skip_locked=True).values_list("digest", flat=True)
+        self._keys.filter(digest__in=[*free[:_DELETED_AT_ONCE]]).delete()
+        parts = {
+            "data": response.data,
+            "status": response.status_code,
+            "headers": dict(response.headers),
+        }
+        self._keys.create(
+            digest=self._digest,
+            fingerprint=self._fingerprint,
+            response=json.dumps(parts, cls=JSONEncoder),
+        )
+
+    def _lock(self) -> bool:
+        """Whether no other transaction is at work on this key; SQLite has one writer anyway."""
+        if self._connection.vendor == "sqlite":
+            return True
+        number = int(self._digest[:16], 16) - 2**63
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+            return bool(cursor.fetchone()[0])
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Services that grow: `scaffold add` and `scaffold remove` in each of the frameworks."""

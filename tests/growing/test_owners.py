@@ -1,0 +1,161 @@
+"""What an owner did to a service meanwhile stays, whatever is added or removed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.growing.services import Service, made
+from tests.services import frameworks
+from tests.tool.lineage import commit, git
+
+DECLARED = (
+    "room name:str:1..100:unique seats:int:1..500:default=2",
+    "booking room:ref guest:email paid:bool:default=false:filter",
+)
+OWN = "The owner's own."
+COMMANDS = {
+    "add-resource": ("add", "resource", "invoice booking:ref total:decimal:10.2"),
+    "add-field": ("add", "field", "booking", "vip:bool:default=false:filter"),
+    "remove-field": ("remove", "field", "booking", "paid"),
+    "remove-resource": ("remove", "resource", "booking"),
+}
+
+
+def source_of(service: Service) -> Path:
+    (found,) = (service.folder / "src").iterdir()
+    return found
+
+
+def routes_of(service: Service, resource: str) -> Path:
+    folder = source_of(service) / resource
+    return next(folder / name for name in ("routes.py", "views.py") if (folder / name).exists())
+
+
+def append(path: Path, text: str) -> None:
+    path.write_text(path.read_text() + text)
+
+
+def renamed_package(service: Service) -> None:
+    git(service.folder, "mv", "src/hotel", "src/inn")
+    for name in ("pyproject.toml", "Dockerfile"):
+        path = service.folder / name
+        path.write_text(path.read_text().replace("src/hotel", "src/inn"))
+
+
+def edited_routes(service: Service) -> None:
+    append(routes_of(service, "rooms"), f"\n\ndef own() -> str:\n    return {OWN!r}\n")
+
+
+def own_resource(service: Service) -> None:
+    folder = source_of(service) / "gardens"
+    folder.mkdir()
+    (folder / "__init__.py").write_text(f'"""{OWN}"""\n')
+    (folder / "routes.py").write_text(f'"""{OWN}"""\n')
+    app = next(
+        p for p in (source_of(service) / n for n in ("django_settings.py", "app.py")) if p.exists()
+    )
+    append(app, f"\nGARDENS = {OWN!r}\n")
+
+
+def own_migration(service: Service) -> None:
+    source = source_of(service)
+    versions = source / "migrations" / "versions"
+    if versions.exists():
+        last = sorted(versions.glob("0*.py"))[-1].name[:4]
+        (versions / "a1b2c3_own.py").write_text(
+            f'"""{OWN}"""\n\nrevision = "a1b2c3"\ndown_revision = "{last}"\n'
+        )
+        return
+    (source / "bookings" / "migrations" / "0002_own.py").write_text(
+        f'"""{OWN}"""\n\n\nclass Migration:\n    dependencies = [("bookings", "0001_initial")]\n'
+    )
+
+
+def deleted_tests(service: Service) -> None:
+    for name in ("test_rooms.py", "test_bookings.py"):
+        (service.folder / "tests" / name).unlink()
+
+
+def other_words(service: Service) -> None:
+    path = service.folder / "README.md"
+    path.write_text(f"# Ours\n\n{OWN}\n" + path.read_text().split("\n", 1)[1])
+
+
+EDITS: dict[str, Callable[[Service], None]] = {
+    "renamed-package": renamed_package,
+    "edited-routes": edited_routes,
+    "own-resource": own_resource,
+    "own-migration": own_migration,
+    "deleted-tests": deleted_tests,
+    "other-words": other_words,
+}
+
+
+@pytest.fixture(scope="session")
+def born(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Service]:
+    """A service of a framework, made once."""
+    known: dict[str, Service] = {}
+
+    def service_of(framework: str) -> Service:
+        if framework not in known:
+            folder = tmp_path_factory.mktemp(framework)
+            known[framework] = made(folder, framework, DECLARED)
+        return known[framework]
+
+    return service_of
+
+
+def owned(template: Service, folder: Path, *edits: str) -> Service:
+    service = Service(Path(shutil.copytree(template.folder, folder / "hotel")))
+    for edit in edits:
+        EDITS[edit](service)
+    commit(service.folder)
+    return service
+
+
+def stays(service: Service, *command: str, moved: str | None = None) -> None:
+    """Runs the command: nothing that its owner wrote or removed is otherwise afterwards.
+
+    Below `moved` are files that the owner renamed and the command would remove: git leaves both
+    to the owner.
+    """
+    before = service.contents()
+    package = source_of(service).name
+    ran = service.run(*command, "--no-lock", "--json")
+    conflicts = [one["file"] for one in ran.json.get("conflicts", [])]
+    assert [name for name in conflicts if not (moved and name.startswith(moved))] == [], ran.out
+    assert ran.code == (4 if moved else 0), ran.out
+    assert bool(conflicts) == bool(moved)
+    commit(service.folder)
+    after = service.contents()
+    owns = {name for name, text in before.items() if OWN in text}
+    assert {name for name, text in after.items() if OWN in text} == owns
+    new = after.keys() - before.keys()
+    assert any("/migrations/" in name for name in new), new
+    if command[:2] == ("add", "resource"):
+        assert f"src/{package}/invoices/__init__.py" in new
+    assert {name.split("/")[1] for name in after if name.startswith("src/")} == {package}
+    if "tests/test_rooms.py" not in before:
+        assert not {"tests/test_rooms.py", "tests/test_bookings.py"} & after.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("framework", frameworks())
+def test_what_the_owner_did_stays(
+    framework: str, edit: str, command: str, born: Callable[[str], Service], tmp_path: Path
+) -> None:
+    moved = (edit, command) == ("renamed-package", "remove-resource")
+    service = owned(born(framework), tmp_path, edit)
+    stays(service, *COMMANDS[command], moved="src/inn/bookings/" if moved else None)
+
+
+def test_all_that_an_owner_did_stays(born: Callable[[str], Service], tmp_path: Path) -> None:
+    service = owned(born("flask"), tmp_path, *EDITS)
+    stays(service, *COMMANDS["add-resource"])
+    stays(service, *COMMANDS["remove-field"])
