@@ -13,9 +13,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, Histogram, g
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from .logs import output
-
 from .. import NAME
+from .logs import output
 
 METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"}

@@ -156,7 +156,7 @@ PROCESS = [
         "P4",
         "a port is shared",
         CLI,
-        "            check_address(settings.host, settings.port)\n",
+        "            listen(settings.host, settings.port).close()\n",
         "            pass\n",
         by="test_a_port_in_use_ends_the_process",
     ),
