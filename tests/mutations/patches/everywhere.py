@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mutations.patches.patch import (
+    ADDRESS,
     CLI,
     CONFTEST,
     CONTENT,
@@ -156,9 +157,49 @@ PROCESS = [
         "P4",
         "a port is shared",
         CLI,
-        "            check_address(settings.host, settings.port)\n",
+        "            listen(settings.host, settings.port).close()\n",
         "            pass\n",
         by="test_a_port_in_use_ends_the_process",
+    ),
+    Patch(
+        "N5",
+        "a log that cannot be written raises",
+        LOGS,
+        "        except (OSError, ValueError):\n",
+        "        except KeyError:\n",
+        by="test_a_full_disk_changes_nothing test_a_reader_that_went_away_changes_nothing",
+    ),
+    Patch(
+        "N5",
+        "nothing waits for a reader",
+        LOGS,
+        "_MAX_WAITING: Final = 1_048_576\n",
+        "_MAX_WAITING: Final = 4_000\n",
+        by="test_a_reader_that_pauses_misses_nothing",
+    ),
+    Patch(
+        "N5",
+        "the log waits for its reader",
+        LOGS,
+        "os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY",
+        "os.O_WRONLY | os.O_NOCTTY",
+        by="test_a_reader_that_stopped_changes_nothing",
+    ),
+    Patch(
+        "N10",
+        "IPv6 alone at ::",
+        ADDRESS,
+        "socket.IPV6_V6ONLY, 0)",
+        "socket.IPV6_V6ONLY, 1)",
+        by="test_it_is_reached_by_ipv4",
+    ),
+    Patch(
+        "N10",
+        "any parameter of DATABASE_URL",
+        SETTINGS,
+        "        _check_parameters(url)\n",
+        "",
+        by="test_an_address_that_libpq_does_not_know_is_refused_by_name",
     ),
     Patch(
         "P4",
