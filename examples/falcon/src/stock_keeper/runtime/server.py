@@ -12,13 +12,15 @@ from importlib import import_module
 from types import SimpleNamespace
 from typing import Any, Final
 
-from granian import wsgi
+from granian import _signals, wsgi
+from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
-from .lifecycle import draining, on_start
+from .address import BACKLOG, listen
+from .lifecycle import draining, on_start, stop_signals
 from .logs import configure_logs, logging_config
 from .settings import Settings, load_settings
 
@@ -26,13 +28,19 @@ INTERFACE: Final = Interfaces.WSGI
 # A request that waits for the database holds a thread; this many leave some free for probes.
 THREADS: Final = 256
 IN_FLIGHT_SECONDS: Final = 30
+# What the main process stops its worker with. Others, such as systemd, send SIGTERM to both.
+STOP: Final = signal.SIGUSR1
 _DEATH_OF_PARENT: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; requests in flight are completed."""
+    """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
+
+    A second signal ends DRAIN_SECONDS.
+    """
     # A worker that is still starting must survive the signal that tells it to drain.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    signal.signal(STOP, lambda *_: os._exit(0))  # one that is still starting just ends
     logging.getLogger("_granian").addFilter(_unexpected)
     _DrainingServer(
         f"{__name__}:application",
@@ -52,8 +60,11 @@ def serve(settings: Settings) -> None:
 
 def application() -> Callable[..., Any]:
     """Create the application in the worker process."""
-    # A signal to the whole group, such as Ctrl-C, must reach the main process alone.
+    # Ctrl-C is meant for the main process, which then stops this one.
     os.setpgid(0, 0)
+    vars(_signals)["_get_signals"] = lambda: [STOP]
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: None)
     if sys.platform == "linux":
         # If the parent is killed, nobody else would stop this process.
         ctypes.CDLL(None).prctl(_DEATH_OF_PARENT, signal.SIGKILL)
@@ -85,6 +96,7 @@ class _DrainingServer(MPServer):
     def __init__(self, *args: Any, drain_seconds: float, **options: Any) -> None:
         super().__init__(*args, **options)
         self._drain_seconds = drain_seconds
+        self._heeds_hangup = signal.SIGHUP in stop_signals()
 
     def signal_handler_interrupt(self, *args: Any, **options: Any) -> None:
         stop: Callable[[], None] = super().signal_handler_interrupt
@@ -97,3 +109,21 @@ class _DrainingServer(MPServer):
         timer = threading.Timer(self._drain_seconds, stop)
         timer.daemon = True
         timer.start()
+
+    def signal_handler_reload(self, *args: Any, **options: Any) -> None:
+        if self._heeds_hangup:
+            self.signal_handler_interrupt()
+
+    def _init_shared_socket(self) -> None:
+        # granian's own takes neither names nor, at `::`, IPv4.
+        self._sso = listen(self.bind_addr, self.bind_port)
+        held = SocketHolder(self._sso.fileno(), False, BACKLOG)  # type: ignore[call-arg]
+        self._shd = held  # type: ignore[assignment]
+
+    def _stop_workers(self) -> None:
+        for worker in self.wrks:
+            if worker.inner.is_alive():
+                worker.interrupt_by_parent = True
+                os.kill(worker.inner.pid, STOP)
+        # It waits for them; its SIGTERM changes nothing.
+        super()._stop_workers()  # type: ignore[no-untyped-call]

@@ -1,5 +1,6 @@
 """Settings: read from the environment and validated before anything starts."""
 
+import re
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -20,9 +21,25 @@ class SettingsError(Exception):
 def _known_database(url: str) -> str:
     if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
         return url
+    if url.startswith("postgres://"):  # what some platforms write
+        url = url.replace("postgres:", "postgresql:", 1)
     if url.startswith("postgresql://") and _has_valid_port(url):
+        _check_parameters(url)
         return url
     raise ValueError("must be sqlite:///path or postgresql://user:password@host:port/name")
+
+
+def _check_parameters(url: str) -> None:
+    """Reject what libpq does not know, such as ?schema=, instead of failing at each request."""
+    from psycopg import ProgrammingError  # noqa: PLC0415  only beside PostgreSQL
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    try:
+        conninfo_to_dict(url)
+    except ProgrammingError as error:
+        unknown = re.search(r'query parameter: "(\w+)"', str(error))
+        named = f"has an unknown parameter, {unknown[1]}" if unknown else "cannot be parsed"
+        raise ValueError(named) from None
 
 
 def _known_direct(url: str | None) -> str | None:

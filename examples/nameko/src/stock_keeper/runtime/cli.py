@@ -1,13 +1,12 @@
 """The command line of the service."""
 
 import argparse
-import errno
 import logging
-import socket
 import sys
 from typing import TYPE_CHECKING
 
 from .. import NAME
+from .address import listen
 from .logs import configure_logs
 from .settings import Settings, SettingsError, load_settings
 
@@ -24,7 +23,7 @@ def main() -> None:
     try:
         settings = load_settings()
         if command == "serve":
-            check_address(settings.host, settings.port)
+            listen(settings.host, settings.port).close()
     except SettingsError as error:
         logging.getLogger(__name__).critical("%s", error)
         sys.exit(2)
@@ -34,21 +33,6 @@ def main() -> None:
     except SettingsError as error:  # it was found out only when the address was used
         logging.getLogger(__name__).critical("%s", error)
         sys.exit(2)
-
-
-def check_address(host: str, port: int) -> None:
-    """Listen there for a moment: a server might share a port in use, or fail without naming it."""
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            trial.bind(address)
-            trial.listen()
-    except (OSError, UnicodeError) as error:
-        number = getattr(error, "errno", None)
-        variable = "PORT" if number in (errno.EADDRINUSE, errno.EACCES) else "HOST"
-        why = getattr(error, "strerror", None) or "not an address"
-        raise SettingsError(f"{variable}: {why}") from None
 
 
 def run(command: str, settings: Settings) -> None:

@@ -11,18 +11,19 @@ import eventlet
 from eventlet import hubs, wsgi
 from nameko.web.server import HttpOnlyProtocol
 
+from .address import listen
 from .http import PROBLEM_CONTENT_TYPE, Problem
+from .settings import Settings
 from .wsgi import MAY_CLOSE
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-# Clients that connect while all others do wait here; otherwise their kernels would retry.
-BACKLOG: Final = 1024
 CLIENT_SECONDS: Final = 30  # for a whole request to arrive, idle time before it included
 STALLED_SECONDS: Final = 60  # for a client that does not read its response
 LINGER_SECONDS: Final = 2
 _MAX_LINE: Final = 65_536  # the middleware rejects far less, but as a problem
+_ORIGIN: Final = re.compile(r"^https?://[^/?]*", re.I)
 _CLOSE: Final = ("Connection", "close")
 
 wsgi.MAX_HEADER_LINE = _MAX_LINE
@@ -93,7 +94,8 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
             self.send_error(431)
             return False
         if self.raw_requestline.endswith(b"\n") and head.complete and self._is_unambiguous():
-            self.path = self.requestline.split()[1]  # the base class collapses leading slashes
+            # The base class collapses leading slashes; a proxy may send the whole URL.
+            self.path = _ORIGIN.sub("", self.requestline.split()[1]) or "/"
             return True
         self.send_error(400)
         return False
@@ -169,10 +171,9 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
 class Listener:
     """Accepts connections and serves a WSGI application to them."""
 
-    def __init__(self, app: "WSGIApplication", host: str, port: int) -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    def __init__(self, app: "WSGIApplication", settings: Settings) -> None:
         self._connections: list[list[Any]] = []
-        self._socket = eventlet.listen((host, port), family, backlog=BACKLOG, reuse_port=False)
+        self._socket: Any = listen(settings.host, settings.port)
         self._server = wsgi.Server(
             self._socket,
             self._socket.getsockname(),

@@ -10,20 +10,20 @@ from typing import Any, Final
 import eventlet
 import structlog
 
-from .lifecycle import draining, on_start
+from .lifecycle import draining, on_start, stop_signals
 from .settings import Settings
 
 IN_FLIGHT_SECONDS: Final = 30
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; requests in flight are completed.
+    """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
 
     A second signal ends DRAIN_SECONDS.
     """
     log = structlog.get_logger()
     signals: list[int] = []  # a signal handler must not switch green threads, so it only notes
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         signal.signal(number, lambda number, _: signals.append(number))
     service: Any = import_module("..app", __package__).create_app(settings)
     service.start()

@@ -114,7 +114,7 @@ class Service:
         for container in self.containers:
             container.start()
         self._lives = [eventlet.spawn(container.wait) for container in self.containers]
-        self._listener = Listener(self._middleware, self.settings.host, self.settings.port)
+        self._listener = Listener(self._middleware, self.settings)
         self.messaging.start()
 
     @property

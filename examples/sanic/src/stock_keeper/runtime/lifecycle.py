@@ -1,5 +1,6 @@
 """The life of this process: what is called when it begins to serve, and whether it is to stop."""
 
+import signal
 import threading
 from collections.abc import Callable
 from typing import Final
@@ -9,3 +10,9 @@ on_start: Final[list[Callable[[], object]]] = []
 
 # Set by the server on SIGTERM: readiness fails from then on, and connections are closed.
 draining: Final = threading.Event()
+
+
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """The signals that stop the service: SIGTERM, SIGINT and, unless `nohup` ignores it, SIGHUP."""
+    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
+    return (signal.SIGTERM, signal.SIGINT, *hangup)

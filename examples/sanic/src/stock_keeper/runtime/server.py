@@ -3,39 +3,35 @@
 import asyncio
 import gc
 import logging
-import signal
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from .address import listen
+from .lifecycle import stop_signals
 from .settings import Settings
 
 if TYPE_CHECKING:
     from .service import Service
 
-BACKLOG: Final = 1_024
-
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; requests in flight are completed."""
+    """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
+
+    A second signal ends DRAIN_SECONDS.
+    """
     app: Service = import_module("..app", __package__).create_app(settings)
     app.started = asyncio.Event()
     app.after_server_start(_handle_signals)
     # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
     gc.freeze()
-    app.run(
-        settings.host,
-        settings.port,
-        single_process=True,
-        backlog=BACKLOG,
-        access_log=False,
-        motd=False,
-    )
+    listener = listen(settings.host, settings.port)
+    app.run(sock=listener, single_process=True, access_log=False, motd=False)
 
 
 async def _handle_signals(app: "Service") -> None:
     """Keep a signal that arrives in the last turns of Sanic's start: Sanic would lose it."""
-    signalled = asyncio.Event()
-    for number in signal.SIGTERM, signal.SIGINT:
+    app.signalled = signalled = asyncio.Event()
+    for number in stop_signals():
         asyncio.get_running_loop().add_signal_handler(number, signalled.set)
     app.ctx.serving = asyncio.create_task(_serve(app, asyncio.current_task(), signalled))
 
@@ -50,4 +46,5 @@ async def _serve(
     address = app.settings.host, app.settings.port
     logging.getLogger(__name__).info("listening on %s:%d", *address)
     await signalled.wait()
+    signalled.clear()  # the next one ends DRAIN_SECONDS
     app.stop(terminate=False)

@@ -59,6 +59,7 @@ class Service(Sanic[Config, SimpleNamespace]):
         "database",
         "document",
         "settings",
+        "signalled",
         "started",
         "stream",
     )
@@ -89,6 +90,7 @@ class Service(Sanic[Config, SimpleNamespace]):
         self._tasks: set[asyncio.Task[Any]] = set()
         # If there is an event, no request is handled before it is set.
         self.started: asyncio.Event | None = None
+        self.signalled = asyncio.Event()
         self.connections: Iterable[Protocol] = ()
         unawaited.watch()
         self.before_server_start(_start)
@@ -262,9 +264,11 @@ async def _start(app: Service) -> None:
 
 
 async def _drain(app: Service) -> None:
-    """Sanic keeps its listener open until this ends; a second signal changes nothing."""
+    """Sanic keeps its listener open until this ends, which a second signal brings about."""
     draining.set()
-    await asyncio.sleep(app.settings.drain_seconds)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(app.settings.drain_seconds):
+            await app.signalled.wait()
     await app.stream.end(seconds=2)
     app._end = asyncio.get_running_loop().time() + IN_FLIGHT_SECONDS
     app._closing = asyncio.create_task(_close_idle(app))

@@ -1,17 +1,20 @@
 """The server: Tornado's own, in one process."""
 
 import asyncio
+import errno
 import gc
 import logging
-import signal
+import socket
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tornado import autoreload
 from tornado.httpserver import HTTPServer
+from tornado.ioloop import IOLoop
 
-from .lifecycle import draining
+from .address import listen
+from .lifecycle import draining, stop_signals
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -21,19 +24,25 @@ IN_FLIGHT_SECONDS: Final = 30
 # For the whole head of a request, including the idle time before it, and again for its body.
 REQUEST_SECONDS: Final = 30
 MAX_HEAD_BYTES: Final = 131_072  # the middleware rejects much less, with a response
-BACKLOG: Final = 1_024
+_EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_PAUSE_SECONDS: Final = 0.5
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; requests in flight are completed."""
+    """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
+
+    A second signal ends DRAIN_SECONDS.
+    """
     asyncio.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:
     service: Service = import_module("..app", __package__).create_app(settings)
     server = http_server(service)
-    stopping, at_once = _on_signals(settings.drain_seconds)
-    server.listen(settings.port, settings.host, backlog=BACKLOG)
+    stopping = _on_signals(settings.drain_seconds)
+    listener = _Listener(fileno=listen(settings.host, settings.port).detach())
+    listener.setblocking(False)
+    server.add_socket(listener)
     service.start()
     if "tornado.autoreload" in sys.orig_argv:
         autoreload.start()  # otherwise it would wait for the process to end
@@ -42,8 +51,7 @@ async def _serve(settings: Settings) -> None:
     logging.getLogger(__name__).info("listening on %s:%d", settings.host, settings.port)
     await stopping.wait()
     server.stop()
-    endings = [asyncio.create_task(service.end()), asyncio.create_task(at_once.wait())]
-    await asyncio.wait(endings, timeout=IN_FLIGHT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([asyncio.create_task(service.end())], timeout=IN_FLIGHT_SECONDS)
     service.close()
 
 
@@ -58,17 +66,36 @@ def http_server(service: "Service") -> HTTPServer:
     )
 
 
-def _on_signals(drain_seconds: float) -> tuple[asyncio.Event, asyncio.Event]:
-    """Events for when to close the listener, and for when to wait no longer: a second signal."""
-    loop, stopping, at_once = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+class _Listener(socket.socket):
+    """A listening socket that pauses when no descriptor is left; Tornado would try without end."""
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        try:
+            return super().accept()
+        except OSError as error:
+            if error.errno not in _EXHAUSTED:
+                raise
+            logging.getLogger(__name__).warning("cannot accept connections: %s", error.strerror)
+            loop = IOLoop.current()
+            loop.update_handler(self, 0)
+            loop.call_later(_PAUSE_SECONDS, self._go_on, loop)
+            raise BlockingIOError from error  # there is nothing to accept, as Tornado sees it
+
+    def _go_on(self, loop: IOLoop) -> None:
+        if self.fileno() != -1:
+            loop.update_handler(self, IOLoop.READ)
+
+
+def _on_signals(drain_seconds: float) -> asyncio.Event:
+    """The event for when to close the listener: after DRAIN_SECONDS, or at a second signal."""
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
 
     def drain() -> None:
         if draining.is_set():
             stopping.set()
-            at_once.set()
         draining.set()
         loop.call_later(drain_seconds, stopping.set)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         loop.add_signal_handler(number, drain)
-    return stopping, at_once
+    return stopping

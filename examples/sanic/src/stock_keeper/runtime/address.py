@@ -1,0 +1,37 @@
+"""The address of the service: a name, or the address of a network interface."""
+
+import errno
+import socket
+from typing import Final
+
+from .settings import SettingsError
+
+BACKLOG: Final = 1_024  # clients that connect while all others are served wait here
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; `::` takes IPv4 too. `SettingsError` names HOST or PORT if it fails.
+
+    Of a name with several addresses, such as localhost, an IPv4 one is taken.
+    """
+    listener = None
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, kind, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+        listener = socket.socket(family, kind)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except (OSError, UnicodeError) as error:
+        if listener is not None:
+            listener.close()
+        raise _settings_error(error) from None
+    return listener
+
+
+def _settings_error(error: Exception) -> SettingsError:
+    number = getattr(error, "errno", None)
+    variable = "PORT" if number in (errno.EADDRINUSE, errno.EACCES) else "HOST"
+    return SettingsError(f"{variable}: {getattr(error, 'strerror', None) or 'not an address'}")
