@@ -28,6 +28,7 @@ NOT_TO_BE_BROKEN = {
     "test_what_the_readme_calls_yours_is_no_drift": "scaffold decides it, not the service",
     "test_what_the_template_maintains_is_drift": "scaffold decides it, not the service",
     "test_a_connection_is_in_step_after_head": "granian drops whatever body follows HEAD",
+    "test_a_target_may_be_a_whole_url": "granian takes the path of it by itself",
     "test_a_connection_can_be_used_after_a_refused_body": "granian reads or closes by itself",
 }
 """Tests of what these services cannot do wrong, as their server does it; other servers can."""

@@ -26,6 +26,14 @@ PATCHES = [
         " test_the_limit_is_what_it_was_set_to",
     ),
     Patch(
+        "N11",
+        "what is in the environment is in each request",
+        SERVER,
+        '    vars(wsgi)["os"] = SimpleNamespace(environ={})\n',
+        "",
+        by="test_variables_that_it_does_not_read_change_nothing",
+    ),
+    Patch(
         "P5",
         "who keeps a connection is not asked to leave",
         WSGI,
