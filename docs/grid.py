@@ -29,6 +29,7 @@ GROUPS = {
     "H": "health",
     "R": "resource",
     "E": "errors",
+    "N": "neighbours",
     "O": "ownership",
     "D": "code",
 }
