@@ -33,6 +33,7 @@ GROUPS = {
     "H": "Health, metrics, logs",
     "R": "The resource",
     "E": "Errors and hostile input",
+    "N": "Among its neighbours",
     "O": "As its owner has it",
     "D": "Deployment",
 }

@@ -33,8 +33,8 @@ class MovementList:
 
     @MOVEMENTS.creates
     def on_post(self, req: Request, resp: Response) -> None:
-        content, key = read_content(req, MOVEMENTS), read_key(req)
-        movement = self._movements.create(content, idempotency_key=key)
+        content, idempotency_key = read_content(req, MOVEMENTS), read_key(req)
+        movement = self._movements.create(content, idempotency_key=idempotency_key)
         answer(req, resp, MOVEMENTS, movement, 201, location=MOVEMENTS.path_of(movement))
 
 

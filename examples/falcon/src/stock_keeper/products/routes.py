@@ -33,8 +33,8 @@ class ProductList:
 
     @PRODUCTS.creates
     def on_post(self, req: Request, resp: Response) -> None:
-        content, key = read_content(req, PRODUCTS), read_key(req)
-        product = self._products.create(content, idempotency_key=key)
+        content, idempotency_key = read_content(req, PRODUCTS), read_key(req)
+        product = self._products.create(content, idempotency_key=idempotency_key)
         answer(req, resp, PRODUCTS, product, 201, location=PRODUCTS.path_of(product))
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from ..runtime.http import read_id
 from ..runtime.resource import PageRequest
-from ..runtime.routing import Key, Revisions, RowId, read_patch, read_query
+from ..runtime.routing import IdempotencyKey, Revisions, RowId, read_patch, read_query
 from ..runtime.service import answer, answer_page, database, in_thread
 from ..runtime.store import Store
 from .model import MOVEMENTS, Movement, MovementContent
@@ -33,9 +33,12 @@ async def list_movements(request: Request, movements: Movements, query: Movement
 @router.post("", response_model=MOVEMENTS.view, status_code=201)
 @MOVEMENTS.creates
 async def create_movement(
-    request: Request, movements: Movements, content: MovementContent, key: Key
+    request: Request,
+    movements: Movements,
+    content: MovementContent,
+    idempotency_key: IdempotencyKey,
 ) -> Response:
-    movement = await in_thread(request, movements.create, content, idempotency_key=key)
+    movement = await in_thread(request, movements.create, content, idempotency_key=idempotency_key)
     location = request.app.url_path_for("get_movement", movement_id=movement.id)
     return answer(request, MOVEMENTS, movement, 201, location=location)
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from ..runtime.http import read_id
 from ..runtime.resource import PageRequest
-from ..runtime.routing import Key, Revisions, RowId, read_patch, read_query
+from ..runtime.routing import IdempotencyKey, Revisions, RowId, read_patch, read_query
 from ..runtime.service import answer, answer_page, database, in_thread
 from ..runtime.store import Store
 from .model import PRODUCTS, Product, ProductContent
@@ -33,9 +33,9 @@ async def list_products(request: Request, products: Products, query: ProductQuer
 @router.post("", response_model=PRODUCTS.view, status_code=201)
 @PRODUCTS.creates
 async def create_product(
-    request: Request, products: Products, content: ProductContent, key: Key
+    request: Request, products: Products, content: ProductContent, idempotency_key: IdempotencyKey
 ) -> Response:
-    product = await in_thread(request, products.create, content, idempotency_key=key)
+    product = await in_thread(request, products.create, content, idempotency_key=idempotency_key)
     location = request.app.url_path_for("get_product", product_id=product.id)
     return answer(request, PRODUCTS, product, 201, location=location)
 

@@ -31,8 +31,8 @@ class MovementRoutes:
     @http("POST", MOVEMENTS.path)
     @MOVEMENTS.creates
     def create_movement(self, request: Request) -> Response:
-        content, key = read_content(MOVEMENTS, request), read_key(request)
-        movement = self.movements.create(content, idempotency_key=key)
+        content, idempotency_key = read_content(MOVEMENTS, request), read_key(request)
+        movement = self.movements.create(content, idempotency_key=idempotency_key)
         return answer(MOVEMENTS, movement, request, 201, location=MOVEMENTS.path_of(movement))
 
     @http("GET", MOVEMENTS.path + "/<movement_id>")

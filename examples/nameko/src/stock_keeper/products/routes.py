@@ -31,8 +31,8 @@ class ProductRoutes:
     @http("POST", PRODUCTS.path)
     @PRODUCTS.creates
     def create_product(self, request: Request) -> Response:
-        content, key = read_content(PRODUCTS, request), read_key(request)
-        product = self.products.create(content, idempotency_key=key)
+        content, idempotency_key = read_content(PRODUCTS, request), read_key(request)
+        product = self.products.create(content, idempotency_key=idempotency_key)
         return answer(PRODUCTS, product, request, 201, location=PRODUCTS.path_of(product))
 
     @http("GET", PRODUCTS.path + "/<product_id>")

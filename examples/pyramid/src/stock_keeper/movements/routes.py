@@ -49,8 +49,8 @@ def list_movements(request: Request) -> dict[str, Any]:
 
 @MOVEMENTS.creates
 def create_movement(request: Request) -> dict[str, Any] | Response:
-    content, key = read_content(request, MOVEMENTS), read_key(request)
-    movement = movements(request).create(content, idempotency_key=key)
+    content, idempotency_key = read_content(request, MOVEMENTS), read_key(request)
+    movement = movements(request).create(content, idempotency_key=idempotency_key)
     location = request.route_path("movement", movement_id=movement.id)
     return answer(request, MOVEMENTS, movement, 201, location=location)
 

@@ -49,8 +49,8 @@ def list_products(request: Request) -> dict[str, Any]:
 
 @PRODUCTS.creates
 def create_product(request: Request) -> dict[str, Any] | Response:
-    content, key = read_content(request, PRODUCTS), read_key(request)
-    product = products(request).create(content, idempotency_key=key)
+    content, idempotency_key = read_content(request, PRODUCTS), read_key(request)
+    product = products(request).create(content, idempotency_key=idempotency_key)
     location = request.route_path("product", product_id=product.id)
     return answer(request, PRODUCTS, product, 201, location=location)
 

@@ -35,8 +35,10 @@ async def list_movements(request: Request) -> HTTPResponse:
 @blueprint.post("")
 @MOVEMENTS.creates
 async def create_movement(request: Request) -> HTTPResponse:
-    content, key = read_content(request, MOVEMENTS), read_key(request)
-    movement = await request.app.in_thread(movements(request).create, content, idempotency_key=key)
+    content, idempotency_key = read_content(request, MOVEMENTS), read_key(request)
+    movement = await request.app.in_thread(
+        movements(request).create, content, idempotency_key=idempotency_key
+    )
     location = request.app.url_for("movements.get_movement", movement_id=movement.id)
     return answer(request, MOVEMENTS, movement, 201, location)
 

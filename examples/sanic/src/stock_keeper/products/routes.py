@@ -35,8 +35,10 @@ async def list_products(request: Request) -> HTTPResponse:
 @blueprint.post("")
 @PRODUCTS.creates
 async def create_product(request: Request) -> HTTPResponse:
-    content, key = read_content(request, PRODUCTS), read_key(request)
-    product = await request.app.in_thread(products(request).create, content, idempotency_key=key)
+    content, idempotency_key = read_content(request, PRODUCTS), read_key(request)
+    product = await request.app.in_thread(
+        products(request).create, content, idempotency_key=idempotency_key
+    )
     location = request.app.url_for("products.get_product", product_id=product.id)
     return answer(request, PRODUCTS, product, 201, location)
 

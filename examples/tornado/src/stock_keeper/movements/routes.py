@@ -21,8 +21,10 @@ class Movements(MovementHandler):
 
     @MOVEMENTS.creates
     async def post(self) -> None:
-        content, key = self.read_content(MOVEMENTS), self.read_key()
-        movement = await self.in_thread(self.movements.create, content, idempotency_key=key)
+        content, idempotency_key = self.read_content(MOVEMENTS), self.read_key()
+        movement = await self.in_thread(
+            self.movements.create, content, idempotency_key=idempotency_key
+        )
         self.answer(MOVEMENTS, movement, 201, location=self.reverse_url("movement", movement.id))
 
 

@@ -21,8 +21,10 @@ class Products(ProductHandler):
 
     @PRODUCTS.creates
     async def post(self) -> None:
-        content, key = self.read_content(PRODUCTS), self.read_key()
-        product = await self.in_thread(self.products.create, content, idempotency_key=key)
+        content, idempotency_key = self.read_content(PRODUCTS), self.read_key()
+        product = await self.in_thread(
+            self.products.create, content, idempotency_key=idempotency_key
+        )
         self.answer(PRODUCTS, product, 201, location=self.reverse_url("product", product.id))
 
 

@@ -44,7 +44,7 @@ async def read_revisions(request: Request) -> frozenset[str] | None:
     return if_match(request.headers.get("If-Match"))
 
 
-Key = Annotated[str | None, Depends(read_key)]
+IdempotencyKey = Annotated[str | None, Depends(read_key)]
 Revisions = Annotated[frozenset[str] | None, Depends(read_revisions)]
 
 
