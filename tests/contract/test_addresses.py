@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.contract.conftest import Launch
@@ -22,6 +24,16 @@ def test_it_is_reached_by_ipv4(launch: Launch, host: str) -> None:
 def test_a_target_may_be_a_whole_url(service: Service) -> None:
     answer = exchange(service.address, "GET", f"http://localhost{ITEMS}?limit=1")
     assert answer.status_code == 200, answer.text
+
+
+def test_no_response_waits_for_its_client_to_acknowledge(service: Service) -> None:
+    """A client acknowledges a lone segment after 40 ms; Nagle's algorithm waits for that."""
+    quickest = 1.0
+    for _ in range(20):
+        began = time.monotonic()
+        assert service.http.get(ITEMS, params={"limit": 1}).status_code == 200
+        quickest = min(quickest, time.monotonic() - began)
+    assert quickest < 0.03
 
 
 @pytest.mark.any_framework

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutations.patches.patch import APP, OWNERS, RESOURCE, ROUTES, SERVICE, Patch
+from tests.mutations.patches.patch import ADDRESS, APP, OWNERS, RESOURCE, ROUTES, SERVICE, Patch
 
 CONTENT_OF_PUT = "    content = read_content(ITEMS)\n"
 ENDPOINTS_MADE = (
@@ -10,6 +10,14 @@ ENDPOINTS_MADE = (
 )
 
 PATCHES = [
+    Patch(
+        "N10",
+        "a body waits for the client to acknowledge the head",
+        ADDRESS,
+        "        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)\n",
+        "",
+        by="test_no_response_waits_for_its_client_to_acknowledge",
+    ),
     Patch(
         "R1",
         "no Location",
