@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 
 import pytest
@@ -28,12 +29,14 @@ def test_a_target_may_be_a_whole_url(service: Service) -> None:
 
 def test_no_response_waits_for_its_client_to_acknowledge(service: Service) -> None:
     """A client acknowledges a lone segment after 40 ms; Nagle's algorithm waits for that."""
-    quickest = 1.0
-    for _ in range(20):
+
+    def seconds() -> float:
         began = time.monotonic()
         assert service.http.get(ITEMS, params={"limit": 1}).status_code == 200
-        quickest = min(quickest, time.monotonic() - began)
-    assert quickest < 0.03
+        return time.monotonic() - began
+
+    # A busy machine may be slow for a while, but not for three times.
+    assert min(statistics.median(seconds() for _ in range(15)) for _ in range(3)) < 0.03
 
 
 @pytest.mark.any_framework
