@@ -58,8 +58,9 @@ def together(grids: Sequence[Grid]) -> Grid:
     columns = sorted({column for grid in grids for column in grid["columns"]})
     lines: dict[str, Any] = {}
     for line, about in grids[-1]["lines"].items():
+        having = [grid for grid in grids if line in grid["lines"]]  # an older run may lack it
         cells = {
-            column: _cell([grid["lines"][line]["cells"].get(column) for grid in grids])
+            column: _cell([grid["lines"][line]["cells"].get(column) for grid in having])
             for column in columns
         }
         lines[line] = {"title": about["title"], "cells": cells}
