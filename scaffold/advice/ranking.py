@@ -57,7 +57,7 @@ def advise(catalog: Catalog, answers: Mapping[str, str], maintained: bool = Fals
     """Ranks the frameworks of `catalog` for `answers`.
 
     Where these ask for nothing, the defaults of the other questions count. `maintained` leaves out
-    the frameworks that are hardly kept; raises NothingMaintained where
+    the inactive frameworks; raises NothingMaintained where
     a must is then met by none. A tie is settled by what was measured on the answers' database.
     """
     given = workload_of(catalog, answers)
