@@ -52,6 +52,9 @@ class Database(Protocol):
     def schema(self) -> list[tuple[str, ...]]:
         """Everything that a migration makes, in a fixed order."""
 
+    def indexed(self, table: str) -> set[str]:
+        """The columns of a table that an index begins with."""
+
     def hold_writes(self) -> contextlib.AbstractContextManager[None]:
         """Within the block writes wait for a lock, reads go on."""
 
@@ -90,6 +93,14 @@ class SqliteDatabase:
                 "select type, name, coalesce(sql, '') from sqlite_master order by type, name"
             )
             return [tuple(map(str, row)) for row in rows]
+
+    def indexed(self, table: str) -> set[str]:
+        query = (
+            "select of_index.name from pragma_index_list(?) as one,"
+            " pragma_index_info(one.name) as of_index where of_index.seqno = 0"
+        )
+        with self._connection() as connection:
+            return {name for (name,) in connection.execute(query, [table])}
 
     @contextlib.contextmanager
     def hold_writes(self) -> Iterator[None]:
@@ -184,6 +195,14 @@ class PostgresDatabase:
         with self._connection() as connection:
             rows = [row for query in queries for row in connection.execute(query.encode())]
         return sorted(tuple(map(str, row)) for row in rows)
+
+    def indexed(self, table: str) -> set[str]:
+        query = (
+            "select attname from pg_index join pg_attribute on attrelid = indrelid"
+            " and attnum = indkey[0] where indrelid = %s::regclass and indpred is null"
+        )
+        with self._connection() as connection:
+            return {name for (name,) in connection.execute(query, [f'"{table}"'])}
 
     @contextlib.contextmanager
     def hold_writes(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from scaffold.resources.model import Field, Resource
+from tests.contract.databases import Database
 from tests.contract.declared import UNKNOWN_ID, body, path_of, referring
 from tests.contract.items import JSON, assert_invalid, assert_problem
 from tests.contract.rows import Rows
@@ -21,6 +22,12 @@ SEVERAL = 50
 
 def references(resource: Resource) -> list[Field]:
     return [field for field in resource.fields if field.target]
+
+
+def test_each_reference_has_an_index(declared_database: Database, resource: Resource) -> None:
+    """Deleting a row looks for those that refer to it."""
+    columns = {field.column for field in references(resource)}
+    assert columns <= declared_database.indexed(resource.plural)
 
 
 def there(resource: Resource, row: dict[str, Any]) -> str:
