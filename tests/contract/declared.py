@@ -493,9 +493,20 @@ def wrong_in_query(field: Field) -> Iterator[str]:
         yield from ("", "null", "x y", "a\0")
     match field.type:
         case "bool":
-            yield from ("1", "0", "True", "yes", "TRUE", '"true"')
+            yield from ("1", "0", "True", "yes", "TRUE", " true", '"true"')
         case "int":
-            yield from ("1.0", "1e1", "0x1", "1_0", " 1", "9" * 30, "9" * 5000, "\u0661", "true")
+            yield from (
+                "1.0",
+                "1e1",
+                "0x1",
+                "1_0",
+                " 1",
+                "1\n",
+                "9" * 30,
+                "9" * 5000,
+                "\u0661",
+                "true",
+            )
         case "str":
             yield "a\0".ljust(int(field.min or 0), "x")
 

@@ -91,7 +91,7 @@ def test_only_what_is_declared_is_a_filter_or_an_order(rows: Rows, resource: Res
     """A filter that is ignored would return everything."""
     for field in resource.fields:
         if not field.filter:
-            value = in_query(sample(field, 1)) if not field.target else "x"
+            value = in_query(sample(field, 1))[:100] if not field.target else "x"
             answer = rows.client.get(with_query(resource, **{field.column: value}))
             assert_invalid(answer, field.column)
         if not field.sort:
