@@ -25,7 +25,7 @@ SHORT_FORMS: Mapping[str, tuple[str, ...]] = {
         "booking room:ref:filter guest:email:filter starts_at:datetime:sort nights:int:1..30:filter"
         " price:decimal:10.2:optional:sort paid:bool:default=false:filter"
         " state:enum=asked,kept,lapsed:default=asked:filter:sort notes:text:optional"
-        " rate:float:default=1.5:filter code:str:3..20:unique:filter:sort invoice:ref:optional",
+        " rate:float:default=1.5 code:str:3..20:unique:filter:sort invoice:ref:optional",
         "invoice number:int:1..9999999999:unique total:decimal:12.2:filter"
         " due:date:default=2027-01-31 sent_at:datetime:optional:filter"
         " token:uuid:default=6f1c2d9e-52f1-4a3b-8a57-0c9d1e2f3a4b:filter"
