@@ -20,6 +20,7 @@ from tests.contract.items import (
     fresh_name,
     utc_moment,
 )
+from tests.contract.wire import Connection, request
 
 ROOMS, BOOKINGS = "/v1/rooms", "/v1/bookings"
 _hours = itertools.count()
@@ -191,6 +192,26 @@ def ask_of_patches(client: httpx.Client) -> None:
     answer = client.patch(f"{ROOMS}/{room['id']}", json={"seats": 8})
     assert (answer.status_code, answer.json()["seats"]) == (200, 8)
     assert answer.json()["name"] == room["name"]
+
+
+def ask_of_an_unread_body(client: httpx.Client) -> None:
+    """E2 and O4: whoever answers for a body that is not read, a connection that ends says so."""
+    address = str(client.base_url.host), int(client.base_url.port or 80)
+    size = 1_250_000
+
+    def ask(sent: int) -> None:
+        with Connection(address) as connection:
+            head = request("POST", "/v1/items", [("Content-Length", str(size))])
+            connection.send(head + b" " * sent)
+            answer = connection.answer("POST")
+            assert answer.status_code in (401, 413), answer.text
+            if answer.headers.get("connection", "").lower() != "close":
+                connection.send(b" " * (size - sent))
+                assert connection.exchange("GET", "/livez").status_code == 200
+
+    with ThreadPoolExecutor(8) as pool:
+        for outcome in [pool.submit(ask, sent) for sent in (0, 1000, 60_000) * 16]:
+            outcome.result()
 
 
 def ask_of_rooms_and_bookings(client: httpx.Client) -> None:

@@ -28,7 +28,7 @@ REJECTED = "service.rejected"
 MAY_CLOSE = "service.may_close"  # set by a server that heeds `Connection: close`
 _CHUNK = 65_536
 _MAX_MEDIA_TYPE = 1000
-_CLOSE = {"Connection": "close"}
+_CLOSE = ("Connection", "close")
 
 
 class ServiceMiddleware:
@@ -55,6 +55,8 @@ class ServiceMiddleware:
         response = _Response(start_response, context, may_close)
         try:
             rejected = self._rejected(environ, context)
+            # What is left of the body is not read, and would be taken for the next request.
+            response.closes = rejected is not None and _has_body(environ)
             if self._endpoints.has(context.path):
                 if rejected is not None:
                     raise rejected
@@ -88,7 +90,7 @@ class ServiceMiddleware:
             check_host(environ.get("HTTP_HOST", ""), self._allowed_hosts)
         if len(environ.get("CONTENT_TYPE") or "") > _MAX_MEDIA_TYPE:
             environ["CONTENT_TYPE"] = ""  # none is that long, and frameworks parse it repeatedly
-        if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
+        if _has_body(environ):
             _buffer_body(environ, self._max_body_bytes)
 
 
@@ -101,6 +103,7 @@ class _Response:
         self._start_response = start_response
         self._context = context
         self._may_close = may_close
+        self.closes = False
         self.status = 500
 
     def start(
@@ -110,10 +113,9 @@ class _Response:
         if self.status in BODILESS:
             headers = [header for header in headers if header[0].lower() != "content-type"]
         own = [*headers, ("X-Request-ID", self._context.request_id), NOSNIFF]
-        if draining.is_set():
-            own += _CLOSE.items()  # the client's next request goes to another replica
-        if not self._may_close:
-            own = [header for header in own if header[0] != "Connection"]
+        # While draining, the client's next request goes to another replica.
+        if (self.closes or draining.is_set()) and self._may_close:
+            own.append(_CLOSE)
         return self._start_response(status, own, exc_info)
 
     def problem(self, problem: Problem) -> Iterable[bytes]:
@@ -139,6 +141,10 @@ def path_of(environ: "WSGIEnvironment") -> str:
     return str(environ["PATH_INFO"]).encode("latin-1").decode("utf-8", "replace")
 
 
+def _has_body(environ: "WSGIEnvironment") -> bool:
+    return bool(environ.get("CONTENT_LENGTH")) or "HTTP_TRANSFER_ENCODING" in environ
+
+
 def _header_bytes(environ: "WSGIEnvironment") -> int:
     return len(environ.get("QUERY_STRING", "")) + sum(
         len(name) + len(value) for name, value in environ.items() if name.startswith("HTTP_")
@@ -149,7 +155,7 @@ def _buffer_body(environ: "WSGIEnvironment", limit: int) -> None:
     """Read the body, up to the limit; the application then sees one with its length."""
     length = environ.get("CONTENT_LENGTH") or ""
     if length.isdecimal() and int(length) > limit:
-        raise Problem(413, headers=_CLOSE)  # the rest of it is not read
+        raise Problem(413)
     wanted = int(length) if length.isdecimal() else limit + 1
     body = bytearray()
     while len(body) < wanted:
@@ -158,7 +164,7 @@ def _buffer_body(environ: "WSGIEnvironment", limit: int) -> None:
             break
         body += chunk
     if len(body) > limit:
-        raise Problem(413, headers=_CLOSE)  # the rest of it is not read
+        raise Problem(413)
     if length.isdecimal() and len(body) < wanted:
         raise Problem(400, "The body ended before its Content-Length.")
     _set_body(environ, body)

@@ -9,7 +9,7 @@ import httpx
 from tests.contract.items import assert_invalid, assert_problem, fresh_name
 from tests.owner.case import Case, Edit, replaced
 from tests.owner.cases.sqlalchemy import copied, models
-from tests.owner.questions import ask_of_rooms_and_bookings
+from tests.owner.questions import ask_of_an_unread_body, ask_of_rooms_and_bookings
 
 IMPORT = "from fastapi import FastAPI\n"
 SERVICE = "Service(settings, CHECKS)"
@@ -120,6 +120,7 @@ def ask_of_a_check(client: httpx.Client) -> None:
     assert_problem(client.post("/v1/orders", content=b"{", headers=signed | sent), 400)
     # The README says that a path without a route is not found, whoever asks.
     assert_problem(client.get("/v1/nothing"), 404)
+    ask_of_an_unread_body(client)
 
 
 def ask_of_plain_routes(client: httpx.Client) -> None:

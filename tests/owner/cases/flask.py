@@ -7,7 +7,7 @@ import httpx
 from tests.contract.items import assert_problem, fresh_name
 from tests.owner.case import Case, replaced
 from tests.owner.cases.sqlalchemy import copied, models
-from tests.owner.questions import ask_of_rooms_and_bookings
+from tests.owner.questions import ask_of_an_unread_body, ask_of_rooms_and_bookings
 
 FIRST = "    app.register_blueprint(items.blueprint)\n"
 
@@ -72,6 +72,7 @@ def ask_of_a_check(client: httpx.Client) -> None:
     signed = {"Authorization": "Bearer good"}
     assert client.get("/v1/items", headers=signed).status_code == 200
     assert client.get("/v1/nothing", headers=signed).status_code == 404
+    ask_of_an_unread_body(client)
 
 
 FORGOTTEN = '''\

@@ -12,7 +12,12 @@ import httpx
 from tests.contract.items import UNKNOWN_ID, assert_invalid, assert_problem, fresh_name
 from tests.owner.case import Case, Copy, Edit, replaced
 from tests.owner.cases.sqlalchemy import copied, models
-from tests.owner.questions import ask_of_rooms_and_bookings, new_booking, new_room
+from tests.owner.questions import (
+    ask_of_an_unread_body,
+    ask_of_rooms_and_bookings,
+    new_booking,
+    new_room,
+)
 from tests.servers import wait_until
 
 FIRST = "    app.add_service(ItemRoutes, Items)\n"
@@ -163,6 +168,7 @@ def ask_of_a_check(client: httpx.Client) -> None:
     signed = {"Authorization": "Bearer good"}
     assert client.get("/v1/items", headers=signed).status_code == 200
     assert client.get("/v1/nothing", headers=signed).status_code == 404
+    ask_of_an_unread_body(client)
 
 
 FORGOTTEN = '''\

@@ -9,7 +9,7 @@ from tests.owner.case import Case, Edit, replaced
 from tests.owner.cases.falcon import ask_of_work_beside_requests
 from tests.owner.cases.flask import SETTING, ask_of_a_setting, ask_of_a_transaction
 from tests.owner.cases.sqlalchemy import copied, models
-from tests.owner.questions import ask_of_rooms_and_bookings
+from tests.owner.questions import ask_of_an_unread_body, ask_of_rooms_and_bookings
 
 FIRST = '    config.include(".items.routes")\n'
 
@@ -123,6 +123,7 @@ def ask_of_a_policy(client: httpx.Client) -> None:
     assert described["get"]["operationId"] == "getReport"
     assert "403" in described["get"]["responses"]
     assert described["delete"]["operationId"] == "deleteReport"
+    ask_of_an_unread_body(client)
 
 
 FORGOTTEN = '''\

@@ -12,7 +12,12 @@ from tests.contract.items import assert_problem, fresh_name
 from tests.contract.websocket import WebSocket
 from tests.owner.case import Case, replaced
 from tests.owner.cases.sqlalchemy import copied, models
-from tests.owner.questions import ask_of_rooms_and_bookings, new_booking, new_room
+from tests.owner.questions import (
+    ask_of_an_unread_body,
+    ask_of_rooms_and_bookings,
+    new_booking,
+    new_room,
+)
 
 FIRST = "    app.blueprint(items.blueprint)\n"
 HEALTH = "from .health import CHECKS\n"
@@ -159,6 +164,7 @@ def ask_of_a_check(client: httpx.Client) -> None:
     signed = {"Authorization": "Bearer good"}
     assert client.get("/v1/items", headers=signed).status_code == 200
     assert client.get("/v1/nothing", headers=signed).status_code == 404
+    ask_of_an_unread_body(client)
 
 
 FORGOTTEN = '''\

@@ -11,7 +11,7 @@ from tests.contract.items import assert_problem, fresh_name
 from tests.owner.case import Case, replaced
 from tests.owner.cases.notes import NOTES
 from tests.owner.cases.sqlalchemy import copied, models
-from tests.owner.questions import ask_of_rooms_and_bookings
+from tests.owner.questions import ask_of_an_unread_body, ask_of_rooms_and_bookings
 from tests.owner.streams import ask_of_a_large_row, ask_of_a_stream_of_its_own
 
 FIRST = "        *items.routes,\n"
@@ -169,6 +169,7 @@ def ask_of_a_check(client: httpx.Client) -> None:
     assert client.get("/v1/prepared", headers=SIGNED).json() == {"hello": "prepared"}
     assert client.get("/v1/moved", headers=SIGNED).headers["Location"] == "/v1/items"
     assert client.get("/v1/nothing", headers=SIGNED).status_code == 404
+    ask_of_an_unread_body(client)
 
 
 def ask_of_a_forgotten_check(client: httpx.Client) -> None:

@@ -52,8 +52,7 @@ class Body:
         try:
             data: bytes = self._source.read(size)
         except (ValueError, OSError) as error:
-            why = "The body is not framed as HTTP requires."
-            raise Problem(400, why, headers=dict([_CLOSE])) from error
+            raise Problem(400, "The body is not framed as HTTP requires.") from error
         return data
 
 
