@@ -3,8 +3,8 @@
 import os
 import re
 import socket
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import eventlet
@@ -19,7 +19,7 @@ from .wsgi import MAY_CLOSE
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-CLIENT_SECONDS: Final = 30  # for a whole request to arrive, idle time before it included
+CLIENT_SECONDS: Final = 30  # for a whole request to arrive
 STALLED_SECONDS: Final = 60  # for a client that does not read its response
 LINGER_SECONDS: Final = 2
 _MAX_LINE: Final = 65_536  # the middleware rejects far less, but as a problem
@@ -78,9 +78,17 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
     lingers = False
 
     def handle_one_request(self) -> None:
-        late = hubs.get_hub().schedule_call_global(CLIENT_SECONDS, self._stop_reading)
-        try:
+        with self._limited(self.server.idle_seconds):
+            self.rfile.peek(1)
+        with self._limited(CLIENT_SECONDS):
             super().handle_one_request()
+
+    @contextmanager
+    def _limited(self, seconds: float) -> Iterator[None]:
+        """Stop reading unless the block is done within `seconds`."""
+        late = hubs.get_hub().schedule_call_global(seconds, self._stop_reading)
+        try:
+            yield
         finally:
             late.cancel()
 
@@ -183,6 +191,7 @@ class Listener:
             url_length_limit=_MAX_LINE,
             socket_timeout=STALLED_SECONDS,
         )
+        self._server.idle_seconds = settings.keepalive_seconds
         self._accepting = eventlet.spawn(self._accept)
 
     def close(self) -> None:
