@@ -344,7 +344,7 @@ class HAProxy(OwnServer):
             f"frontend clients\n  bind 127.0.0.1:{self.port}\n  default_backend service\n"
             "  stats enable\n  stats uri /statistics\n"
             "backend service\n"
-            f"  server one 127.0.0.1:{self.server_port} pool-purge-delay 60s\n"
+            f"  http-reuse never\n  server one 127.0.0.1:{self.server_port}\n"
         )
         self._spawn([_haproxy(), "-db", "-f", str(self.folder / "haproxy.cfg")], {})
         self._wait_for(lambda: _accepts(self.port), 10)

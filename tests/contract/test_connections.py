@@ -41,7 +41,8 @@ def behind_a_balancer(case: Case) -> None:
     case.ready()
 
     def asked_again(gap: int) -> None:
-        with httpx.Client(base_url=f"http://127.0.0.1:{balancer.port}", timeout=20) as client:
+        url, kept = f"http://127.0.0.1:{balancer.port}", httpx.Limits(keepalive_expiry=None)
+        with httpx.Client(base_url=url, timeout=20, limits=kept) as client:
             for _ in range(2):
                 assert client.get(ITEMS).status_code == 200
                 time.sleep(gap)
@@ -87,6 +88,7 @@ def halves(case: Case) -> None:
     waiter = threading.Thread(target=wait_for_the_database)
     with database.hold_writes():
         waiter.start()
+        time.sleep(0.5)
         with ThreadPoolExecutor(3) as pool:
             parts = (head[:20], head, head + b'{"name": "x')
             closed = list(pool.map(lambda part: closed_after(service.address, part), parts))

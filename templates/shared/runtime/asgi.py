@@ -42,7 +42,7 @@ TASK_SECONDS: Final = 20
 _NOSNIFF = (NOSNIFF[0].lower().encode(), NOSNIFF[1].encode())
 
 
-def is_answering(peer: tuple[str, int], _: float) -> bool:
+def is_answering(peer: tuple[str, int], *_: float) -> bool:
     """Whether a client waits for a response, or has a WebSocket."""
     return peer in answering
 
@@ -65,9 +65,8 @@ class ServiceMiddleware:
         if scope["type"] == "lifespan":
             await self._app(scope, partial(self._receive_event, receive), send)
             return
-        # Servers leave it out for a Unix socket, and test clients may.
-        host, port = scope.get("client") or ("", 0)
-        answering.add(peer := (host.removeprefix("::ffff:"), port))
+        host, port = scope.get("client") or ("", 0)  # granian gives the port as text
+        answering.add(peer := (host.removeprefix("::ffff:"), int(port)))
         try:
             await self._handle(scope, receive, send)
         finally:

@@ -24,6 +24,7 @@ MAX_SLOW_BODIES: Final = 128
 CROWDED_SECONDS: Final = 2
 _ROUND_SECONDS = 5
 _MIN_PARTS = 3
+_TICK_SECONDS = 0.02  # the kernel's clock is as coarse as its timer
 # Of tcp_info in linux/tcp.h: milliseconds since data was sent and since data was received, and
 # the numbers of segments with data that were received and sent.
 _TCP_INFO = struct.Struct("=44xI4xI96xII")
@@ -52,8 +53,8 @@ class _Connection:
 class ConnectionGuard:
     """Looks at the connections of a port every five seconds, in a thread of its own.
 
-    `is_answering` gets a client and a time: whether its request has arrived, and has had no
-    response since then. If that is only a guess (`exact` is false), a client that keeps sending is
+    `is_answering` gets a client and two times: whether its request has arrived between them and
+    has no response yet. If that is only a guess (`exact` is false), a client that keeps sending is
     ended all the same. `bodies` gives the times since which bodies are being read; `on_end` is
     called before a request is ended.
     """
@@ -61,7 +62,7 @@ class ConnectionGuard:
     def __init__(
         self,
         port: int,
-        is_answering: Callable[[Peer, float], bool],
+        is_answering: Callable[[Peer, float, float], bool],
         *,
         exact: bool,
         bodies: Callable[[], Iterable[float]] = tuple,
@@ -120,8 +121,10 @@ class ConnectionGuard:
         if not self._exact and connection.parts >= _MIN_PARTS:
             return True
         host, port = one.getpeername()[:2]
+        peer = host.removeprefix("::ffff:"), port
         # A request may have waited for a thread before it began to be answered.
-        return not self._is_answering((host.removeprefix("::ffff:"), port), now - limit / 2)
+        earliest, latest = connection.began - _TICK_SECONDS, now - limit / 2
+        return not self._is_answering(peer, earliest, latest)
 
 
 @contextmanager

@@ -37,26 +37,25 @@ class Progress:
 
     def __init__(self) -> None:
         self.bodies: dict[int, float] = {}  # since when they are being read
-        self.answering: dict[int, WSGIEnvironment] = {}
+        self.answering: dict[int, tuple[str, float]] = {}  # whose requests, and since when
         self.ended = 0.0  # when the server has last ended a request that was arriving
 
     def bodies_since(self) -> list[float]:
         """Since when the bodies that are on their way are being read."""
         return list(self.bodies.values())
 
-    def is_answering(self, peer: tuple[str, int], before: float) -> bool:
-        """Whether a request from this host has been in progress since `before` or longer.
+    def is_answering(self, peer: tuple[str, int], earliest: float, latest: float) -> bool:
+        """Whether a request that may be this client's has been in progress since then.
 
-        Which port it came from is not known.
+        A request has its client's host and not the port.
         """
         return any(
-            str(environ["REMOTE_ADDR"]).removeprefix("::ffff:") == peer[0]
-            and environ[CONTEXT].started <= before
-            for environ in list(self.answering.values())
+            host.removeprefix("::ffff:") == peer[0] and earliest <= since <= latest
+            for host, since in list(self.answering.values())
         )
 
     def note_end(self) -> None:
-        """Note that the server ends a request: granian does not tell the last chunk from no more."""
+        """Note that the server ends a request; its chunks might look complete."""
         self.ended = time.perf_counter()
 
 
@@ -98,7 +97,7 @@ class ServiceMiddleware:
                 # The framework answers, so that its own hooks see the response: CORS, for example.
                 environ[REJECTED] = rejected
                 _set_body(environ, b"")
-            progress.answering[id(environ)] = environ
+            progress.answering[id(environ)] = environ.get("REMOTE_ADDR", ""), time.perf_counter()
             return self._app(environ, response.start)
         except Exception as error:
             return response.problem(problem_of(error))
