@@ -15,6 +15,7 @@ need no fault: nobody may freeze a server that is not the tests' own.
 from __future__ import annotations
 
 import contextlib
+import csv
 import getpass
 import os
 import pwd
@@ -33,6 +34,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote, unquote, urlsplit
 
+import httpx
 import psutil
 import psycopg
 import pytest
@@ -326,12 +328,33 @@ class PgBouncer(OwnServer):
         return of_server.replace(f":{self.server_port}/", f":{self.port}/")
 
     def _answers(self) -> bool:
-        with (
-            contextlib.suppress(OSError),
-            socket.create_connection(("127.0.0.1", self.port), timeout=5),
-        ):
-            return True
-        return False
+        return _accepts(self.port)
+
+
+@dataclass
+class HAProxy(OwnServer):
+    """A load balancer that keeps connections for 60 s and sends no request twice."""
+
+    server_port: int = 0
+
+    def start(self) -> None:
+        (self.folder / "haproxy.cfg").write_text(
+            "defaults\n  mode http\n  retries 0\n"
+            "  timeout connect 5s\n  timeout client 90s\n  timeout server 90s\n"
+            f"frontend clients\n  bind 127.0.0.1:{self.port}\n  default_backend service\n"
+            "  stats enable\n  stats uri /statistics\n"
+            "backend service\n"
+            f"  http-reuse never\n  server one 127.0.0.1:{self.server_port}\n"
+        )
+        self._spawn([_haproxy(), "-db", "-f", str(self.folder / "haproxy.cfg")], {})
+        self._wait_for(lambda: _accepts(self.port), 10)
+
+    def connections(self) -> int:
+        """How many it has opened to the service."""
+        url = f"http://127.0.0.1:{self.port}/statistics;csv"
+        lines = httpx.get(url).text.removeprefix("# ").splitlines()
+        server = next(row for row in csv.DictReader(lines) if row["svname"] == "one")
+        return int(server["connect"])
 
 
 class Forwarder:
@@ -547,6 +570,23 @@ def _pgbouncer() -> str:
         missing("pgbouncer is not installed")
         raise AssertionError("unreachable")
     return found
+
+
+def _haproxy() -> str:
+    found = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        missing("haproxy is not installed")
+        raise AssertionError("unreachable")
+    return found
+
+
+def _accepts(port: int) -> bool:
+    with (
+        contextlib.suppress(OSError),
+        socket.create_connection(("127.0.0.1", port), timeout=5),
+    ):
+        return True
+    return False
 
 
 def _rabbitmq_server() -> str:

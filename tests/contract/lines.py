@@ -37,6 +37,8 @@ TITLES = {
     "N5": "a log that cannot be written changes nothing",
     "N6": "every signal that stops it drains",
     "N7": "a migration holds up nobody for long",
+    "N8": "idle connections outlive a balancer's",
+    "N9": "many bodies at once, and slow ones",
     "N10": "addresses and targets as proxies write them",
     "N11": "variables that it does not read change nothing",
     "N12": "busy is not failed",

@@ -1,9 +1,10 @@
 """The outermost layer: what holds for every response, whatever the framework does."""
 
 import io
+import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from . import telemetry
 from .endpoints import Endpoints, Reply
@@ -29,6 +30,36 @@ MAY_CLOSE = "service.may_close"  # set by a server that heeds `Connection: close
 _CHUNK = 65_536
 _MAX_MEDIA_TYPE = 1000
 _CLOSE = ("Connection", "close")
+
+
+class Progress:
+    """What is going on in this process, for a server that ends connections that are too slow."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[int, float] = {}  # since when they are being read
+        self.answering: dict[int, tuple[str, float]] = {}  # whose requests, and since when
+        self.ended = 0.0  # when the server has last ended a request that was arriving
+
+    def bodies_since(self) -> list[float]:
+        """Since when the bodies that are on their way are being read."""
+        return list(self.bodies.values())
+
+    def is_answering(self, peer: tuple[str, int], earliest: float, latest: float) -> bool:
+        """Whether a request that may be this client's has been in progress since then.
+
+        A request has its client's host and not the port.
+        """
+        return any(
+            host.removeprefix("::ffff:") == peer[0] and earliest <= since <= latest
+            for host, since in list(self.answering.values())
+        )
+
+    def note_end(self) -> None:
+        """Note that the server ends a request; its chunks might look complete."""
+        self.ended = time.perf_counter()
+
+
+progress: Final = Progress()
 
 
 class ServiceMiddleware:
@@ -66,10 +97,12 @@ class ServiceMiddleware:
                 # The framework answers, so that its own hooks see the response: CORS, for example.
                 environ[REJECTED] = rejected
                 _set_body(environ, b"")
+            progress.answering[id(environ)] = environ.get("REMOTE_ADDR", ""), time.perf_counter()
             return self._app(environ, response.start)
         except Exception as error:
             return response.problem(problem_of(error))
         finally:
+            progress.answering.pop(id(environ), None)
             context.route = context.route or self._endpoints.route_of(context.path)
             telemetry.finish(context, response.status)
 
@@ -91,7 +124,11 @@ class ServiceMiddleware:
         if len(environ.get("CONTENT_TYPE") or "") > _MAX_MEDIA_TYPE:
             environ["CONTENT_TYPE"] = ""  # none is that long, and frameworks parse it repeatedly
         if _has_body(environ):
-            _buffer_body(environ, self._max_body_bytes)
+            began = progress.bodies[id(environ)] = time.perf_counter()
+            try:
+                _buffer_body(environ, self._max_body_bytes, began)
+            finally:
+                del progress.bodies[id(environ)]
 
 
 class _Response:
@@ -151,7 +188,7 @@ def _header_bytes(environ: "WSGIEnvironment") -> int:
     )
 
 
-def _buffer_body(environ: "WSGIEnvironment", limit: int) -> None:
+def _buffer_body(environ: "WSGIEnvironment", limit: int, began: float) -> None:
     """Read the body, up to the limit; the application then sees one with its length."""
     length = environ.get("CONTENT_LENGTH") or ""
     if length.isdecimal() and int(length) > limit:
@@ -165,6 +202,8 @@ def _buffer_body(environ: "WSGIEnvironment", limit: int) -> None:
         body += chunk
     if len(body) > limit:
         raise Problem(413)
+    if progress.ended >= began and len(body) < wanted:
+        raise Problem(408)
     if length.isdecimal() and len(body) < wanted:
         raise Problem(400, "The body ended before its Content-Length.")
     _set_body(environ, body)

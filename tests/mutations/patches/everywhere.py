@@ -6,6 +6,7 @@ from tests.mutations.patches.patch import (
     ADDRESS,
     CLI,
     CONFTEST,
+    CONNECTIONS,
     CONTENT,
     DEADLINES,
     DOCUMENT,
@@ -943,10 +944,27 @@ REFUSALS = [
     Patch(
         "E5",
         "a head may trickle for ten minutes",
-        SERVER,
-        "header_read_timeout=30_000",
-        "header_read_timeout=600_000",
+        CONNECTIONS,
+        "REQUEST_SECONDS: Final = 30 ",
+        "REQUEST_SECONDS: Final = 600 ",
         by="test_a_head_that_trickles_is_closed",
+    ),
+    Patch(
+        "N8",
+        "connections are idle for no longer than a head may take",
+        SERVER,
+        "header_read_timeout=int(settings.keepalive_seconds * 1000)",
+        "header_read_timeout=30_000",
+        by="test_no_request_of_a_balancer_is_lost"
+        " test_an_idle_connection_is_kept_as_long_as_it_was_set_to",
+    ),
+    Patch(
+        "N8",
+        "who waits for a response is taken for slow",
+        CONNECTIONS,
+        "return not self._is_answering(peer, earliest, latest)",
+        "return True",
+        by="test_who_stops_is_let_go_and_who_waits_is_answered",
     ),
     Patch(
         "E5",

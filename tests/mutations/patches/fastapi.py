@@ -493,6 +493,14 @@ PATCHES = [
         case="plain-routes",
     ),
     Patch(
+        "N10",
+        "an underscore in a header's name is a dash",
+        ASGI,
+        "lines.setdefault(name, [])",
+        'lines.setdefault(name.replace(b"_", b"-"), [])',
+        by="test_a_name_with_an_underscore_is_no_name_with_a_dash",
+    ),
+    Patch(
         "O11",
         "what is refused at the edge never reaches the framework",
         ASGI,
