@@ -39,6 +39,11 @@ class Caller:
     scopes: frozenset[str]
     claims: Mapping[str, Any]
 
+    @property
+    def is_authenticated(self) -> bool:
+        """What libraries ask a user; without a valid token there is no caller."""
+        return True
+
 
 class _Registry(jws.JWSRegistry):
     max_header_length = 4096
