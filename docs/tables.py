@@ -154,6 +154,7 @@ def fields_table(known: Catalog) -> Iterator[str]:
         choices = sorted(question.choices, key=lambda choice: choice != default)
         text = "[declarations](resources.md), each a flag" if question.is_declared else "text"
         answers = ", ".join(f"`{choice}`" for choice in choices) or text
+        answers = f"none, or any of {answers}" if question.multiple else answers
         yield f"| {question.ask} | {flag} | {answers} |"
 
 

@@ -97,7 +97,7 @@ def update(cell: Cell, target: Path) -> None:
 def released(source: Source, revision: str, given: Mapping[str, Any], target: Path) -> None:
     """The service as that release made it; questions that it did not have are not answered."""
     root = source.root(revision)
-    asked = {q.id: given.get(q.id, q.default or "") for q in catalog.fields_of(root)}
+    asked = {q.id: given.get(q.id, q.default) for q in catalog.fields_of(root)}
     answers = asked | {"name": NAME}
     render.make(root, answers, target, Origin(source.address, revision))
     for step in (post_generate.lock, post_generate.first_commit):
@@ -120,8 +120,9 @@ def given(cell: Cell) -> list[str]:
     return [*flags(cell.answers | FREE_TEXT), *declared]
 
 
-def flags(answers: Mapping[str, str]) -> list[str]:
-    return [word for name, value in answers.items() for word in (f"--{name}", value)]
+def flags(answers: Mapping[str, Any]) -> list[str]:
+    joined = {n: ",".join(v) if isinstance(v, list) else v for n, v in answers.items()}
+    return [word for name, value in joined.items() for word in (f"--{name}", value)]
 
 
 def scaffold(*arguments: str) -> None:

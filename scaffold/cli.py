@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
+from keyword import iskeyword
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -270,7 +271,7 @@ def _with_flags(command: Callable[..., None], questions: Iterable[Question]) -> 
     """`command` with a flag for each question in place of its `**flags`."""
     signature = inspect.signature(command)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-    flags = [_flag(question) for question in questions if question.id not in signature.parameters]
+    flags = [_flag(one) for one in questions if _parameter(one) not in signature.parameters]
     command.__signature__ = signature.replace(parameters=[*own, *flags])  # type: ignore[attr-defined]
     command.__annotations__ |= {flag.name: flag.annotation for flag in flags}
     return command
@@ -280,6 +281,8 @@ def _flag(question: Question) -> inspect.Parameter:
     by_workload = question.id == "framework"
     if question.is_declared:
         return _declaration(question)
+    if question.multiple:
+        return _several(question)
     usual = f" [default: {question.default}]" if question.default and not by_workload else ""
     option = typer.Option(
         f"--{question.id}",
@@ -303,12 +306,37 @@ def _declaration(question: Question) -> inspect.Parameter:
         help=f"{question.ask} One of its resources; may be repeated. [default: {names}]",
         metavar="DECLARATION",
     )
+    return _repeatable(question, option)
+
+
+def _several(question: Question) -> inspect.Parameter:
+    """A flag for any number of choices, with commas or repeated."""
+    option = typer.Option(
+        question.flag,
+        help=f"{question.ask} Separated by commas; may be repeated. [default: none]",
+        metavar=",".join(question.choices),
+        autocompletion=lambda: [(option.id, option.label) for option in question.options],
+    )
+    return _repeatable(question, option)
+
+
+def _repeatable(question: Question, option: Any) -> inspect.Parameter:
     return inspect.Parameter(
-        question.id,
+        _parameter(question),
         inspect.Parameter.KEYWORD_ONLY,
         default=None,
         annotation=Annotated[list[str] | None, option],
     )
+
+
+def _parameter(question: Question) -> str:
+    """The name of its flag in Python, where a keyword cannot be one."""
+    return f"{question.id}_" if iskeyword(question.id) else question.id
+
+
+def _by_question(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of flags by the ids of their questions."""
+    return {key.removesuffix("_"): value for key, value in flags.items()}
 
 
 # ---- the commands
@@ -337,7 +365,7 @@ def new(
     steps = tuple(step for step, left_out in (("lock", no_lock), ("git", no_git)) if not left_out)
     made = None
     try:
-        given = answers.collect(known, answers_file, {"name": name, **flags})
+        given = answers.collect(known, answers_file, {"name": name, **_by_question(flags)})
         asking = _on_terminal() and not (as_json or defaults)
         chosen = (
             _wizard(known, output).everything(given, maintained, rank_by)
@@ -422,13 +450,13 @@ def update_(
     no_lock: NoLock = False,
     as_json: Json = False,
     debug: Debug = False,
-    **flags: str | None,
+    **flags: Any,
 ) -> None:
     from scaffold.catalog import sources
     from scaffold.terminal import report
     from scaffold.updating import update
 
-    given = {key: value for key, value in flags.items() if value is not None}
+    given = {key: value for key, value in _by_question(flags).items() if value is not None}
     found = update.find(folder)
     update.refuse_fixed(found.made, given)
     place = sources.place_of(found.made.origin, settings.source())

@@ -4,7 +4,7 @@ covertable, which finds a small set of them, only here.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -23,50 +23,68 @@ UPDATED = "updated"  # made by the last release of the templates, and brought to
 # The search is greedy and does not always find the smallest set; each salt is another try.
 SALTS = ("", "1", "2", "3")
 EXAMPLE = "example"  # what a service keeps if nothing is declared
+WITHOUT = "no_"  # before a choice of several that a service does not have
 
 
 @dataclass(frozen=True)
 class Cell:
     """One service to prove: its answers, the Python it runs on, and where it comes from.
 
-    `declared` are its resources in the short form; none for the example.
+    `declared` are its resources in the short form; none for the example. `several` has the choices
+    of each question with several answers: every one of them is an axis.
     """
 
     values: Mapping[str, str]
     declared: tuple[str, ...] = ()
+    several: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
-        """Its values in the order of the axes, like `flask-sqlite-github-3.12-fresh`."""
-        return "-".join(self.values.values())
+        """What it has, in the order of the axes, like `flask-sqlite-github-3.12-fresh`."""
+        return "-".join(v for v in self.values.values() if not v.startswith(WITHOUT))
 
     @property
-    def answers(self) -> dict[str, str]:
-        """What answers questions of copier.yml by a word; `declared` answers another."""
-        others = (RESOURCES, PYTHON, ORIGIN)
-        return {key: value for key, value in self.values.items() if key not in others}
+    def answers(self) -> dict[str, Any]:
+        """What answers the questions of copier.yml, but for what `declared` answers."""
+        others = {RESOURCES, PYTHON, ORIGIN}.union(*self.several.values())
+        words = {key: value for key, value in self.values.items() if key not in others}
+        lists = {
+            question: [choice for choice in choices if self.values[choice] == choice]
+            for question, choices in self.several.items()
+        }
+        return words | lists
 
 
 def before(source: "Source") -> tuple[str, ...]:
     """What a service of the last release may be made of; nothing where this is the first.
 
-    That is a framework that it had, and `resources` where it took declarations. Raises
-    UnknownRelease or SourceError.
+    That is a framework or a choice of several that it had, and `resources` where it took
+    declarations. Raises UnknownRelease or SourceError.
     """
     if not source.past:
         return ()
     questions = fields_of(source.root(source.past[-1]))
     took = [question.id for question in questions if question.is_declared]
+    took += [choice for question in questions if question.multiple for choice in question.choices]
     return (*next(q.choices for q in questions if q.id == FRAMEWORK), *took)
 
 
 def axes(catalog: Catalog, before: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Every question that has choices, the resources, the Pythons, where a service comes from."""
+    """Every question that has choices, the resources, the Pythons, where a service comes from.
+
+    Of a question with several answers each choice is an axis.
+    """
     pythons = {python for framework in catalog.frameworks for python in framework.facts.pythons}
-    asked = {question.id: question.choices for question in catalog.fields if question.options}
+    asked = {q.id: q.choices for q in catalog.fields if q.options and not q.multiple}
+    for choices in _several(catalog).values():
+        asked |= {choice: (f"{WITHOUT}{choice}", choice) for choice in choices}
     resources = {RESOURCES: (EXAMPLE, *catalog.declarations)} if catalog.declarations else {}
     origins = (FRESH, UPDATED) if before else (FRESH,)
     return asked | resources | {PYTHON: tuple(sorted(pythons, key=_version)), ORIGIN: origins}
+
+
+def _several(catalog: Catalog) -> dict[str, tuple[str, ...]]:
+    return {q.id: q.choices for q in catalog.fields if q.multiple}
 
 
 def refusals(catalog: Catalog, before: Collection[str]) -> tuple[Refusal, ...]:
@@ -88,7 +106,21 @@ def refusals(catalog: Catalog, before: Collection[str]) -> tuple[Refusal, ...]:
         for name in catalog.declarations
         if RESOURCES not in before
     ]
-    return (*catalog.refused, *never_run, *new, *undeclared)
+    without = [
+        Refusal({choice: choice, ORIGIN: UPDATED}, "the last release did not have it")
+        for choices in _several(catalog).values()
+        for choice in choices
+        if choice not in before
+    ]
+    told = [_by_axes(catalog, refusal) for refusal in catalog.refused]
+    return (*told, *never_run, *new, *undeclared, *without)
+
+
+def _by_axes(catalog: Catalog, refusal: Refusal) -> Refusal:
+    """A refusal with each choice of several as a value of an axis of its own."""
+    several = _several(catalog)
+    pairs = refusal.answers.items()
+    return refusal._replace(answers={v if k in several else k: v for k, v in pairs})
 
 
 def cells(catalog: Catalog, before: Collection[str]) -> list[Cell]:
@@ -109,7 +141,8 @@ def cells(catalog: Catalog, before: Collection[str]) -> list[Cell]:
 
 
 def _cell(catalog: Catalog, values: Mapping[str, str]) -> Cell:
-    return Cell(values, catalog.declarations.get(values.get(RESOURCES, EXAMPLE), ()))
+    declared = catalog.declarations.get(values.get(RESOURCES, EXAMPLE), ())
+    return Cell(values, declared, _several(catalog))
 
 
 def chosen(catalog: Catalog, cells: Sequence[Cell], wanted: Iterable[str]) -> list[Cell]:

@@ -37,6 +37,8 @@ def _property(catalog: Catalog, question: Question) -> dict[str, Any]:
     about = f"{question.ask} {question.explain}".strip()
     if question.is_declared:
         return _declared(catalog, question, about)
+    if question.multiple:
+        return _several(question, about)
     shape: dict[str, Any] = {"type": "string", "description": about}
     if question.default is not None:
         shape["default"] = question.default
@@ -58,6 +60,16 @@ def _declared(catalog: Catalog, question: Question, about: str) -> dict[str, Any
     shape = schema.schema(reserved)
     described = f"{about} {shape['description']}"
     return shape | {"description": described, "default": question.default}
+
+
+def _several(question: Question, about: str) -> dict[str, Any]:
+    return {
+        "type": "array",
+        "description": about,
+        "default": question.default,
+        "uniqueItems": True,
+        "items": {"oneOf": [_const(option.id, option.label) for option in question.options]},
+    }
 
 
 def _const(value: str, title: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Check the answers to the questions, and complete them where nobody can be asked.
 
 Other rooms use:
-    answers       MAX_TEXT_LENGTH as_flags carry_over check collect complete defaults_of
-                  framework_called instead names_of_resources refuse_kept
+    answers       MAX_TEXT_LENGTH as_flags carry_over check choices_in collect complete
+                  defaults_of framework_called instead names_of_resources refuse_kept
                   refuse_together reserved_names resolve text_problem weighed
                   without_template
     declarations  Draft check in_short reserved

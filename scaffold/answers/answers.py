@@ -47,13 +47,26 @@ def collect(catalog: Catalog, file: Path | None, flags: Mapping[str, Any]) -> di
     """
     given, problems = _read(catalog, file) if file is not None else ({}, [])
     texts = flags.get(RESOURCES) or ()
-    words = {key: value for key, value in flags.items() if key != RESOURCES and value is not None}
-    given |= {key: _as_typed(value) for key, value in words.items()}
+    words = {key: value for key, value in flags.items() if key != RESOURCES and _is_given(value)}
+    given |= {
+        key: [*map(_as_typed, value)] if isinstance(value, list) else _as_typed(value)
+        for key, value in words.items()
+    }
     if texts:
         given[RESOURCES] = tuple(map(_as_typed, texts))
     problems += _declare(given, file)
     _raise([*problems, *_problems(catalog, given)])
-    return given
+    several = {q.id: choices_in(q, given[q.id]) for q in catalog.fields if _is_several(q, given)}
+    return given | several
+
+
+def _is_given(value: Any) -> bool:
+    """Whether a flag was said; one that may be repeated is an empty list otherwise."""
+    return value is not None and value != []
+
+
+def _is_several(question: Question, given: Mapping[str, Any]) -> bool:
+    return question.multiple and given.get(question.id) is not None
 
 
 def _declare(given: dict[str, Any], file: Path | None) -> Iterator[BadAnswers]:
@@ -139,6 +152,8 @@ def _problems(catalog: Catalog, given: Mapping[str, Any]) -> Iterator[BadAnswers
             yield from _framework_problems(catalog, value)
         elif question.is_declared:
             yield from _resource_problems(catalog, value, given.get("framework"))
+        elif question.multiple:
+            yield from _several_problems(question, value)
         elif question.options:
             yield from _choice_problems(question, value)
         elif why := text_problem(value):
@@ -207,6 +222,28 @@ def _choice_problems(question: Question, value: str) -> Iterator[BadAnswers]:
         yield BadAnswers(_no_choice(question.id, value, question.choices))
 
 
+def _several_problems(question: Question, value: object) -> Iterator[BadAnswers]:
+    try:
+        choices_in(question, value)
+    except BadAnswers as problem:
+        yield problem
+
+
+def choices_in(question: Question, value: object) -> list[str]:
+    """The choices that text with commas names, or a list of such texts, in the question's order.
+
+    Raises BadAnswers, naming each that is none.
+    """
+    texts: Sequence[Any] = value if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(text, str) for text in texts):
+        example = ", ".join(question.choices)
+        raise BadAnswers(f"{question.id} has to be a list, of any of these: {example}.")
+    named = {word.strip() for text in texts for word in text.split(",")} - {""}
+    if unknown := sorted(named.difference(question.choices)):
+        raise BadAnswers("\n".join(_no_choice(question.id, w, question.choices) for w in unknown))
+    return [choice for choice in question.choices if choice in named]
+
+
 def _no_choice(question_id: str, value: str, choices: Iterable[str]) -> str:
     choices = list(choices)
     alike = get_close_matches(value, choices, n=1)
@@ -270,7 +307,8 @@ def weighed(catalog: Catalog, given: Mapping[str, Any], defaults: bool) -> dict[
 def as_flags(given: Mapping[str, Any]) -> list[str]:
     """The options of `new` that give these answers, but for the name, which is no option."""
     texts = {key: value for key, value in given.items() if key not in ("name", RESOURCES)}
-    words = [word for key, value in texts.items() for word in (f"--{key}", value)]
+    lists = {key: ",".join(value) for key, value in texts.items() if isinstance(value, list)}
+    words = [word for key, value in (texts | lists).items() for word in (f"--{key}", value)]
     if RESOURCES not in given:
         return words
     from scaffold.answers import declarations
@@ -319,22 +357,29 @@ def carry_over(
     """The answers of a service to the `questions` of another release, and the questions left open.
 
     What was `recorded` counts where nothing is `given`. A service that records no resources was
-    made with the example. Raises BadAnswers, naming every recorded answer that is none any more.
+    made with the example, and what it does not record of several answers it does not have. Raises
+    BadAnswers, naming every recorded answer that is none any more.
     """
     questions = list(questions)
     made = {q.id: q.default for q in questions if q.is_declared} | dict(recorded)
     kept = {q.id: made[q.id] for q in questions if q.id in made}
     lost = [
-        f"{_no_choice(q.id, kept[q.id], q.choices)} Say which with --{q.id}."
+        f"{_no_choice(q.id, answer, q.choices)} Say which with --{q.id}."
         for q in questions
-        if q.options and q.id in kept and q.id not in given and kept[q.id] not in q.choices
+        if q.options and q.id in kept and q.id not in given
+        for answer in (kept[q.id] if isinstance(kept[q.id], list) else [kept[q.id]])
+        if answer not in q.choices
     ]
     if lost:
         raise BadAnswers("\n".join(f"Since the service was made: {problem}" for problem in lost))
-    known = {q.id for q in questions}
+    known = {q.id: q for q in questions}
     beside = {key: recorded[key] for key in (BORN_WITH, RETIRED) if key in recorded}
-    answered = kept | {key: value for key, value in given.items() if key in known} | beside
-    return answered, [q for q in questions if q.id not in answered]
+    new = {key: value for key, value in given.items() if key in known}
+    lists = {
+        key: choices_in(known[key], value) for key, value in new.items() if known[key].multiple
+    }
+    answered = kept | new | lists | beside
+    return answered, [q for q in questions if q.id not in answered and not q.multiple]
 
 
 def defaults_of(questions: Iterable[Question]) -> dict[str, Any]:
@@ -344,7 +389,7 @@ def defaults_of(questions: Iterable[Question]) -> dict[str, Any]:
         raise MissingAnswers(
             f"Nobody can be asked here, and the templates have a new question: {', '.join(missing)}"
         )
-    return {q.id: q.default or "" for q in questions}
+    return {q.id: q.default for q in questions}
 
 
 def complete(catalog: Catalog, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -384,6 +429,8 @@ def _value(question: Question, given: Mapping[str, Any]) -> Any:
     value = given.get(question.id, question.default)
     if value is None:
         raise KeyError(question.id)
+    if question.multiple:
+        return choices_in(question, value)
     if not question.is_declared:
         return value.strip()
     if question.id not in given:

@@ -36,7 +36,8 @@ class Option(NamedTuple):
 class Question(NamedTuple):
     """Free text where it has no options. Without a default it has to be answered.
 
-    The default is text, but that of `resources`, which is a list in the long form.
+    The default is text, but that of `resources`, which is a list in the long form, and that of a
+    question with several answers, which is a list of their ids.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Question(NamedTuple):
     explain: str
     default: Any
     options: tuple[Option, ...] = ()
+    multiple: bool = False  # any number of its options together
 
     @property
     def is_declared(self) -> bool:
@@ -129,6 +131,13 @@ class Refusal(NamedTuple):
     answers: Mapping[str, str]
     why: str
 
+    def meets(self, given: Mapping[str, Any]) -> bool:
+        """Whether `given` has all of its answers."""
+        return all(
+            value in given[key] if isinstance(given.get(key), list) else given.get(key) == value
+            for key, value in self.answers.items()
+        )
+
     def __str__(self) -> str:
         together = " and ".join(f"{key} {value}" for key, value in self.answers.items())
         return f"{together} do not go together: {self.why}."
@@ -170,7 +179,7 @@ class Catalog:
 
     def refusal(self, given: Mapping[str, Any]) -> Refusal | None:
         """Why the answers in `given` cannot be had together, if they cannot."""
-        return next((r for r in self.refused if r.answers.items() <= given.items()), None)
+        return next((refusal for refusal in self.refused if refusal.meets(given)), None)
 
     def question(self, question_id: str) -> Question:
         return next(q for q in (*self.fields, *self.workload) if q.id == question_id)
@@ -256,7 +265,9 @@ def _field(key: str, details: Mapping[str, Any]) -> Question:
     choices = details.get("choices", [])
     labelled = choices.items() if isinstance(choices, dict) else ((c, c) for c in choices)
     options = tuple(Option(value, label, weights={}) for label, value in labelled)
-    return Question(key, ask, explain.replace("\n", " "), details.get("default"), options)
+    explain = explain.replace("\n", " ")
+    multiple = details.get("multiselect", False)
+    return Question(key, ask, explain, details.get("default"), options, multiple)
 
 
 def _framework(path: Path, reserved: Iterable[str]) -> Framework:

@@ -15,7 +15,9 @@ RESOURCES = "resources"
 BORN_WITH = "born_with"
 # Packages of Django that only have the migrations of a resource that was removed; no question.
 RETIRED = "retired"
-DATA = (RESOURCES, BORN_WITH, RETIRED)
+# The question that any number of answers are given to: what a service has besides.
+WITH = "with"
+DATA = (RESOURCES, BORN_WITH, RETIRED, WITH)
 # A name that nobody can register: an update reads the templates from the installed package.
 OWN_ADDRESS = "https://scaffold.invalid/templates.git"
 
@@ -31,7 +33,10 @@ OWN = Origin(OWN_ADDRESS, f"v{__version__}")
 
 
 class Record(NamedTuple):
-    """The answers of a service (text, but for its resources) and where its templates came from."""
+    """The answers of a service, and where its templates came from.
+
+    They are text, but for its resources and what it has besides.
+    """
 
     answers: Mapping[str, Any]
     origin: Origin

@@ -85,7 +85,7 @@ def preview(catalog: Catalog, framework: Framework) -> list[str]:
     """The files of a service of `framework` with the defaults; none where it has no template."""
     if not framework.has_template:
         return []
-    defaults = {q.id: q.default or "" for q in catalog.fields}
+    defaults = {q.id: "" if q.default is None else q.default for q in catalog.fields}
     return _previewed(catalog, defaults | {"name": "my-svc", "framework": framework.id})
 
 

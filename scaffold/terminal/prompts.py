@@ -3,15 +3,18 @@
 questionary, and prompt_toolkit under it, only here.
 """
 
+import re
 import signal
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any, Protocol
 
 from scaffold.terminal.view import Terminal
+
+TICK = "Space or its number ticks one."
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,9 @@ class Prompter(Protocol):
     def choose(self, heading: Heading, choices: Sequence[Choice], default: str) -> str:
         """The id of the choice that is taken; Enter alone takes `default`."""
 
+    def choose_several(self, heading: Heading, choices: Sequence[Choice]) -> list[str]:
+        """The ids of all choices that are taken; Enter alone takes none."""
+
     def write(self, heading: Heading, typed: str = "") -> str:
         """One line of text, to begin with `typed`."""
 
@@ -90,6 +96,29 @@ class MenuPrompter:
         with _ending_whole(question.application):
             taken: str = question.unsafe_ask()
         self._note(heading, next(c.answer or c.label for c in choices if c.id == taken))
+        return taken
+
+    def choose_several(self, heading: Heading, choices: Sequence[Choice]) -> list[str]:
+        import questionary
+
+        if not self._view.drawing:  # its boxes are no ASCII
+            return LinePrompter(self._say, self._view).choose_several(heading, choices)
+        question = questionary.checkbox(
+            self._message(heading),
+            self._lines(choices),
+            qmark="?",
+            pointer=self._pointer,
+            instruction=self._explanation(replace(heading, explain=f"{heading.explain} {TICK}")),
+            style=self._style(),
+            erase_when_done=True,
+            **self._depth(),
+        )
+        _tick_by_number(question.application, choices)
+        _end_on_sigint(question.application)
+        with _ending_whole(question.application):
+            taken: list[str] = question.unsafe_ask()
+        named = ", ".join(c.answer or c.label for c in choices if c.id in taken)
+        self._note(heading, named or heading.empty)
         return taken
 
     def write(self, heading: Heading, typed: str = "") -> str:
@@ -186,6 +215,22 @@ def _take_by_number(application: Any, choices: Sequence[Choice]) -> None:
             _bind(application, str(number), choice.id)
 
 
+def _tick_by_number(application: Any, choices: Sequence[Choice]) -> None:
+    """The number of a choice ticks it, or takes its tick away."""
+    (control,) = (c for c in application.layout.find_all_controls() if hasattr(c, "choices"))
+    ticked = control.selected_options
+
+    def bind(key: str, choice: str) -> None:
+        def toggle(_event: Any) -> None:
+            (ticked.remove if choice in ticked else ticked.append)(choice)
+
+        application.key_bindings.add(key, eager=True)(toggle)
+
+    for number, choice in enumerate(choices[:9], 1):
+        if not choice.disabled:
+            bind(str(number), choice.id)
+
+
 def _end_on_sigint(application: Any) -> None:
     """A SIGINT that no key sent, which questionary's menus do not heed."""
 
@@ -244,15 +289,25 @@ class LinePrompter:
         self._view = view
 
     def choose(self, heading: Heading, choices: Sequence[Choice], default: str) -> str:
-        self._show(heading)
-        for number, choice in enumerate(choices, 1):
-            note = f" ({choice.disabled})" if choice.disabled else ""
-            self._wrapped(f"{number}. {choice.label}{note}", "  ", "     ")
-        open_ids = {str(n): c.id for n, c in enumerate(choices, 1) if not c.disabled}
+        open_ids = self._numbered(heading, choices)
         usual = next(number for number, taken in open_ids.items() if taken == default)
         while (typed := self._read(f"Number [{usual}]: ") or usual) not in open_ids:
             self._say(f"Type one of {', '.join(open_ids)}.")
         return open_ids[typed]
+
+    def choose_several(self, heading: Heading, choices: Sequence[Choice]) -> list[str]:
+        open_ids = self._numbered(heading, choices)
+        while not (typed := set(re.findall("[^ ,]+", self._read("Numbers: ")))) <= set(open_ids):
+            self._say(f"Type any of {', '.join(open_ids)}, with commas between, or nothing.")
+        return [taken for number, taken in open_ids.items() if number in typed]
+
+    def _numbered(self, heading: Heading, choices: Sequence[Choice]) -> dict[str, str]:
+        """Shows the choices; returns the ids of those that can be taken, by number."""
+        self._show(heading)
+        for number, choice in enumerate(choices, 1):
+            note = f" ({choice.disabled})" if choice.disabled else ""
+            self._wrapped(f"{number}. {choice.label}{note}", "  ", "     ")
+        return {str(n): c.id for n, c in enumerate(choices, 1) if not c.disabled}
 
     def write(self, heading: Heading, typed: str = "") -> str:
         self._show(heading)

@@ -146,6 +146,8 @@ class Wizard:
         return NoTemplate(" ".join(answers.without_template(r.framework) for r in offered))
 
     def _answer(self, question: Question, place: str, given: Mapping[str, Any]) -> Any:
+        if question.multiple:
+            return self._choose_several(question, place, given)
         if question.options:
             return self._choose(question, place, given)
         if question.is_declared:
@@ -195,6 +197,18 @@ class Wizard:
         free = [choice.id for choice in choices if not choice.disabled]
         default = question.default if question.default in free else free[0]
         return self.prompter.choose(_heading(question, place), choices, default)
+
+    def _choose_several(
+        self, question: Question, place: str, given: Mapping[str, Any]
+    ) -> list[str]:
+        """Any number of answers, each of which goes together with those that are `given`."""
+        choices = []
+        for option in question.options:
+            refusal = self.catalog.refusal({**given, question.id: [option.id]})
+            short = option.label.partition(":")[0]
+            why = refusal.why if refusal else None
+            choices.append(Choice(option.id, option.label, answer=short, disabled=why))
+        return self.prompter.choose_several(_heading(question, place), choices)
 
     def _looks_for(self, option: Option) -> str:
         """What this answer makes of the advice, in the words of the criteria."""

@@ -34,6 +34,7 @@ PROJECT = {
         ' "author": {{ author | to_json(ensure_ascii=false) }}}\n'
     ),
     "src/{{ package_name }}/__init__.py": "",
+    "src/{{ package_name }}/{% if 'auth' in with %}auth.py{% endif %}": "",
     "src/{{ package_name }}/app.py.jinja": "DATABASE = {{ database | to_json }}\n",
     "{% if ci == 'github' %}.github{% endif %}/ci.yml": "on: push\n",
 }

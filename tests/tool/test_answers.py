@@ -196,7 +196,7 @@ def test_every_line_that_is_wrong_is_named_at_once(known: Catalog, tmp_path: Pat
         f"{path}: line 8: the name of a question is one word.",
         f'{path}: "databse" is no question; did you mean database?',
         f'{path}: "zzz" is no question; the questions are name, framework, resources, description, '
-        "author, database, ci, talk, size, data, load, contract, team.",
+        "author, database, ci, with, talk, size, data, load, contract, team.",
     ]
 
 
@@ -372,11 +372,14 @@ def test_the_schema_and_the_questions_agree(known: Catalog) -> None:
     asked = {q.id: q for q in (*known.fields, *known.workload)}
     assert set(described["properties"]) == set(asked)
     for question_id, shape in described["properties"].items():
-        offered = [option["const"] for option in shape.get("oneOf", ())]
+        question = asked[question_id]
+        taken = shape["items"] if question.multiple else shape
+        offered = [option["const"] for option in taken.get("oneOf", ())]
         assert shape.get("default") == asked[question_id].default
-        assert not offered or shape.get("default") is None or shape["default"] in offered
-        assert offered == list(asked[question_id].choices)
-        assert (shape["type"] == "array") == asked[question_id].is_declared
+        default = shape.get("default")
+        assert question.multiple or not offered or default is None or default in offered
+        assert offered == list(question.choices)
+        assert (shape["type"] == "array") == (question.is_declared or question.multiple)
 
 
 def test_every_question_has_words_and_a_default_that_is_an_answer(known: Catalog) -> None:

@@ -428,6 +428,8 @@ ERRORS: list[tuple[str, int, str, str]] = [
     ("new my-svc --answers none.yml", 2, "bad-answers-file", "none.yml cannot be read"),
     ("show flsk", 2, "bad-answers", "did you mean flask?"),
     ("show", 2, "usage", "framework"),
+    ("new my-svc --defaults --with oauth", 2, "bad-answers", '"oauth" is no answer to with: it is'),
+    ("new my-svc --defaults --with auth,no", 2, "bad-answers", '"no" is no answer to with: it is'),
     ("advise --size tiny", 2, "bad-answers", '"tiny" is no answer to size'),
     ("advise --sice small", 2, "usage", "--sice"),
     ("nwe my-svc", 2, "usage", "nwe"),

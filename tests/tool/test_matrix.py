@@ -27,7 +27,8 @@ from tests.tool.declarations import reserved_everywhere
 
 # As if the last release had all the frameworks that there are now, and took declarations.
 FRAMEWORKS = tuple(framework.id for framework in catalog.load(REPOSITORY).frameworks)
-BEFORE = (*FRAMEWORKS, "resources")
+WITH = catalog.load(REPOSITORY).question("with").choices
+BEFORE = (*FRAMEWORKS, *WITH, "resources")
 WHY = "this is refused for a test"
 
 
@@ -63,8 +64,10 @@ def test_no_smaller_matrix_would_do(known: Catalog) -> None:
 
 
 def test_every_question_with_choices_is_an_axis(known: Catalog) -> None:
-    asked = [question.id for question in known.fields if question.options]
-    assert list(matrix.axes(known, BEFORE)) == [*asked, "resources", "python", "origin"]
+    asked = [q.id for q in known.fields if q.options and not q.multiple]
+    axes = matrix.axes(known, BEFORE)
+    assert list(axes) == [*asked, *WITH, "resources", "python", "origin"]
+    assert all(axes[choice] == (f"no_{choice}", choice) for choice in WITH)
     assert matrix.axes(known, BEFORE)["resources"] == ("example", "rich")
     assert matrix.axes(known, BEFORE)["python"] == ("3.11", "3.12", "3.13")
 
@@ -86,7 +89,7 @@ def test_a_framework_is_tried_on_no_python_that_it_does_not_run_on(known: Catalo
 
 def test_only_what_the_last_release_had_is_updated(known: Catalog) -> None:
     first, *others = FRAMEWORKS
-    cells = matrix.cells(known, [*others, "resources"])
+    cells = matrix.cells(known, [*others, *WITH, "resources"])
     assert {c.values["origin"] for c in cells if c.values["framework"] == first} == {"fresh"}
     updated = {c.values["framework"] for c in cells if c.values["origin"] == "updated"}
     assert updated == set(others)
@@ -94,7 +97,8 @@ def test_only_what_the_last_release_had_is_updated(known: Catalog) -> None:
 
 
 def test_declarations_are_updated_only_from_a_release_that_took_them(known: Catalog) -> None:
-    for before, origins in ((BEFORE, {"fresh", "updated"}), (FRAMEWORKS, {"fresh"})):
+    without = (*FRAMEWORKS, *WITH)
+    for before, origins in ((BEFORE, {"fresh", "updated"}), (without, {"fresh"})):
         cells = matrix.cells(known, before)
         assert {c.values["origin"] for c in cells if c.values["resources"] == "rich"} == origins
 
@@ -103,7 +107,34 @@ def test_a_cell_has_its_declarations_and_the_example_none(known: Catalog) -> Non
     for cell in matrix.cells(known, BEFORE):
         rich = cell.values["resources"] == "rich"
         assert cell.declared == (known.declarations["rich"] if rich else ())
-        assert set(cell.answers) == {"framework", "database", "ci"}
+        assert set(cell.answers) == {"framework", "database", "ci", "with"}
+
+
+def test_what_a_service_has_besides_is_in_its_answers_and_its_name(known: Catalog) -> None:
+    for cell in matrix.cells(known, BEFORE):
+        having = [choice for choice in WITH if cell.values[choice] == choice]
+        assert cell.answers["with"] == having
+        words = cell.id.split("-")
+        assert [word for word in words if word in WITH] == having
+        assert not [word for word in words if word.startswith("no_")]
+
+
+def test_what_a_release_did_not_have_besides_is_only_fresh(known: Catalog) -> None:
+    cells = matrix.cells(known, (*FRAMEWORKS, "resources"))
+    for choice in WITH:
+        assert {c.values["origin"] for c in cells if c.values[choice] == choice} == {"fresh"}
+
+
+def test_one_answer_of_several_can_be_refused(known: Catalog) -> None:
+    refusal = Refusal({"framework": "django", "with": WITH[0]}, WHY)
+    refusing = replace(known, refused=(*known.refused, refusal))
+    given = {"name": "my-svc", "framework": "django"}
+    assert answers.complete(refusing, given)["with"] == []
+    with pytest.raises(BadAnswers, match=f"framework django and with {WITH[0]} .* {WHY}"):
+        answers.complete(refusing, given | {"with": WITH[0]})
+    assert asked(refusing, {"framework": "django"})[1] == {WITH[0]: WHY}
+    cells = matrix.cells(refusing, BEFORE)
+    assert not [c for c in cells if {"django", WITH[0]} <= set(c.values.values())]
 
 
 def test_every_declaration_of_the_matrix_works_in_every_framework(known: Catalog) -> None:
@@ -144,7 +175,7 @@ def test_a_workflow_takes_what_is_printed(checkout: Checkout, tmp_path: Path) ->
     cells = checkout.scaffold("matrix", "--json", cwd=tmp_path).json
     assert list(cells) == ["include"]
     assert {tuple(job) for job in cells["include"]} == {
-        ("cell", "framework", "database", "ci", "resources", "python", "origin")
+        ("cell", "framework", "database", "ci", *WITH, "resources", "python", "origin")
     }
     sharded = checkout.scaffold("matrix", "--json", "--shards", "2", cwd=tmp_path).json["include"]
     assert [job["shard"] for job in sharded] == [1, 2]
@@ -207,6 +238,10 @@ class Recorded:
         self.offered[heading.ask] = choices
         assert not next(choice.disabled for choice in choices if choice.id == default)
         return default
+
+    def choose_several(self, heading: Heading, choices: list[Choice]) -> list[str]:
+        self.offered[heading.ask] = choices
+        return []
 
     def write(self, _heading: Heading, typed: str = "") -> str:
         return typed

@@ -42,6 +42,7 @@ FIELDS = [
     "Who owns it?",
     "Which database does it keep its data in?",
     "Where does its CI run?",
+    "What does it have besides?",
 ]
 QUIET = ("new", "--no-lock", "--no-git")
 MARK = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
