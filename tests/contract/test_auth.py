@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import fcntl
 import json
 import re
 import subprocess
@@ -62,21 +63,23 @@ def forged(issuer: Issuer) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What such a service needs beyond the example, installed once for all frameworks."""
-    folder = tmp_path_factory.getbasetemp().parent / "auth-packages"
-    command = ["uv", "pip", "install", "--quiet", "--target", str(folder), "joserfc>=1.6"]
-    subprocess.run(command, env=uv_environment(), check=True)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def auth_project(target: Target, projects: Projects, packages: Path) -> Project:
+def auth_project(target: Target, projects: Projects) -> Project:
     """The example with `auth`, which runs by the environment of the one without."""
+    name = f"{target.framework}-auth"
+    if name in projects.given:
+        return Project(
+            target.framework, projects.given[name], projects.surroundings(target.framework)
+        )
     without = projects.get(target.framework)
-    folder = packages.parent / f"{target.framework}-{target.database}-auth"
-    render(target.framework, folder, **{"with": ["auth"]})
-    lend_environment(without.folder, folder)
+    folder, packages = projects.folder / name, projects.folder / "auth-packages"
+    with (projects.folder / "auth.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not packages.exists():
+            command = ["uv", "pip", "install", "--quiet", "--target", packages, "joserfc>=1.6"]
+            subprocess.run(command, env=uv_environment(), check=True)
+        if not folder.exists():
+            render(target.framework, folder, **{"with": ["auth"]})
+            lend_environment(without.folder, folder)
     path = f"{folder / 'src'}:{packages}"
     return Project(target.framework, folder, {**without.surroundings, "PYTHONPATH": path})
 
