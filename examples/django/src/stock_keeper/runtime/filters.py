@@ -84,7 +84,7 @@ class SortFilter(OrderingFilter):
 def _read(field: Any, name: str, text: str) -> Any:
     """A value of a query as the field reads it from JSON; null is none."""
     value: Any = text
-    if isinstance(field, _BARE):
+    if isinstance(field, _BARE) and text == text.strip():  # JSON would take the space
         with suppress(ValueError):
             value = from_json(text)
     if value is None:  # a row has a value, or it is in no filter

@@ -20,9 +20,11 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from .address import BACKLOG, listen
+from .connections import ConnectionGuard
 from .lifecycle import draining, on_start, stop_signals
 from .logs import configure_logs, logging_config
 from .settings import Settings, load_settings
+from .wsgi import progress
 
 INTERFACE: Final = Interfaces.WSGI
 # A request that waits for the database holds a thread; this many leave some free for probes.
@@ -50,7 +52,11 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         interface=INTERFACE,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=30_000, max_buffer_size=65_536),
+        http1_settings=HTTP1Settings(
+            # For a head and the idle time before it: the guard limits the head by itself.
+            header_read_timeout=int(settings.keepalive_seconds * 1000),
+            max_buffer_size=65_536,
+        ),
         blocking_threads=THREADS,
         workers_kill_timeout=IN_FLIGHT_SECONDS,
         log_level=LogLevels(settings.log_level),
@@ -80,9 +86,21 @@ def application() -> Callable[..., Any]:
     app: Callable[..., Any] = import_module("..app", __package__).create_app(settings)
     for call in on_start:
         call()
+    if sys.platform == "linux":
+        _guard(settings.port).start()
     # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
     gc.freeze()
     return app
+
+
+def _guard(port: int) -> ConnectionGuard:
+    return ConnectionGuard(
+        port,
+        progress.is_answering,
+        exact=False,
+        bodies=progress.bodies_since,
+        on_end=progress.note_end,
+    )
 
 
 def _unexpected(record: logging.LogRecord) -> bool:

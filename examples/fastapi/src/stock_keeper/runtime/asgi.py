@@ -35,9 +35,16 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 CONTEXT: Final = "service.context"
 REJECTED: Final = "service.rejected"
 BODY_SECONDS: Final = 20
+# The clients whose requests have arrived and have no response yet, for the server.
+answering: Final[set[tuple[str, int]]] = set()
 # How long the end of the service waits for tasks that run after their responses.
 TASK_SECONDS: Final = 20
 _NOSNIFF = (NOSNIFF[0].lower().encode(), NOSNIFF[1].encode())
+
+
+def is_answering(peer: tuple[str, int], *_: float) -> bool:
+    """Whether a client waits for a response, or has a WebSocket."""
+    return peer in answering
 
 
 class ServiceMiddleware:
@@ -58,6 +65,14 @@ class ServiceMiddleware:
         if scope["type"] == "lifespan":
             await self._app(scope, partial(self._receive_event, receive), send)
             return
+        host, port = scope.get("client") or ("", 0)  # granian gives the port as text
+        answering.add(peer := (host.removeprefix("::ffff:"), int(port)))
+        try:
+            await self._handle(scope, receive, send)
+        finally:
+            answering.discard(peer)
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -19,6 +19,8 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from .address import BACKLOG, listen
+from .asgi import is_answering
+from .connections import ConnectionGuard
 from .lifecycle import draining, on_start, stop_signals
 from .logs import configure_logs, logging_config
 from .settings import Settings, load_settings
@@ -48,7 +50,11 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         interface=INTERFACE,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=30_000, max_buffer_size=65_536),
+        http1_settings=HTTP1Settings(
+            # For a head and the idle time before it: the guard limits the head by itself.
+            header_read_timeout=int(settings.keepalive_seconds * 1000),
+            max_buffer_size=65_536,
+        ),
         blocking_threads=THREADS,
         workers_kill_timeout=IN_FLIGHT_SECONDS,
         log_level=LogLevels(settings.log_level),
@@ -76,9 +82,15 @@ def application() -> Callable[..., Any]:
     app: Callable[..., Any] = import_module("..app", __package__).create_app(settings)
     for call in on_start:
         call()
+    if sys.platform == "linux":
+        _guard(settings.port).start()
     # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
     gc.freeze()
     return app
+
+
+def _guard(port: int) -> ConnectionGuard:
+    return ConnectionGuard(port, is_answering, exact=True)
 
 
 def _unexpected(record: logging.LogRecord) -> bool:

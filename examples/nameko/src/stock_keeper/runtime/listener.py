@@ -3,8 +3,8 @@
 import os
 import re
 import socket
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import eventlet
@@ -19,11 +19,13 @@ from .wsgi import MAY_CLOSE
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-CLIENT_SECONDS: Final = 30  # for a whole request to arrive, idle time before it included
+CLIENT_SECONDS: Final = 30  # for a whole request to arrive
 STALLED_SECONDS: Final = 60  # for a client that does not read its response
 LINGER_SECONDS: Final = 2
 _MAX_LINE: Final = 65_536  # the middleware rejects far less, but as a problem
 _ORIGIN: Final = re.compile(r"^https?://[^/?]*", re.I)
+_CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(;[^\r\n]*)?\r\n")
+_CONTROL: Final = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
 _CLOSE: Final = ("Connection", "close")
 
 wsgi.MAX_HEADER_LINE = _MAX_LINE
@@ -35,10 +37,12 @@ class Head:
     def __init__(self, lines: Any) -> None:
         self._lines = lines
         self.complete = False
+        self.has_controls = False
 
     def readline(self, size: int = -1) -> bytes:
         line: bytes = self._lines.readline(size)
         self.complete = line in (b"\r\n", b"\n")
+        self.has_controls = self.has_controls or _CONTROL.search(line) is not None
         return line
 
 
@@ -52,22 +56,42 @@ class Body:
         try:
             data: bytes = self._source.read(size)
         except (ValueError, OSError) as error:
-            why = "The body is not framed as HTTP requires."
-            raise Problem(400, why, headers=dict([_CLOSE])) from error
+            raise Problem(400, "The body is not framed as HTTP requires.") from error
         return data
 
 
-class BoundedLines:
-    """A file whose lines have a maximum length, as those between chunks must."""
+class ChunkedBody:
+    """The rest of a connection as a chunked body is read from it; every line has to be exact.
+
+    eventlet takes whatever `int()` does for a size, and any line for the end of a chunk.
+    """
 
     def __init__(self, file: Any) -> None:
-        self.read = file.read
         self._file = file
+        self._left: int | None = None  # of a chunk; None where a size comes next
+        self._is_over = False
+
+    def read(self, size: int) -> bytes:
+        data: bytes = self._file.read(size)
+        if self._left is not None:
+            self._left -= len(data)
+        return data
 
     def readline(self) -> bytes:
+        """The end of a chunk, the size of the next one, or a trailer; `ValueError` otherwise."""
         line: bytes = self._file.readline(_MAX_LINE)
-        if len(line) == _MAX_LINE:
-            raise ValueError("a line is too long")
+        size = None
+        if self._left == 0:
+            is_valid = line == b"\r\n"
+        elif self._is_over:
+            is_valid = line.endswith(b"\r\n")
+        else:
+            size = _CHUNK_SIZE.fullmatch(line)
+            is_valid = size is not None
+        if not is_valid:
+            raise ValueError("the body is not framed as HTTP requires")
+        self._left = int(size[1], 16) or None if size else None
+        self._is_over = self._is_over or (size is not None and self._left is None)
         return line
 
 
@@ -79,9 +103,17 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
     lingers = False
 
     def handle_one_request(self) -> None:
-        late = hubs.get_hub().schedule_call_global(CLIENT_SECONDS, self._stop_reading)
-        try:
+        with self._limited(self.server.idle_seconds):
+            self.rfile.peek(1)
+        with self._limited(CLIENT_SECONDS):
             super().handle_one_request()
+
+    @contextmanager
+    def _limited(self, seconds: float) -> Iterator[None]:
+        """Stop reading unless the block is done within `seconds`."""
+        late = hubs.get_hub().schedule_call_global(seconds, self._stop_reading)
+        try:
+            yield
         finally:
             late.cancel()
 
@@ -93,7 +125,8 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
         except (wsgi.HeaderLineTooLong, wsgi.HeadersTooLarge):
             self.send_error(431)
             return False
-        if self.raw_requestline.endswith(b"\n") and head.complete and self._is_unambiguous():
+        is_whole = self.raw_requestline.endswith(b"\n") and head.complete
+        if is_whole and not head.has_controls and self._is_unambiguous():
             # The base class collapses leading slashes; a proxy may send the whole URL.
             self.path = _ORIGIN.sub("", self.requestline.split()[1]) or "/"
             return True
@@ -126,7 +159,7 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
     def get_environ(self) -> "WSGIEnvironment":
         environ: WSGIEnvironment = super().get_environ()
         source = environ["wsgi.input"]
-        source.rfile = BoundedLines(source.rfile)
+        source.rfile = ChunkedBody(source.rfile)
         environ["wsgi.input"] = Body(source)
         environ[MAY_CLOSE] = True
         return environ
@@ -184,6 +217,7 @@ class Listener:
             url_length_limit=_MAX_LINE,
             socket_timeout=STALLED_SECONDS,
         )
+        self._server.idle_seconds = settings.keepalive_seconds
         self._accepting = eventlet.spawn(self._accept)
 
     def close(self) -> None:

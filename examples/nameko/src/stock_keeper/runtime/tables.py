@@ -94,7 +94,8 @@ class Record(Base):
     """Base class of a resource's table: an ID, a revision and timestamps come with it.
 
     `filters` names the columns that a list can be filtered by, `sorts` those that it can be sorted
-    by; each gets an index.
+    by. Each gets an index, and so does each reference: without one, deleting what rows refer to
+    would read the whole table.
     """
 
     __abstract__ = True
@@ -117,7 +118,8 @@ class Record(Base):
         table = cls.__dict__.get("__table__")
         if table is not None:
             table.dialect_options["sqlite"]["autoincrement"] = True
-            for name in dict.fromkeys((*cls.filters, *cls.sorts)):
+            refers = [one.key for one in table.c if one.foreign_keys and not one.unique]
+            for name in dict.fromkeys((*cls.filters, *cls.sorts, *refers)):
                 Index(None, table.c[name], table.c.position)
             for column in table.columns:
                 if isinstance(column.type, Enum):

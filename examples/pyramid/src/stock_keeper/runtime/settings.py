@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     # libpq waits two seconds for a connection at the least, so a shorter promise could not be kept.
     database_timeout_seconds: Annotated[float, Field(ge=2, le=300, allow_inf_nan=False)] = 5
     max_body_bytes: Annotated[int, Field(ge=1)] = 1_048_576
+    # How long a connection may be idle between requests: longer than a load balancer keeps it.
+    keepalive_seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 75
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
 

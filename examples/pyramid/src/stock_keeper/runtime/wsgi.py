@@ -1,9 +1,10 @@
 """The outermost layer: what holds for every response, whatever the framework does."""
 
 import io
+import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from . import telemetry
 from .endpoints import Endpoints, Reply
@@ -28,7 +29,37 @@ REJECTED = "service.rejected"
 MAY_CLOSE = "service.may_close"  # set by a server that heeds `Connection: close`
 _CHUNK = 65_536
 _MAX_MEDIA_TYPE = 1000
-_CLOSE = {"Connection": "close"}
+_CLOSE = ("Connection", "close")
+
+
+class Progress:
+    """What is going on in this process, for a server that ends connections that are too slow."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[int, float] = {}  # since when they are being read
+        self.answering: dict[int, tuple[str, float]] = {}  # whose requests, and since when
+        self.ended = 0.0  # when the server has last ended a request that was arriving
+
+    def bodies_since(self) -> list[float]:
+        """Since when the bodies that are on their way are being read."""
+        return list(self.bodies.values())
+
+    def is_answering(self, peer: tuple[str, int], earliest: float, latest: float) -> bool:
+        """Whether a request that may be this client's has been in progress since then.
+
+        A request has its client's host and not the port.
+        """
+        return any(
+            host.removeprefix("::ffff:") == peer[0] and earliest <= since <= latest
+            for host, since in list(self.answering.values())
+        )
+
+    def note_end(self) -> None:
+        """Note that the server ends a request; its chunks might look complete."""
+        self.ended = time.perf_counter()
+
+
+progress: Final = Progress()
 
 
 class ServiceMiddleware:
@@ -55,6 +86,8 @@ class ServiceMiddleware:
         response = _Response(start_response, context, may_close)
         try:
             rejected = self._rejected(environ, context)
+            # What is left of the body is not read, and would be taken for the next request.
+            response.closes = rejected is not None and _has_body(environ)
             if self._endpoints.has(context.path):
                 if rejected is not None:
                     raise rejected
@@ -64,10 +97,12 @@ class ServiceMiddleware:
                 # The framework answers, so that its own hooks see the response: CORS, for example.
                 environ[REJECTED] = rejected
                 _set_body(environ, b"")
+            progress.answering[id(environ)] = environ.get("REMOTE_ADDR", ""), time.perf_counter()
             return self._app(environ, response.start)
         except Exception as error:
             return response.problem(problem_of(error))
         finally:
+            progress.answering.pop(id(environ), None)
             context.route = context.route or self._endpoints.route_of(context.path)
             telemetry.finish(context, response.status)
 
@@ -88,8 +123,12 @@ class ServiceMiddleware:
             check_host(environ.get("HTTP_HOST", ""), self._allowed_hosts)
         if len(environ.get("CONTENT_TYPE") or "") > _MAX_MEDIA_TYPE:
             environ["CONTENT_TYPE"] = ""  # none is that long, and frameworks parse it repeatedly
-        if environ.get("CONTENT_LENGTH") or "HTTP_TRANSFER_ENCODING" in environ:
-            _buffer_body(environ, self._max_body_bytes)
+        if _has_body(environ):
+            began = progress.bodies[id(environ)] = time.perf_counter()
+            try:
+                _buffer_body(environ, self._max_body_bytes, began)
+            finally:
+                del progress.bodies[id(environ)]
 
 
 class _Response:
@@ -101,6 +140,7 @@ class _Response:
         self._start_response = start_response
         self._context = context
         self._may_close = may_close
+        self.closes = False
         self.status = 500
 
     def start(
@@ -110,10 +150,9 @@ class _Response:
         if self.status in BODILESS:
             headers = [header for header in headers if header[0].lower() != "content-type"]
         own = [*headers, ("X-Request-ID", self._context.request_id), NOSNIFF]
-        if draining.is_set():
-            own += _CLOSE.items()  # the client's next request goes to another replica
-        if not self._may_close:
-            own = [header for header in own if header[0] != "Connection"]
+        # While draining, the client's next request goes to another replica.
+        if (self.closes or draining.is_set()) and self._may_close:
+            own.append(_CLOSE)
         return self._start_response(status, own, exc_info)
 
     def problem(self, problem: Problem) -> Iterable[bytes]:
@@ -139,17 +178,21 @@ def path_of(environ: "WSGIEnvironment") -> str:
     return str(environ["PATH_INFO"]).encode("latin-1").decode("utf-8", "replace")
 
 
+def _has_body(environ: "WSGIEnvironment") -> bool:
+    return bool(environ.get("CONTENT_LENGTH")) or "HTTP_TRANSFER_ENCODING" in environ
+
+
 def _header_bytes(environ: "WSGIEnvironment") -> int:
     return len(environ.get("QUERY_STRING", "")) + sum(
         len(name) + len(value) for name, value in environ.items() if name.startswith("HTTP_")
     )
 
 
-def _buffer_body(environ: "WSGIEnvironment", limit: int) -> None:
+def _buffer_body(environ: "WSGIEnvironment", limit: int, began: float) -> None:
     """Read the body, up to the limit; the application then sees one with its length."""
     length = environ.get("CONTENT_LENGTH") or ""
     if length.isdecimal() and int(length) > limit:
-        raise Problem(413, headers=_CLOSE)  # the rest of it is not read
+        raise Problem(413)
     wanted = int(length) if length.isdecimal() else limit + 1
     body = bytearray()
     while len(body) < wanted:
@@ -158,7 +201,9 @@ def _buffer_body(environ: "WSGIEnvironment", limit: int) -> None:
             break
         body += chunk
     if len(body) > limit:
-        raise Problem(413, headers=_CLOSE)  # the rest of it is not read
+        raise Problem(413)
+    if progress.ended >= began and len(body) < wanted:
+        raise Problem(408)
     if length.isdecimal() and len(body) < wanted:
         raise Problem(400, "The body ended before its Content-Length.")
     _set_body(environ, body)

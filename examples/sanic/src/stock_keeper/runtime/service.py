@@ -242,7 +242,7 @@ def _configuration(settings: Settings) -> Config:
         {
             "ACCESS_LOG": False,
             "GRACEFUL_SHUTDOWN_TIMEOUT": IN_FLIGHT_SECONDS,
-            "KEEP_ALIVE_TIMEOUT": REQUEST_SECONDS,
+            "KEEP_ALIVE_TIMEOUT": settings.keepalive_seconds,
             "OAS": False,  # if Sanic Extensions is installed: the service has its own document
             "REQUEST_MAX_SIZE": settings.max_body_bytes + _LINGER_BYTES,
             "REQUEST_TIMEOUT": REQUEST_SECONDS,

@@ -1,11 +1,12 @@
 """Sanic's protocol for HTTP: what holds for every response, whatever the application does."""
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Final, cast
 from urllib.parse import unquote
 
 from sanic import Request
-from sanic.exceptions import RequestTimeout, SanicException
+from sanic.exceptions import BadRequest, RequestTimeout, SanicException
 from sanic.http import Http, Stage
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from .service import Service
 
 CLIENT_GONE: Final = 499
+_CONTROL: Final = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n")
+_SIZE: Final = re.compile("[0-9A-Fa-f]{1,16}[ \t]*")
 
 
 class ServiceHttp(Http):
@@ -53,10 +56,27 @@ class ServiceHttp(Http):
         await self.request.receive_body()
 
     async def read(self) -> bytes | None:
+        framing: object = self.request_body
+        if framing == "chunked" and not self.request_bytes_left:
+            await self._check_end_of_chunk()
         data: bytes | None = await super().read()
         if self.stage is Stage.REQUEST:
             self._check_size()
         return data
+
+    async def _check_end_of_chunk(self) -> None:
+        while len(self.recv_buffer) < 2:
+            await self._receive_more()
+        if self.recv_buffer[:2] != b"\r\n":
+            self.keep_alive, self.request_body = False, None
+            raise BadRequest("Bad chunked encoding")
+
+    @staticmethod
+    def _safe_int(value: str, base: int = 10) -> int:
+        """The size of a body or of a chunk; Sanic would take 0x and white space of any kind."""
+        if not _SIZE.fullmatch(value):
+            raise ValueError(value)
+        return int(value, base)
 
     async def http1_response_header(self, data: bytes, end_stream: bool) -> None:
         context, status = self.context or context_of(self.request), self.response.status
@@ -83,8 +103,10 @@ class ServiceHttp(Http):
 
     def _check(self) -> None:
         headers, settings = self.request.headers, self.protocol.app.settings
-        # Methods are case-sensitive, and two hosts would be read differently by a proxy.
-        if not self.request.method.isupper() or len(headers.getall("Host", ())) > 1:
+        # Methods are case-sensitive, and a proxy may read control characters or two hosts in
+        # another way.
+        is_odd = len(headers.getall("Host", ())) > 1 or _CONTROL.search(self.request.head)
+        if is_odd or not self.request.method.isupper():
             raise Problem(400)
         size = sum(len(name) + len(value) for name, value in headers.items())
         if size + len(self.request.query_string) > MAX_HEADER_BYTES:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tornado import autoreload
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
+from tornado.iostream import IOStream
 
 from .address import listen
 from .lifecycle import draining, stop_signals
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from .service import Service
 
 IN_FLIGHT_SECONDS: Final = 30
-# For the whole head of a request, including the idle time before it, and again for its body.
-REQUEST_SECONDS: Final = 30
+REQUEST_SECONDS: Final = 30  # for the head of a request, and again for its body
 MAX_HEAD_BYTES: Final = 131_072  # the middleware rejects much less, with a response
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE_SECONDS: Final = 0.5
@@ -57,13 +57,51 @@ async def _serve(settings: Settings) -> None:
 
 def http_server(service: "Service") -> HTTPServer:
     """The server of an application; the middleware limits the size of bodies."""
-    return HTTPServer(
+    return _Server(
         service,
-        idle_connection_timeout=REQUEST_SECONDS,
+        idle_connection_timeout=service.service_settings.keepalive_seconds,
         body_timeout=REQUEST_SECONDS,
         max_header_size=MAX_HEAD_BYTES,
         max_body_size=sys.maxsize,
     )
+
+
+class _Server(HTTPServer):
+    """Limits the time for a head from its first byte on; Tornado counts the idle time before it."""
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        _HeadTimer(stream)
+        super().handle_stream(stream, address)
+
+
+class _HeadTimer:
+    """Closes a connection whose head takes longer than `REQUEST_SECONDS` to arrive."""
+
+    def __init__(self, stream: IOStream) -> None:
+        self._stream = stream
+        self._is_reading_head = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._read_until_regex, self._read_from_fd = stream.read_until_regex, stream.read_from_fd
+        vars(stream).update(read_until_regex=self._read_head, read_from_fd=self._read)
+
+    def _read_head(self, *args: Any, **options: Any) -> Any:
+        self._is_reading_head = True
+        head: Any = self._read_until_regex(*args, **options)
+        head.add_done_callback(self._end)
+        return head
+
+    def _read(self, buffer: bytearray | memoryview) -> int | None:
+        size = self._read_from_fd(buffer)
+        if size and self._is_reading_head and self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(REQUEST_SECONDS, self._stream.close)
+        return size
+
+    def _end(self, _: object) -> None:
+        self._is_reading_head = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class _Listener(socket.socket):
