@@ -173,6 +173,8 @@ def test_nothing_that_is_sent_of_a_field_makes_a_5xx(rows: Rows, resource: Resou
 @pytest.mark.contract("E3")
 def test_of_duplicate_keys_the_last_counts(rows: Rows, resource: Resource) -> None:
     content = rows.content(resource)
+    if not content:
+        pytest.skip("nothing has to be sent of it")
     healed = body({name: Raw("[]") for name in content})[:-1] + b", " + body(content)[1:]
     answer = rows.client.post(path_of(resource), content=healed, headers=JSON)
     assert answer.status_code == 201, answer.text
