@@ -53,10 +53,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: what the tests print is theirs."""
 
 
+def _serve() -> None:
+    while True:
+        _server.process_request(*_server.get_request())
+
+
 _server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
 _server.daemon_threads = True
 URL = f"http://127.0.0.1:{_server.server_port}"
-threading.Thread(target=_server.serve_forever, daemon=True).start()
+threading.Thread(target=_serve, daemon=True).start()
 ENVIRONMENT = {"OIDC_ISSUER": URL, "OIDC_AUDIENCE": AUDIENCE}
 
 if __name__ == "__main__":
