@@ -77,8 +77,8 @@ class Issuer:
 
         return {
             "expired": self.token(*scopes, exp=now - 120),
-            "not yet valid": self.token(*scopes, nbf=now + 120),
-            "from the future": self.token(*scopes, iat=now + 120),
+            "not yet valid": self.token(*scopes, nbf=now + 86_400),
+            "from the future": self.token(*scopes, iat=now + 86_400),
             "without exp": self.token(*scopes, exp=None),
             "exp that is no number": self.token(*scopes, exp="tomorrow"),
             "of another issuer": self.token(*scopes, iss="https://issuer.example.com"),

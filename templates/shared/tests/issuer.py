@@ -4,6 +4,7 @@
 """
 
 import json
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,6 +12,8 @@ from typing import Any
 
 from joserfc import jwt
 from joserfc.jwk import ECKey
+{% block imports %}
+{% endblock %}
 
 AUDIENCE = "the service"
 SCOPES = [
@@ -50,8 +53,19 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: what the tests print is theirs."""
 
 
+def _serve() -> None:
+    while True:
+        _server.process_request(*_server.get_request())
+
+
 _server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
 _server.daemon_threads = True
 URL = f"http://127.0.0.1:{_server.server_port}"
-threading.Thread(target=_server.serve_forever, daemon=True).start()
+threading.Thread(target=_serve, daemon=True).start()
 ENVIRONMENT = {"OIDC_ISSUER": URL, "OIDC_AUDIENCE": AUDIENCE}
+
+if __name__ == "__main__":
+    lines = [f"export {name}='{value}'" for name, value in ENVIRONMENT.items()]
+    sys.stdout.write("\n".join([*lines, f"export TOKEN='{token(*SCOPES)}'", ""]))
+    sys.stdout.flush()
+    threading.Event().wait()

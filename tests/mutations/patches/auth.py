@@ -91,7 +91,8 @@ PATCHES = guarded(
         KEYS,
         "                self._changed()\n",
         "",
-        by="test_a_new_key_is_found_at_once_and_an_old_one_is_forgotten",
+        by="test_a_new_key_is_found_at_once_and_an_old_one_is_forgotten"
+        " test_tokens_of_a_certified_provider_are_accepted_and_its_keys_may_change",
     ),
     Patch(
         "A3",

@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from sanic import Request
+
 from .access import Access
 
 if TYPE_CHECKING:
-    from ..service import Request, Service
+    from ..service import Service
 
 
 class Guard:
@@ -19,7 +21,7 @@ class Guard:
         self._access = Access(app.settings, app.routes)
         self._app = app
 
-    async def __call__(self, request: "Request") -> None:
+    async def __call__(self, request: Request) -> None:
         if request.route is not None:  # otherwise the response is 404 or 405
             route = self._app.route_of(request)
             lines = request.headers.getall("Authorization", None)
