@@ -78,6 +78,21 @@ def test_a_body_that_trickles_is_closed(slow_clients: SlowClients) -> None:
     assert max(seconds for seconds in trickled.bodies if seconds) <= CLOSED_WITHIN
 
 
+def three_hundred_bodies(case: Case) -> None:
+    service = case.start(own_database(case))
+    case.ready()
+    trickled = trickle(service.address, heads=0, bodies=300, seconds=20, pause=1)
+    late = trickled.probes[len(trickled.probes) // 2 :]
+    assert len(late) > 5, trickled.probes
+    assert max(late) < 1, trickled.probes
+
+
+@pytest.mark.contract("N9")
+def test_no_number_of_slow_bodies_keeps_probes_waiting_for_long(side_by_side: SideBySide) -> None:
+    """A service may need some seconds to see what they are, but far fewer than they would last."""
+    side_by_side(three_hundred_bodies, several=1)
+
+
 def two_hundred(case: Case) -> None:
     service = case.start(own_database(case))
     path = ""

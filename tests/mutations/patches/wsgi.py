@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.mutations.patches.patch import (
+    CONNECTIONS,
     DEADLINES,
     OWNERS,
     SERVER,
@@ -56,6 +57,14 @@ PATCHES = [
         "        _guard(settings.port).start()\n",
         "        _guard(settings.port)\n",
         by="test_a_body_that_trickles_is_closed",
+    ),
+    Patch(
+        "N9",
+        "any number of slow bodies has half a minute each",
+        CONNECTIONS,
+        "MAX_SLOW_BODIES: Final = 128",
+        "MAX_SLOW_BODIES: Final = 100_000",
+        by="test_no_number_of_slow_bodies_keeps_probes_waiting_for_long",
     ),
     Patch(
         "P5",
