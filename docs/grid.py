@@ -31,6 +31,7 @@ GROUPS = {
     "E": "errors",
     "N": "neighbours",
     "O": "ownership",
+    "A": "auth",
     "D": "code",
 }
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}

@@ -54,6 +54,10 @@ TITLES = {
     "O12": "routes and document agree",
     "O13": "work beside requests",
     "O14": "what is the owner's is no drift",
+    "A1": "bearer tokens, and those that are refused",
+    "A2": "scopes of each resource",
+    "A3": "the issuer's keys, whatever it does",
+    "A4": "tokens in the document, the page and the log",
     "D6": "lint, format, types, coverage",
 }
 """D1 to D5 are proven elsewhere: they need a container engine, schemas, or a CI system."""

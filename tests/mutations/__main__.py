@@ -76,14 +76,16 @@ class Bench:
     _postgres_url: str = ""
     _services: dict[str, Path] = field(default_factory=dict)
 
-    def service(self, framework: str) -> Path:
-        """The framework's service, rendered and installed."""
-        if framework not in self._services:
-            project = Projects(self.folder).get(framework)
-            # What Python compiles at the first start is compiled here, where no test waits for it.
-            project.migrate({"DATABASE_URL": f"sqlite:///{self.folder}/{framework}.db"})
-            self._services[framework] = project.folder
-        return self._services[framework]
+    def service(self, framework: str, having: tuple[str, ...] = ()) -> Path:
+        """The framework's service, rendered and installed; `having` are answers of `with`."""
+        name = "-".join((framework, *having))
+        if name not in self._services:
+            project = Projects(self.folder).made(framework, name, **{"with": list(having)})
+            if not having:
+                # What Python compiles at the first start is compiled here: no test waits for it.
+                project.migrate({"DATABASE_URL": f"sqlite:///{self.folder}/{framework}.db"})
+            self._services[name] = project.folder
+        return self._services[name]
 
     def pytest_says(self, framework: str, *arguments: str, **environment: str) -> str:
         """The output of tests that run on the framework's service, whatever is broken in it."""
@@ -91,7 +93,8 @@ class Bench:
             self._postgres_url = self.stack.enter_context(any_postgres_url())
         command = [
             *("-q", "-rpfE", "--tb=no", "-m=", "-p", "tests.mutations.selection"),
-            *("--project", f"{framework}={self.service(framework)}", "--framework", framework),
+            *(f"--project={name}={folder}" for name, folder in self._services.items()),
+            *("--framework", framework),
             *arguments,
         ]
         own = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "TEST_POSTGRES_URL": self._postgres_url}
@@ -175,8 +178,10 @@ def run(mutants: list[Mutant], folder: Path, jobs: int, tell: Told) -> list[Outc
     with contextlib.ExitStack() as stack:
         for number in range(jobs):
             bench = Bench(folder / str(number), stack)
-            for framework in {mutant.framework for mutant in mutants}:
-                bench.service(framework)  # now: to render changes the folder of the whole process
+            # Now, because to render changes the folder of the whole process.
+            for mutant in mutants:
+                bench.service(mutant.framework)
+                bench.service(mutant.framework, mutant.patch.having)
             benches.put(bench)
         with ThreadPoolExecutor(jobs) as pool:
             outcomes = list(pool.map(attempt, mutants))
@@ -208,7 +213,7 @@ def tried(mutant: Mutant, bench: Bench, places: dict[str, str]) -> Outcome:
     if patch.case:
         tests += ["-k", patch.case]
     try:
-        with applied(patch, bench.service(mutant.framework)):
+        with applied(patch, bench.service(mutant.framework, patch.having)):
             said = bench.pytest_says(mutant.framework, "--database", patch.database, *tests)
     except DoesNotApply as error:
         return Outcome(mutant, (), str(error), 0.0)

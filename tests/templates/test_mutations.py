@@ -19,7 +19,7 @@ from tests.services import NAME, PACKAGE, REPOSITORY
 
 MUST = (
     "P1 P2 P3 P4 P5 P6 P7 P8 H1 H2 H3 H4 R1 R2 R3 R4 R5 R6 R7 R9 E1 E2 E3 E4 E5 E7"
-    " O4 O5 O7 O10 O11 O12 D1 D6"
+    " O4 O5 O7 O10 O11 O12 A1 A2 A3 A4 D1 D6"
 ).split()
 """Of the contract's MUST lines all but D2 to D4: compose, manifests and pipelines are no service's
 behaviour, and tests/deployment judges them by their schemas."""
@@ -52,16 +52,17 @@ def marks_of_tests() -> dict[str, dict[str, list[str]]]:
 
 
 @cache
-def service(framework: str) -> tempfile.TemporaryDirectory[str]:
+def service(framework: str, having: tuple[str, ...]) -> tempfile.TemporaryDirectory[str]:
     """A service of the framework with the example's resource."""
     folder = tempfile.TemporaryDirectory()
-    render.render(REPOSITORY, {"name": NAME, "framework": framework}, Path(folder.name))
+    answers = {"name": NAME, "framework": framework, "with": list(having)}
+    render.render(REPOSITORY, answers, Path(folder.name))
     return folder
 
 
 def example(framework: str, patch: Patch) -> Path:
     """The file of such a service that the patch is about."""
-    return Path(service(framework).name) / patch.file.format(package=f"src/{PACKAGE}")
+    return Path(service(framework, patch.having).name) / patch.file.format(package=f"src/{PACKAGE}")
 
 
 def lines_of_cases(framework: str, patch: Patch) -> list[str]:

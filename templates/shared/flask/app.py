@@ -6,6 +6,9 @@ from .health import CHECKS
 {% for resource in resources %}
 from .{{ resource.plural }} import routes as {{ resource.plural }}
 {% endfor %}
+{% if 'auth' in with %}
+from .runtime.auth.guard import Guard
+{% endif %}
 from .runtime.service import Service
 from .settings import Settings
 
@@ -13,7 +16,11 @@ from .settings import Settings
 def create_app(settings: Settings | None = None) -> Flask:
     """Create the application; without `settings` they are read from the environment."""
     app = Service(settings, CHECKS)
+{% if 'auth' in with %}
+    app.before_request(Guard(app))
+{% else %}
     # An access check goes here: app.before_request(check).
+{% endif %}
 {% for resource in resources %}
     app.register_blueprint({{ resource.plural }}.blueprint)
 {% endfor %}

@@ -14,6 +14,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from .. import NAME
+{% if 'auth' in with %}
+from .auth.scopes import secured
+{% endif %}
 from .http import PROBLEM_CONTENT_TYPE
 from .operations import Operation, operation_of
 from .resource import Resource
@@ -55,10 +58,21 @@ class ApiDocument:
     def __init__(self, routes: Callable[[], Iterable[Route]]) -> None:
         self._routes = routes
 
+{% if 'auth' in with %}
+    def routes(self) -> Iterable[Route]:
+        """Every operation, as the framework has it at this moment."""
+        return self._routes()
+
+{% endif %}
     @cached_property
     def content(self) -> Document:
         """The document as OpenAPI 3.1 has it."""
+{% if 'auth' in with %}
+        routes = tuple(self.routes())
+        return secured(build(NAME, metadata.version(NAME), routes), routes)
+{% else %}
         return build(NAME, metadata.version(NAME), self._routes())
+{% endif %}
 
     @cached_property
     def body(self) -> bytes:

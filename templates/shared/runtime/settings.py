@@ -52,6 +52,16 @@ def _known_direct(url: str | None) -> str | None:
     return url or None
 
 
+{% if 'auth' in with %}
+def _known_issuer(url: str | None) -> str | None:
+    parts = urlsplit(url or "")
+    known = parts.scheme in ("https", "http") and parts.hostname and "@" not in parts.netloc
+    if url is not None and (not known or parts.query or parts.fragment or not _has_valid_port(url)):
+        raise ValueError("must be an https or http URL without a user, a query or a fragment")
+    return url
+
+
+{% endif %}
 def _has_valid_port(url: str) -> bool:
     try:
         return urlsplit(url).port != 0
@@ -89,6 +99,12 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[int, Field(ge=1)] = 1_048_576
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+{% if 'auth' in with %}
+    # Both are required; the empty default is validated, and rejected.
+    oidc_issuer: Annotated[str, AfterValidator(_known_issuer), Field(validate_default=True)] = ""
+    oidc_audience: Annotated[str, Field(min_length=1, validate_default=True)] = ""
+    oidc_jwks_url: Annotated[str | None, AfterValidator(_known_issuer)] = None
+{% endif %}
 {% block more %}
 {% endblock %}
 

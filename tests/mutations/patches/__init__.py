@@ -7,13 +7,21 @@ Another framework joins by one line here and a module of its own.
 
 from __future__ import annotations
 
-from tests.mutations.patches import django, everywhere, fastapi, flask, store, wsgi
+from tests.mutations.patches import auth, django, everywhere, fastapi, flask, store, wsgi
 from tests.mutations.patches.patch import Patch
 
 __all__ = ["PATCHES", "Patch"]
 
+BY_ROUTE = [*everywhere.PATCHES, *auth.PATCHES, *auth.BY_ROUTE]
+
 PATCHES: dict[str, list[Patch]] = {
-    "flask": [*everywhere.PATCHES, *wsgi.PATCHES, *store.PATCHES, *flask.PATCHES],
-    "fastapi": [*everywhere.PATCHES, *store.PATCHES, *fastapi.PATCHES],
-    "django": [*everywhere.PATCHES, *wsgi.PATCHES, *django.PATCHES],
+    "flask": [*BY_ROUTE, *wsgi.PATCHES, *store.PATCHES, *flask.PATCHES],
+    "fastapi": [*BY_ROUTE, *store.PATCHES, *fastapi.PATCHES],
+    "django": [
+        *everywhere.PATCHES,
+        *wsgi.PATCHES,
+        *django.PATCHES,
+        *auth.PATCHES,
+        *auth.BY_VIEW,
+    ],
 }

@@ -48,7 +48,8 @@ class Patch:
     ``old`` has to stand in ``file`` exactly once; ``{package}`` is the folder of the package.
     ``by`` names the tests, separated by white space, that each have to fail on the broken
     service; the first one proves ``line``. ``case`` is a part of the ids of the
-    owner's changes with which ``OWNERS`` runs.
+    owner's changes with which ``OWNERS`` runs. ``having`` are the answers of ``with`` that
+    the service has.
     """
 
     line: str
@@ -59,6 +60,7 @@ class Patch:
     by: str
     database: str = "sqlite"
     case: str = ""
+    having: tuple[str, ...] = ()
 
     @property
     def tests(self) -> list[str]:

@@ -1,0 +1,45 @@
+"""The security policy that asks for tokens."""
+
+from typing import Any
+
+from pyramid.request import Request
+from pyramid.security import Allowed, Denied
+
+from ..service import Service, _template
+from .access import Access
+from .tokens import Caller
+
+_CALLER = "service.caller"
+
+
+class Guard:
+    """Asks for a token before each view that has a permission: all but `NO_PERMISSION_REQUIRED`.
+
+    A view finds the caller as `request.identity`, and the subject as
+    `request.authenticated_userid`. Override `permits` to ask for more.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._access = Access(service.settings, service.routes)
+
+    def permits(self, request: Request, context: Any, permission: str) -> Allowed | Denied:
+        matched = request.matched_route
+        route = "" if matched is None else _template(matched.pattern)
+        authorization = request.headers.get("Authorization")
+        caller = self._access.check(request.method, route, authorization)
+        request.environ[_CALLER] = caller
+        return Allowed("The operation is public." if caller is None else "The token permits it.")
+
+    def identity(self, request: Request) -> Caller | None:
+        caller: Caller | None = request.environ.get(_CALLER)
+        return caller
+
+    def authenticated_userid(self, request: Request) -> str | None:
+        caller = self.identity(request)
+        return None if caller is None else caller.subject
+
+    def remember(self, request: Request, userid: str, **options: Any) -> list[tuple[str, str]]:
+        return []
+
+    def forget(self, request: Request, **options: Any) -> list[tuple[str, str]]:
+        return []

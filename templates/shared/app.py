@@ -1,0 +1,23 @@
+"""The application."""
+
+from .health import CHECKS
+{% for resource in resources %}
+from .{{ resource.plural }} import routes as {{ resource.plural }}
+{% endfor %}
+{% if 'auth' in with %}
+from .runtime.auth.guard import Guard
+{% endif %}
+from .runtime.service import Service
+from .settings import Settings
+
+
+def create_app(settings: Settings | None = None) -> Service:
+    """Create the application; without `settings` they are read from the environment."""
+    app = Service(settings, CHECKS)
+{% block check %}
+{% endblock %}
+{% for resource in resources %}
+{% block routes scoped %}
+{% endblock %}
+{% endfor %}
+    return app

@@ -1,0 +1,71 @@
+"""What a request has to show before its handler is called."""
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+import structlog
+
+from ..document import Route
+from ..settings import Settings
+from .scopes import scopes_of
+from .tokens import Caller, Verifier, forbidden
+
+Scopes = tuple[str, ...] | None
+
+
+class Access:
+    """Checks the token of a request against what its operation asks for.
+
+    `routes` is called when the first request comes. The methods return the caller, or None if the
+    operation is public; they raise a `Problem` with 401 or 403. `route` is the path template that
+    matched; `handler` is asked if the document does not know it. The caller's subject is then on
+    every line that is logged about the request.
+    """
+
+    def __init__(self, settings: Settings, routes: Callable[[], Iterable[Route]]) -> None:
+        self._verifier = Verifier(settings)
+        self._routes = routes
+
+    def check(
+        self, method: str, route: str, authorization: str | None, handler: Any = None
+    ) -> Caller | None:
+        """Check a request in a thread."""
+        scopes = self._scopes(method, route, handler)
+        return None if scopes is None else _admit(self._verifier.verify(authorization), scopes)
+
+    async def check_async(
+        self, method: str, route: str, authorization: str | None, handler: Any = None
+    ) -> Caller | None:
+        """Check a request on an event loop."""
+        scopes = self._scopes(method, route, handler)
+        if scopes is None:
+            return None
+        return _admit(await self._verifier.verify_async(authorization), scopes)
+
+    def _scopes(self, method: str, route: str, handler: Any) -> Scopes:
+        method = "GET" if method == "HEAD" else method
+        operations = self._operations.get(route)
+        if operations is not None:  # other methods are answered with 405, or for OPTIONS with 204
+            return operations.get(method)
+        if method == "OPTIONS":
+            return None
+        if handler is not None:
+            return scopes_of(Route(method, route, handler))
+        # A stream shows what its list does.
+        return self._operations.get(route.removesuffix("/stream"), {}).get("GET", ())
+
+    @cached_property
+    def _operations(self) -> dict[str, dict[str, Scopes]]:
+        """The scopes by path template and method."""
+        found: dict[str, dict[str, Scopes]] = {}
+        for route in self._routes():
+            found.setdefault(route.path, {})[route.method] = scopes_of(route)
+        return found
+
+
+def _admit(caller: Caller, scopes: tuple[str, ...]) -> Caller:
+    structlog.contextvars.bind_contextvars(subject=caller.subject)
+    if not caller.scopes.issuperset(scopes):
+        raise forbidden(" ".join(scopes))
+    return caller

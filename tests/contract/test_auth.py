@@ -1,0 +1,432 @@
+"""A1 to A4: who may call a service that was made ``with: [auth]``."""
+
+from __future__ import annotations
+
+import copy
+import fcntl
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tests.contract import issuers
+from tests.contract.canonical import canonical
+from tests.contract.conftest import Target
+from tests.contract.issuers import Issuer, serving_issuer
+from tests.contract.items import ITEMS, UNKNOWN_ID, assert_problem, create, fresh_name
+from tests.contract.websocket import handshake, new_key
+from tests.servers import wait_until
+from tests.services import Project, Projects, Service, lend_environment, render, uv_environment
+
+CANONICAL = Path(__file__).parent / "openapi.json"
+READ, WRITE = "items:read", "items:write"
+OPEN = ("/livez", "/readyz", "/metrics", "/openapi.json", "/docs")
+OPERATIONS = {
+    ("GET", ITEMS): READ,
+    ("HEAD", ITEMS): READ,
+    ("POST", ITEMS): WRITE,
+    ("GET", f"{ITEMS}/{UNKNOWN_ID}"): READ,
+    ("HEAD", f"{ITEMS}/{UNKNOWN_ID}"): READ,
+    ("PUT", f"{ITEMS}/{UNKNOWN_ID}"): WRITE,
+    ("PATCH", f"{ITEMS}/{UNKNOWN_ID}"): WRITE,
+    ("DELETE", f"{ITEMS}/{UNKNOWN_ID}"): WRITE,
+}
+SLOW = pytest.mark.slow
+FETCH_INTERVAL, FETCH_SECONDS = 10, 5
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[Issuer]:
+    with serving_issuer() as running:
+        yield running
+
+
+@pytest.fixture
+def own_issuer() -> Iterator[Issuer]:
+    """One that the test may break."""
+    with serving_issuer() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def forged(issuer: Issuer) -> dict[str, str]:
+    """What nobody may let in, though it has both scopes."""
+    return issuer.forged(READ, WRITE)
+
+
+@pytest.fixture(scope="session")
+def auth_project(target: Target, projects: Projects) -> Project:
+    """The example with `auth`, which runs by the environment of the one without."""
+    name = f"{target.framework}-auth"
+    if name in projects.given:
+        return Project(
+            target.framework, projects.given[name], projects.surroundings(target.framework)
+        )
+    without = projects.get(target.framework)
+    folder, packages = projects.folder / name, projects.folder / "auth-packages"
+    with (projects.folder / "auth.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not packages.exists():
+            command = ["uv", "pip", "install", "--quiet", "--target", packages, "joserfc>=1.6"]
+            subprocess.run(command, env=uv_environment(), check=True)
+        if not folder.exists():
+            render(target.framework, folder, **{"with": ["auth"]})
+            lend_environment(without.folder, folder)
+    path = f"{folder / 'src'}:{packages}"
+    return Project(target.framework, folder, {**without.surroundings, "PYTHONPATH": path})
+
+
+@pytest.fixture(scope="session")
+def guarded(auth_project: Project, database: Any, issuer: Issuer) -> Iterator[Service]:
+    """A service that trusts the issuer, whose client sends no token."""
+    environment = {"DATABASE_URL": database.url, **issuer.environment}
+    with auth_project.service(environment) as running:
+        yield running
+
+
+Start = Callable[..., Service]
+
+
+@pytest.fixture
+def start(auth_project: Project, new_migrated: Any, request: pytest.FixtureRequest) -> Start:
+    """Starts services of the test's own."""
+
+    def started(environment: Mapping[str, str]) -> Service:
+        running = auth_project.service({"DATABASE_URL": new_migrated().url, **environment})
+        service = running.__enter__()
+        request.addfinalizer(lambda: running.__exit__(None, None, None))
+        return service
+
+    return started
+
+
+def assert_unauthorized(answer: httpx.Response, error: str = "invalid_token") -> None:
+    assert_problem(answer, 401)
+    challenge = answer.headers["WWW-Authenticate"]
+    assert re.match(r'Bearer realm="[\x20\x21\x23-\x7e]+"', challenge), challenge
+    assert (f'error="{error}"' in challenge) if error else ("error" not in challenge), challenge
+
+
+def send(client: httpx.Client, operation: tuple[str, str], header: str | None) -> httpx.Response:
+    """A request whose body is no JSON, which nobody is told who may not send one."""
+    method, path = operation
+    headers = {} if header is None else {"Authorization": header}
+    content = b"{" if method in ("POST", "PUT", "PATCH") else None
+    return client.request(method, path, content=content, headers=headers)
+
+
+@pytest.mark.contract("A1")
+@pytest.mark.any_database
+@pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
+def test_no_forged_token_is_let_in(
+    guarded: Service, forged: dict[str, str], operation: tuple[str, str]
+) -> None:
+    for header in (None, "", "Basic c29tZWJvZHk6c2VjcmV0", "Token abc"):
+        answer = send(guarded.http, operation, header)
+        assert answer.status_code == 401
+        if operation[0] != "HEAD":
+            assert_unauthorized(answer, error="")
+    for what, token in forged.items():
+        answer = send(guarded.http, operation, f"Bearer {token}")
+        assert (what, answer.status_code) == (what, 401)
+        assert 'error="invalid_token"' in answer.headers["WWW-Authenticate"], what
+    assert send(guarded.http, operation, "Bearer").status_code == 401
+
+
+@pytest.mark.contract("A1")
+@pytest.mark.any_database
+def test_a_token_counts_in_the_header_alone(guarded: Service, issuer: Issuer) -> None:
+    token = issuer.token(READ, WRITE)
+    for answer in (
+        guarded.http.get(ITEMS, params={"access_token": token}),
+        guarded.http.post(ITEMS, data={"access_token": token}),
+        guarded.http.get(ITEMS, headers={"Cookie": f"access_token={token}"}),
+    ):
+        assert_unauthorized(answer, error="")
+    twice = [("Authorization", f"Bearer {token}"), ("Authorization", "Bearer x")]
+    assert guarded.http.get(ITEMS, headers=twice).status_code in (400, 401)
+
+
+@pytest.mark.contract("A1")
+@pytest.mark.any_database
+def test_clocks_may_differ_by_a_minute(guarded: Service, issuer: Issuer) -> None:
+    now = int(time.time())
+    for claims in ({"exp": now - 40}, {"nbf": now + 40}, {"iat": now + 40}):
+        answer = guarded.http.get(ITEMS, headers=issuer.bearer(READ, **claims))
+        assert answer.status_code == 200, claims
+    lower = {"Authorization": f"bearer {issuer.token(READ)}"}
+    assert guarded.http.get(ITEMS, headers=lower).status_code == 200
+    several = issuer.bearer(READ, aud=["another", issuers.AUDIENCE])
+    assert guarded.http.get(ITEMS, headers=several).status_code == 200
+
+
+@pytest.mark.contract("A1")
+@pytest.mark.any_database
+@pytest.mark.slow
+def test_a_token_is_accepted_until_it_expires_also_when_it_was_seen(
+    guarded: Service, issuer: Issuer
+) -> None:
+    expiring = issuer.bearer(READ, exp=int(time.time()) - 58)
+    first = guarded.http.get(ITEMS, headers=expiring)
+    assert first.status_code == 200
+    wait_until(
+        lambda: guarded.http.get(ITEMS, headers=expiring).status_code == 401, 5, "an expired token"
+    )
+
+
+@pytest.mark.contract("A2")
+@pytest.mark.any_database
+@pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
+def test_each_operation_asks_for_its_scope(
+    guarded: Service, issuer: Issuer, operation: tuple[str, str]
+) -> None:
+    scope = OPERATIONS[operation]
+    other = ({READ, WRITE} - {scope}).pop()
+    allowed = send(guarded.http, operation, f"Bearer {issuer.token(scope)}")
+    assert allowed.status_code in (200, 400, 404, 415)
+    for scopes in ([], [other], [scope.upper(), f"x{scope}", f"{scope}x", "items", "items:*"]):
+        denied = send(guarded.http, operation, f"Bearer {issuer.token(*scopes)}")
+        assert denied.status_code == 403
+        challenge = denied.headers["WWW-Authenticate"]
+        assert 'error="insufficient_scope"' in challenge
+        assert f'scope="{scope}"' in challenge
+        if operation[0] != "HEAD":
+            assert_problem(denied, 403)
+
+
+@pytest.mark.contract("A2")
+@pytest.mark.any_database
+def test_what_is_denied_is_not_done(guarded: Service, issuer: Issuer) -> None:
+    guarded.http.headers.update(issuer.bearer(READ, WRITE))
+    created = create(guarded.http)
+    del guarded.http.headers["Authorization"]
+    url, reader = created.headers["Location"], issuer.bearer(READ)
+    for headers, status in (({}, 401), (reader, 403)):
+        name = fresh_name()
+        for method in ("DELETE", "PUT", "PATCH"):
+            content = None if method == "DELETE" else {"name": name}
+            denied = guarded.http.request(method, url, json=content, headers=headers)
+            assert denied.status_code == status
+        assert guarded.http.post(ITEMS, json={"name": name}, headers=headers).status_code == status
+        assert name not in guarded.http.get(ITEMS, headers=reader, params={"limit": 100}).text
+    assert guarded.http.get(url, headers=reader).json() == created.json()
+
+
+@pytest.mark.contract("A2")
+@pytest.mark.any_database
+def test_what_is_no_operation_is_open_or_asks_for_a_token(guarded: Service, issuer: Issuer) -> None:
+    for path in OPEN:
+        assert (path, guarded.http.get(path).status_code) == (path, 200)
+        forged = guarded.http.get(path, headers={"Authorization": "Bearer x"})
+        assert (path, forged.status_code) == (path, 200)
+    for path in (ITEMS, f"{ITEMS}/{UNKNOWN_ID}"):
+        assert guarded.http.options(path).status_code == 204
+    token = issuer.bearer(READ, WRITE)
+    for method, path, status in (("GET", "/none", 404), ("TRACE", ITEMS, 405)):
+        assert guarded.http.request(method, path).status_code in (401, status)
+        assert guarded.http.request(method, path, headers=token).status_code == status
+
+
+@pytest.mark.contract("A2")
+@pytest.mark.feature("stream")
+@pytest.mark.any_database
+def test_a_stream_is_refused_at_the_handshake(guarded: Service, issuer: Issuer) -> None:
+    def opened(headers: Mapping[str, str]) -> int:
+        """The status of a handshake; what comes after a successful one is not waited for."""
+        sent = dict(handshake(new_key())) | headers
+        with guarded.http.stream("GET", f"{ITEMS}/stream", headers=sent) as answer:
+            return answer.status_code
+
+    assert opened({}) == 401
+    assert opened({"Authorization": "Bearer x.y.z"}) == 401
+    assert opened(issuer.bearer(WRITE)) == 403
+    assert opened(issuer.bearer(READ)) == 101
+
+
+@pytest.mark.contract("A4")
+@pytest.mark.any_database
+def test_the_document_says_what_each_operation_asks_for(guarded: Service) -> None:
+    document = guarded.http.get("/openapi.json").json()
+    OpenAPIV31SpecValidator(document).validate()
+    scheme = document["components"]["securitySchemes"]
+    assert {(name, one["type"], one["scheme"]) for name, one in scheme.items()} == {
+        ("bearer", "http", "bearer")
+    }
+    without = copy.deepcopy(document)
+    for path, entries in document["paths"].items():
+        for method, entry in entries.items():
+            plain = without["paths"][path][method]
+            if path in OPEN:
+                assert "security" not in entry
+                continue
+            assert entry["security"] == [{"bearer": [READ if method == "get" else WRITE]}]
+            assert plain.pop("security")
+            for status in ("401", "403"):
+                problem = canonical({**document, "paths": {"/": entry["responses"][status]}})
+                assert "www-authenticate" in str(problem).lower()
+                del plain["responses"][status]
+    assert canonical(without) == canonical(json.loads(CANONICAL.read_text()))
+
+
+@pytest.mark.contract("A4", "H3")
+@pytest.mark.any_database
+def test_the_subject_is_logged_and_no_token_ever(guarded: Service, issuer: Issuer) -> None:
+    token = issuer.token(READ, sub="ada@example.com")
+    for header, request_id in ((f"Bearer {token}", "known"), ("Bearer se.cr.et", "unknown")):
+        sent = {"Authorization": header, "X-Request-ID": f"{request_id} subject".replace(" ", "-")}
+        guarded.http.get(ITEMS, headers=sent)
+    line = guarded.wait_for_request_line("known-subject")
+    assert line["subject"] == "ada@example.com"
+    assert "subject" not in guarded.wait_for_request_line("unknown-subject")
+    denied = issuer.bearer(READ, sub="denied@example.com")
+    guarded.http.post(ITEMS, headers=denied | {"X-Request-ID": "denied-subject"})
+    assert guarded.wait_for_request_line("denied-subject")["subject"] == "denied@example.com"
+    for part in (*token.split("."), "se.cr.et"):
+        assert part not in guarded.output
+
+
+@pytest.mark.contract("A1", "P4")
+@pytest.mark.any_database
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OIDC_ISSUER", None),
+        pytest.param("OIDC_ISSUER", "issuer.example.com", marks=SLOW),
+        pytest.param("OIDC_ISSUER", "https://me:secret@issuer.example.com", marks=SLOW),
+        pytest.param("OIDC_AUDIENCE", None, marks=SLOW),
+        pytest.param("OIDC_AUDIENCE", "", marks=SLOW),
+        pytest.param("OIDC_JWKS_URL", "file:///etc/secret", marks=SLOW),
+    ],
+)
+@pytest.mark.any_framework
+def test_a_bad_setting_ends_it_with_one_line(
+    auth_project: Project, issuer: Issuer, variable: str, value: str | None
+) -> None:
+    environment = {**issuer.environment, variable: value, "DATABASE_URL": "sqlite:///none.db"}
+    given = {name: text for name, text in environment.items() if text is not None}
+    for arguments in ([], ["migrate"]):
+        ended = auth_project.run(*arguments, environment=given)
+        assert ended.returncode == 2
+        assert variable in ended.stderr + ended.stdout
+        assert len((ended.stderr + ended.stdout).strip().splitlines()) == 1
+        assert "secret" not in ended.stderr + ended.stdout
+
+
+@pytest.mark.contract("A3")
+@pytest.mark.any_database
+@pytest.mark.slow
+def test_forged_tokens_cause_one_fetch(start: Start, own_issuer: Issuer) -> None:
+    service = start(own_issuer.environment)
+    assert own_issuer.asked == [], "it starts without its issuer"
+    forged = list(own_issuer.forged(READ).values()) * 3
+    with ThreadPoolExecutor(8) as pool:
+        statuses = set(pool.map(lambda token: status_of(service, token), forged))
+    assert statuses == {401}
+    assert len(own_issuer.fetches) == 1
+
+
+def status_of(service: Service, token: str) -> int:
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.get(service.url + ITEMS, headers=headers, timeout=30, trust_env=False).status_code
+
+
+@pytest.mark.contract("A3")
+@pytest.mark.any_database
+@pytest.mark.slow
+def test_a_new_key_is_found_at_once_and_an_old_one_is_forgotten(
+    start: Start, own_issuer: Issuer
+) -> None:
+    service = start(own_issuer.environment)
+    old = own_issuer.token(READ)
+    assert status_of(service, old) == 200
+    time.sleep(FETCH_INTERVAL)  # the promise is about fetches that far apart
+    own_issuer.rotate("second")
+    new = own_issuer.token(READ)
+    with ThreadPoolExecutor(20) as pool:
+        assert set(pool.map(lambda _: status_of(service, new), range(40))) == {200}
+    assert status_of(service, old) == 401, "a token that was remembered"
+    assert len(own_issuer.fetches) == 2
+
+
+@pytest.mark.contract("A3")
+@pytest.mark.any_database
+@pytest.mark.fault
+@pytest.mark.parametrize("fault", ["hanging", "trickling", "flooding", "refusing"])
+def test_known_keys_go_on_working_whatever_the_issuer_does(
+    start: Start, own_issuer: Issuer, fault: str
+) -> None:
+    service = start(own_issuer.environment)
+    known, unknown = own_issuer.token(READ), own_issuer.forged(READ)["by a key that there is not"]
+    assert status_of(service, known) == 200
+    time.sleep(FETCH_INTERVAL)
+    own_issuer.asked.clear()
+    own_issuer.answer = {
+        "hanging": issuers.hanging,
+        "trickling": issuers.trickling,
+        "flooding": issuers.flooding,
+        "refusing": lambda handler: handler.send_error(500),
+    }[fault]
+    began = time.monotonic()
+    with ThreadPoolExecutor(120) as pool:
+        attacks = [pool.submit(timed, service, ITEMS, unknown) for _ in range(100)]
+        while time.monotonic() < began + FETCH_SECONDS + 1:
+            for path, token in ((ITEMS, known), ("/livez", ""), (ITEMS, own_issuer.token(READ))):
+                status, seconds = timed(service, path, token)
+                assert (path, status) == (path, 200)
+                assert seconds < 1, f"{path} took {seconds:.1f} s"
+        for attack in attacks:
+            status, seconds = attack.result()
+            assert status == 401
+            assert seconds < FETCH_SECONDS + 2
+    assert len(own_issuer.asked) <= 2
+    own_issuer.answer = None
+    own_issuer.rotate("after")
+    wait_until(lambda: status_of(service, own_issuer.token(READ)) == 200, 20, "it is well again")
+
+
+def timed(service: Service, path: str, token: str) -> tuple[int, float]:
+    began = time.monotonic()
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = httpx.get(service.url + path, headers=headers, timeout=30, trust_env=False)
+    return answer.status_code, time.monotonic() - began
+
+
+@pytest.mark.contract("A3")
+@pytest.mark.any_database
+@pytest.mark.fault
+def test_it_starts_without_its_issuer_and_finds_it_later(start: Start, own_issuer: Issuer) -> None:
+    own_issuer.answer = issuers.hanging
+    service = start(own_issuer.environment)
+    token = own_issuer.token(READ)
+    status, seconds = timed(service, ITEMS, token)
+    assert (status, seconds < FETCH_SECONDS + 1) == (503, True)
+    assert service.http.get("/readyz").status_code == 200
+    own_issuer.answer = None
+    wait_until(lambda: status_of(service, token) == 200, 15, "the issuer is found")
+
+
+@pytest.mark.contract("A3")
+@pytest.mark.any_database
+@pytest.mark.slow
+def test_keys_come_from_the_issuer_alone(start: Start, own_issuer: Issuer, issuer: Issuer) -> None:
+    """Neither a redirect nor the discovery leads to a file, or to where TLS is given up."""
+    token = issuer.token(READ, iss=own_issuer.url)
+    for answer in (
+        issuers.redirecting(f"{issuer.url}/keys"),
+        issuers.pointing(own_issuer, "file:///etc/passwd"),
+        issuers.pointing(issuer, f"{issuer.url}/keys"),
+    ):
+        own_issuer.answer = answer
+        fetched = len(issuer.fetches)
+        service = start(own_issuer.environment)
+        assert status_of(service, token) == 503
+        assert len(issuer.fetches) == fetched
+        service.end()
