@@ -10,7 +10,7 @@ from random import randbytes
 
 import structlog
 {% if 'tracing' in with %}
-from opentelemetry.trace import Span, format_span_id, format_trace_id
+from opentelemetry.trace import Span, format_trace_id
 {% endif %}
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily
@@ -136,7 +136,6 @@ def _trace(context: RequestContext, method: str, traceparent: str | None) -> Non
         context.span.set_attribute("http.request.method_original", method)
     ids = context.span.get_span_context()
     context.trace_id = format_trace_id(ids.trace_id)
-    structlog.contextvars.bind_contextvars(span_id=format_span_id(ids.span_id))
 
 
 {% endif %}

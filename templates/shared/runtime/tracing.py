@@ -12,6 +12,7 @@ from multiprocessing.util import Finalize
 {% block imports %}
 from typing import Any, Final
 
+import structlog
 from opentelemetry import context, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
@@ -51,8 +52,16 @@ def start(method: str, path: str, traceparent: str | None) -> Span | None:
         parent = _propagator.extract({"traceparent": traceparent}, parent)
     known = {"http.request.method": method, "url.path": path, "url.scheme": "http"}
     span = _tracer().start_span(method, parent, SpanKind.SERVER, known)
-    context.attach(trace.set_span_in_context(span, parent))
+    enter(span)
     return span
+
+
+def enter(span: Span | None) -> None:
+    """Make the span of a request the current one."""
+    if span is not None:
+        ids = span.get_span_context()
+        structlog.contextvars.bind_contextvars(span_id=trace.format_span_id(ids.span_id))
+        context.attach(trace.set_span_in_context(span, context.Context()))
 
 
 def leave() -> None:
