@@ -32,6 +32,7 @@ GROUPS = {
     "N": "neighbours",
     "O": "ownership",
     "A": "auth",
+    "T": "tracing",
     "D": "code",
 }
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}

@@ -24,7 +24,7 @@ from scaffold import __version__, schema
 from scaffold.advice.evidence import RankBy, recommend
 from scaffold.answers import answers
 from scaffold.catalog import catalog, settings, skills
-from scaffold.catalog.catalog import Catalog, Question
+from scaffold.catalog.catalog import Catalog, Option, Question
 from scaffold.errors import Interrupted, MissingAnswers, UserError
 from scaffold.escaping import escape, quote_path
 from scaffold.making import service
@@ -34,6 +34,7 @@ from scaffold.terminal.view import NARROWEST, Terminal
 if TYPE_CHECKING:
     from scaffold.catalog.sources import Source
     from scaffold.growing.changes import Change, Resources
+    from scaffold.growing.grow import Grown
     from scaffold.terminal.missing import Questions
     from scaffold.terminal.prompts import Prompter
     from scaffold.terminal.wizard import Wizard
@@ -58,10 +59,10 @@ HELP = {
     "update": (
         "Bring a service to the newest release of its template, and keep what you made of it."
     ),
-    "add": "Add a resource or a field to a service that exists.",
+    "add": "Add a resource, a field or a capability to a service that exists.",
     "add resource": "Add a resource, with the migration that creates its table.",
     "add field": "Add a field to a resource, with its migration; rows that exist stay.",
-    "remove": "Remove a resource or a field from a service.",
+    "remove": "Remove a resource, a field or a capability from a service.",
     "remove resource": "Remove a resource, with the migration that drops its table.",
     "remove field": "Remove a field from a resource, with the migration that drops its column.",
     "check": (
@@ -238,8 +239,9 @@ def build(known: Catalog) -> typer.Typer:
     command("show")(show)
     # Resources change by migrations of their own, not by other answers to the same release.
     command("update")(_with_flags(update_, [q for q in known.fields if not q.is_declared]))
-    _add_group(app, "add", {"resource": add_resource, "field": add_field})
-    _add_group(app, "remove", {"resource": remove_resource, "field": remove_field})
+    besides = [option for q in known.fields if q.multiple for option in q.options]
+    _add_group(app, "add", {"resource": add_resource, "field": add_field}, besides)
+    _add_group(app, "remove", {"resource": remove_resource, "field": remove_field}, besides)
     command("check")(check_)
     command("schema")(schema_)
     command("skills")(skills_)
@@ -247,11 +249,16 @@ def build(known: Catalog) -> typer.Typer:
     return app
 
 
-def _add_group(app: typer.Typer, name: str, commands: Mapping[str, Callable[..., None]]) -> None:
-    """A command that has commands of its own."""
+def _add_group(
+    app: typer.Typer, name: str, commands: Mapping[str, Callable[..., None]], besides: list[Option]
+) -> None:
+    """A command that has commands of its own, one of them for each of `besides`."""
     group = typer.Typer(rich_markup_mode=None, help=HELP[name])
     for part, command in commands.items():
         group.command(part, help=HELP[f"{name} {part}"])(command)
+    for option in besides:
+        about = f"{name.capitalize()} {option.id} ({option.label})."
+        group.command(option.id, help=about)(_changing_besides(option.id, adds=name == "add"))
     app.add_typer(group, name=name)
 
 
@@ -539,6 +546,31 @@ def remove_field(
     _grow("remove field", folder, changes.remove_field, given, dry_run, no_lock, as_json)
 
 
+def _changing_besides(choice: str, adds: bool) -> Callable[..., None]:
+    """The command that adds or removes what a service may have besides."""
+
+    def change(
+        context: typer.Context,
+        folder: Into = HERE,
+        dry_run: Preview = False,
+        no_lock: NoLock = False,
+        as_json: Json = False,
+        debug: Debug = False,
+    ) -> None:
+        from scaffold.catalog import sources
+        from scaffold.growing import grow
+        from scaffold.updating import update
+
+        found = update.find(folder, f"scaffold {'add' if adds else 'remove'}")
+        with sources.opened(sources.place_of(found.made.origin, settings.source())) as source:
+            known: Catalog = context.obj
+            what = (found, source, known, choice, adds)
+            done = grow.apply_choice(*what, _progress, dry_run=dry_run, lock=not no_lock)
+        _show_grown(done, as_json)
+
+    return change
+
+
 def _grow(
     command: str,
     folder: Path,
@@ -550,7 +582,6 @@ def _grow(
 ) -> None:
     from scaffold.catalog import sources
     from scaffold.growing import grow
-    from scaffold.terminal import report
     from scaffold.updating import update
 
     asking = None in given.values()
@@ -563,6 +594,12 @@ def _grow(
             given = _questions(grow.resources_of(found), judge).complete(given)
         asked = partial(change, **given)
         done = grow.apply_change(found, source, asked, _progress, dry_run=dry_run, lock=not no_lock)
+    _show_grown(done, as_json)
+
+
+def _show_grown(done: "Grown", as_json: bool) -> None:
+    from scaffold.terminal import report
+
     if as_json:
         _print_json(schema.grown(done))
     else:

@@ -1,4 +1,4 @@
-"""Changes what a service keeps: its declarations, its code, and one more migration.
+"""Changes what a service keeps, its code and one more migration, or what it has besides.
 
 Both renderings are made from the release that the service has; git merges the difference, as an
 update does it.
@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from scaffold.answers import declarations
+from scaffold.answers.answers import choices_in, refuse_together
+from scaffold.catalog.catalog import Catalog, Question, fields_of
 from scaffold.catalog.record import BORN_WITH, RESOURCES, RETIRED
 from scaffold.catalog.sources import Source
-from scaffold.errors import TargetError
+from scaffold.errors import BadAnswers, TargetError
 from scaffold.growing import apps, changes, revisions
 from scaffold.growing.changes import Asked, Change, Resources
 from scaffold.merging.merge import Conflict
 from scaffold.resources import long_form
+from scaffold.resources.problems import listed
 from scaffold.updating import update
 from scaffold.updating.update import Service, Side
 
@@ -54,20 +57,79 @@ def apply_change(
 
     With `dry_run` nothing is written. Raises BadAnswers, TargetError and SourceError.
     """
-    answers, origin = service.made
+    made, origin = service.made
     change = planned(service, source, asked)
-    root = source.root(origin.revision)
-    project = root / "templates" / answers["framework"] / "project"
+    project = source.root(origin.revision) / "templates" / made["framework"] / "project"
     migrations = apps if apps.has_them(project) else revisions
-    after = answers_after(answers, change, migrations is apps)
-    package = answers["name"].replace("-", "_")
+    after = answers_after(made, change, migrations is apps)
+    package = made["name"].replace("-", "_")
     growth = migrations.growth(service.folder, package, change)
-    sides = (Side(root, answers, origin), Side(root, after | {"growth": growth}, origin))
-    done = update.apply(service, sides, change.message, progress, dry_run, lock)
+    with_growth = after | {"growth": growth}
+    return _merged(service, source, with_growth, change.message, progress, dry_run, lock)
+
+
+def apply_choice(
+    service: Service,
+    source: Source,
+    known: Catalog,
+    choice: str,
+    adds: bool,
+    progress: Callable[[str], None],
+    *,
+    dry_run: bool = False,
+    lock: bool = True,
+) -> Grown:
+    """Adds `choice` to what `service` has besides, or removes it, on the release it was made from.
+
+    `known` says what cannot be had together. With `dry_run` nothing is written. Raises BadAnswers,
+    TargetError and SourceError.
+    """
+    made, origin = service.made
+    question = _question_with(source.root(origin.revision), choice, origin.revision)
+    having = made.get(question.id, [])
+    _refuse_useless(choice, adds, having)
+    having = [*having, choice] if adds else [one for one in having if one != choice]
+    after = {**made, question.id: choices_in(question, having)}
+    refuse_together(known, after)
+    message = f"{'Add' if adds else 'Remove'} {choice}"
+    return _merged(service, source, after, message, progress, dry_run, lock)
+
+
+def _question_with(root: Path, choice: str, release: str) -> Question:
+    """The question that `choice` answers. Raises TargetError where the release has none."""
+    for question in fields_of(root):
+        if question.multiple and choice in question.choices:
+            return question
+    raise TargetError(f"The templates of {release} do not have {choice}. {UPDATE}")
+
+
+def _refuse_useless(choice: str, adds: bool, having: Sequence[str]) -> None:
+    """Raises BadAnswers where nothing would change."""
+    if adds and choice in having:
+        raise BadAnswers(f"The service has {choice} already.")
+    if not adds and choice not in having:
+        has = f"It has {listed(having, 'and')}." if having else "It has nothing besides."
+        raise BadAnswers(f"The service does not have {choice}. {has}")
+
+
+def _merged(
+    service: Service,
+    source: Source,
+    after: Mapping[str, Any],
+    message: str,
+    progress: Callable[[str], None],
+    dry_run: bool,
+    lock: bool,
+) -> Grown:
+    """Brings what the answers `after` make of a rendering to `service`."""
+    made, origin = service.made
+    root = source.root(origin.revision)
+    sides = (Side(root, made, origin), Side(root, after, origin))
+    done = update.apply(service, sides, message, progress, dry_run, lock)
     return Grown(
         path=service.folder,
-        framework=answers["framework"],
-        message=change.message,
+        framework=made["framework"],
+        message=message,
         files=done.files,
         conflicts=done.conflicts,
         warnings=done.warnings,

@@ -60,6 +60,8 @@ TITLES = {
     "A2": "scopes of each resource",
     "A3": "the issuer's keys, whatever it does",
     "A4": "tokens in the document, the page and the log",
+    "T1": "spans of requests and statements",
+    "T2": "a collector that is down, hangs or refuses",
     "D6": "lint, format, types, coverage",
 }
 """D1 to D5 are proven elsewhere: they need a container engine, schemas, or a CI system."""

@@ -20,7 +20,11 @@ from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityE
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
+{% if 'tracing' in with %}
+from . import Unavailable, deadlines, tracing
+{% else %}
 from . import Unavailable, deadlines
+{% endif %}
 from .deadlines import Bulkhead
 from .locks import LOCK_SECONDS, patiently
 from .outages import Outages, count_unexpected
@@ -66,6 +70,9 @@ class Database:
             if self._sqlite
             else _postgresql_engine(settings.database_url, self._seconds)
         )
+{% if 'tracing' in with %}
+        tracing.trace_statements(self._engine)
+{% endif %}
         self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._outages = Outages(settings.database_url)
         self._probe = Probe(partial(_open, settings), self._outages)

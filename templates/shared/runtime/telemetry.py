@@ -9,11 +9,17 @@ from importlib import metadata
 from random import randbytes
 
 import structlog
+{% if 'tracing' in with %}
+from opentelemetry.trace import Span, format_trace_id
+{% endif %}
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from .. import NAME
+{% if 'tracing' in with %}
+from . import tracing
+{% endif %}
 from .logs import output
 
 METHODS = frozenset(
@@ -67,6 +73,9 @@ class RequestContext:
     trace_id: str
     started: float
     route: str = ""
+{% if 'tracing' in with %}
+    span: Span | None = None
+{% endif %}
 
 
 def begin(
@@ -84,6 +93,9 @@ def begin(
         trace_id=_trace_id(traceparent) or randbytes(16).hex(),  # noqa: S311
         started=time.perf_counter(),
     )
+{% if 'tracing' in with %}
+    _trace(context, method, traceparent)
+{% endif %}
     structlog.contextvars.bind_contextvars(request_id=context.request_id, trace_id=context.trace_id)
     _active_of(context.method).inc()
     return context
@@ -103,9 +115,30 @@ def finish(context: RequestContext, status: int) -> None:
         status=status,
         duration_ms=round(seconds * 1000, 3),
     )
+{% if 'tracing' in with %}
+    if context.span is not None:
+        tracing.end(context.span, context.method, context.route, status)
+{% endif %}
     structlog.contextvars.clear_contextvars()
 
 
+{% if 'tracing' in with %}
+def _trace(context: RequestContext, method: str, traceparent: str | None) -> None:
+    """Start the span of a request that is no probe; the log carries its IDs."""
+    if context.path in QUIET_PATHS:
+        tracing.leave()
+        return
+    parent = traceparent if _trace_id(traceparent) else None
+    context.span = tracing.start(context.method, context.path, parent)
+    if context.span is None:
+        return
+    if context.method != method:
+        context.span.set_attribute("http.request.method_original", method)
+    ids = context.span.get_span_context()
+    context.trace_id = format_trace_id(ids.trace_id)
+
+
+{% endif %}
 def metrics() -> bytes:
     """All metrics in the text format of Prometheus."""
     return generate_latest(REGISTRY)

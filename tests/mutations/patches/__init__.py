@@ -7,12 +7,12 @@ Another framework joins by one line here and a module of its own.
 
 from __future__ import annotations
 
-from tests.mutations.patches import auth, django, everywhere, fastapi, flask, store, wsgi
+from tests.mutations.patches import auth, django, everywhere, fastapi, flask, store, tracing, wsgi
 from tests.mutations.patches.patch import Patch
 
 __all__ = ["PATCHES", "Patch"]
 
-BY_ROUTE = [*everywhere.PATCHES, *auth.PATCHES, *auth.BY_ROUTE]
+BY_ROUTE = [*everywhere.PATCHES, *auth.PATCHES, *auth.BY_ROUTE, *tracing.PATCHES]
 
 PATCHES: dict[str, list[Patch]] = {
     "flask": [*BY_ROUTE, *wsgi.PATCHES, *store.PATCHES, *flask.PATCHES],
@@ -23,5 +23,6 @@ PATCHES: dict[str, list[Patch]] = {
         *django.PATCHES,
         *auth.PATCHES,
         *auth.BY_VIEW,
+        *tracing.PATCHES,
     ],
 }

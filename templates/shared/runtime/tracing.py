@@ -1,0 +1,159 @@
+"""Traces: a span for each request and each of its statements, exported by OTLP over HTTP."""
+
+import atexit
+import os
+import re
+import threading
+{% block standard %}
+{% endblock %}
+from functools import cache, lru_cache
+from importlib import metadata
+from multiprocessing.util import Finalize
+{% block imports %}
+from typing import Any, Final
+
+import structlog
+from opentelemetry import context, trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import ExceptionContext
+{% endblock %}
+
+from .. import NAME
+
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+_LAST_SECONDS: Final = 3.0  # for what is still to be sent when the process ends
+_VALUE = re.compile(r"'(?:[^']|'')*'|(?<![\w$:])[0-9]+(?:\.[0-9]+)?\b")
+_lock = threading.Lock()
+_propagator = TraceContextTextMapPropagator()
+
+
+@cache
+def is_enabled() -> bool:
+    """Whether the environment names a collector."""
+    disabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    return not disabled and any(os.environ.get(name) for name in _ENDPOINTS)
+
+
+def start(method: str, path: str, traceparent: str | None) -> Span | None:
+    """Start the span of a request, a child of a valid `traceparent`; None without a collector.
+
+    It is the current span until `leave`, or until this thread or task starts another one.
+    """
+    if not is_enabled():
+        return None
+    parent = context.Context()
+    if traceparent:
+        parent = _propagator.extract({"traceparent": traceparent}, parent)
+    known = {"http.request.method": method, "url.path": path, "url.scheme": "http"}
+    span = _tracer().start_span(method, parent, SpanKind.SERVER, known)
+    enter(span)
+    return span
+
+
+def enter(span: Span | None) -> None:
+    """Make the span of a request the current one."""
+    if span is not None:
+        ids = span.get_span_context()
+        structlog.contextvars.bind_contextvars(span_id=trace.format_span_id(ids.span_id))
+        context.attach(trace.set_span_in_context(span, context.Context()))
+
+
+def leave() -> None:
+    """Have no current span, as what comes next belongs to none."""
+    if is_enabled():
+        context.attach(context.Context())
+
+
+def end(span: Span, method: str, route: str, status: int) -> None:
+    """End the span of a request, named by its method and the path template that matched."""
+    name = "HTTP" if method == "_OTHER" else method
+    span.update_name(f"{name} {route}".rstrip())
+    span.set_attribute("http.request.method", method)
+    span.set_attribute("http.response.status_code", status)
+    if route:
+        span.set_attribute("http.route", route)
+    if status >= 500:
+        span.set_attribute("error.type", str(status))
+        span.set_status(StatusCode.ERROR)
+    span.end()
+    leave()
+
+
+def start_statement(system: str, statement: str) -> Span | None:
+    """Start the span of a statement, without the values in it; None outside a traced request."""
+    if not trace.get_current_span().is_recording():
+        return None
+    operation, text = _described(statement)
+    known = {"db.system.name": system, "db.operation.name": operation, "db.query.text": text}
+    return _tracer().start_span(f"{operation} {system}", None, SpanKind.CLIENT, known)
+
+
+def end_statement(span: Span, error: BaseException | None = None) -> None:
+    """End the span of a statement; of an error only the type is told, as its text has values."""
+    if error is not None:
+        span.set_attribute("error.type", type(error).__qualname__)
+        span.set_status(StatusCode.ERROR)
+    span.end()
+
+
+{% block statements %}
+def trace_statements(engine: Engine) -> None:
+    """Have each statement of an engine make a span."""
+    if not is_enabled():
+        return
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def begin(connection: Any, _: object, statement: str, *__: object) -> None:
+        connection.info["span"] = start_statement(engine.dialect.name, statement)
+
+    @event.listens_for(engine, "after_cursor_execute")
+    def finish(connection: Any, *_: object) -> None:
+        if (span := connection.info.pop("span", None)) is not None:
+            end_statement(span)
+
+    @event.listens_for(engine, "handle_error")
+    def fail(failure: ExceptionContext) -> None:
+        connection = failure.connection
+        if connection is not None and (span := connection.info.pop("span", None)) is not None:
+            end_statement(span, failure.original_exception)
+
+
+{% endblock %}
+@lru_cache(256)
+def _described(statement: str) -> tuple[str, str]:
+    """The operation of a statement, and its text with each value replaced by a question mark."""
+    return statement.split(maxsplit=1)[0].upper(), _VALUE.sub("?", statement)
+
+
+def _tracer() -> Tracer:
+    with _lock:
+        return _made_tracer()
+
+
+@cache
+def _made_tracer() -> Tracer:
+    """The tracer of this process: a server makes it when it serves, as its thread survives no fork.
+
+    The queue is bounded, and what does not fit in it is dropped.
+    """
+    own = {"service.name": NAME, "service.version": metadata.version(NAME)}
+    resource = Resource.create(own).merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)  # for spans of the owner's own
+    atexit.register(_flush, provider)
+    Finalize(None, _flush, (provider,), exitpriority=1)  # workers end without atexit
+    return provider.get_tracer(NAME)
+
+
+def _flush(provider: TracerProvider) -> None:
+    """Send what is left; a collector that does not take it holds the process up a moment only."""
+    last = threading.Thread(target=provider.shutdown, daemon=True)
+    last.start()
+    last.join(_LAST_SECONDS)
