@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -143,12 +144,14 @@ def test_dev_reads_a_file_of_variables_unless_they_are_set(work: Work) -> None:
 
 @pytest.mark.any_framework
 def test_a_terminal_shows_lines_in_colour(work: Work) -> None:
-    work.get(f"{ITEMS}?limit=%1b[31m%0aforged")
+    """And nothing that a client sends can forge a line or command the terminal."""
+    assert work.get("/v1/%1b[7m%0aforged").status_code == 404
     assert work.terminal is not None
     printed = work.terminal
-    wait_until(lambda: "status=422" in printed.plain, 5, "the line of the request")
+    wait_until(lambda: "status=404" in printed.plain, 5, "the line of the request")
     assert COLOUR in printed.text
-    line = next(line for line in printed.plain.splitlines() if "status=422" in line)
+    assert "\x1b[7m" not in printed.text
+    line = next(line for line in printed.plain.splitlines() if "forged" in line)
     assert re.match(r"\d\d:\d\d:\d\d \[info *\] request +.*method=GET", line)
     assert not any(line.startswith("{") for line in printed.plain.splitlines())
 
@@ -168,8 +171,8 @@ def test_a_mistake_ends_nothing_and_its_repair_is_served(work: Work) -> None:
     printed = work.terminal
     work.change("app.py", lambda text: text + "\n(\n")
     wait_until(lambda: "starts again when a file changes" in printed.plain, 30, "the mistake")
-    assert "SyntaxError" in printed.plain
-    assert "app.py" in printed.plain
+    said = printed.plain + work.service.output  # the tests keep stderr apart
+    assert re.search(r"app\.py.*SyntaxError", said, re.DOTALL)
     assert work.service.is_running()
     work.change("app.py", lambda text: text.removesuffix("\n(\n"))
     wait_until(work.service.is_live, 30, "the repaired service")
@@ -199,25 +202,31 @@ def test_an_error_is_shown_to_a_person_and_to_no_program(work: Work, framework: 
 
 @pytest.mark.any_framework
 @pytest.mark.last
-def test_dev_ends_on_ctrl_c_and_leaves_nobody(work: Work) -> None:
-    """With a connection that is kept open; a terminal sends the signal to all processes."""
+def test_dev_ends_on_a_signal_and_leaves_nobody(work: Work) -> None:
+    """With a connection that is kept open."""
     assert work.get("/livez").status_code == 200
     family = work.service.remember_family()
     assert len(family) > 1
-    signal_tree(work.service.pid, signal.SIGINT)
+    work.service.terminate()
     assert work.service.wait_for_exit(5) == 0
     wait_for_death(family)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("interrupted", [True, False])
 def test_elsewhere_dev_logs_json_and_ends_with_who_started_it(
-    framework: str, projects: Projects, tmp_path: Path
+    framework: str, projects: Projects, tmp_path: Path, interrupted: bool
 ) -> None:
     work = Work(worked_on(projects.get(framework), tmp_path / "work"))
     try:
         for line in work.service.lines:
             assert "event" in json.loads(line)
         family = work.service.remember_family()
+        if interrupted:  # by Ctrl-C, which a terminal sends to all processes
+            signal_tree(work.service.pid, signal.SIGINT)
+            assert work.service.wait_for_exit(5) == 0
+            wait_for_death(family)
+            return
         os.kill(work.service.pid, signal.SIGKILL)
         assert work.service.process is not None
         work.service.process.wait(5)
@@ -279,3 +288,21 @@ def test_a_program_that_is_deployed_does_without_what_dev_needs(
     assert shutil.which("uv")
     with project.service({**environment, **project.first_run}) as service:
         assert service.is_live()
+
+
+DEFAULTS = """\
+import json
+from PACKAGE.settings import Settings
+names = {name: field.default for name, field in Settings.model_fields.items()}
+print(json.dumps({name.upper(): "" if not d and d != 0 else str(d) for name, d in names.items()}))
+"""
+
+
+@pytest.mark.any_framework("flask", "django", "nameko")
+def test_the_example_of_variables_is_complete(framework: str, projects: Projects) -> None:
+    """Each with its default, so that a copy of the file changes nothing."""
+    project = projects.get(framework)
+    command = [project.python, "-c", DEFAULTS.replace("PACKAGE", PACKAGE)]
+    ran = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=True)
+    example = (project.folder / ".env.example").read_text()
+    assert dict(re.findall(r"^#([A-Z_]+)=(.*)$", example, re.M)) == json.loads(ran.stdout)
