@@ -383,8 +383,10 @@ PROCESS = [
         "P5",
         "exit 143",
         SERVER,
-        "        log_dictconfig=logging_config(settings.log_level, settings.log_format),\n    ).serve()\n",
-        "        log_dictconfig=logging_config(settings.log_level, settings.log_format),\n    ).serve()\n"
+        "        log_dictconfig=logging_config(settings.log_level, settings.log_format),\n"
+        "    ).serve()\n",
+        "        log_dictconfig=logging_config(settings.log_level, settings.log_format),\n"
+        "    ).serve()\n"
         "    signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n",
         by="test_an_idle_service_is_gone_within_5_seconds test_uv_run_serves"
