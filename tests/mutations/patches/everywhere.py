@@ -9,6 +9,7 @@ from tests.mutations.patches.patch import (
     CONNECTIONS,
     CONTENT,
     DEADLINES,
+    DEVELOPMENT,
     DOCUMENT,
     ENDPOINTS,
     HEALTH,
@@ -27,7 +28,7 @@ from tests.mutations.patches.patch import (
 )
 
 SQLITE_OR_MIGRATE = 'if command == "migrate" or settings.on_sqlite:'
-CONFIGURED = "    configure_logs(settings.log_level)\n    app: "
+CONFIGURED = "    configure_logs(settings.log_level, settings.log_format)\n    app: "
 NOT_FOUND = """\
         "description": "Nothing is here.",
         "headers": {
@@ -133,8 +134,8 @@ PROCESS = [
         "P4",
         "a bad value ends with 0",
         CLI,
-        "        sys.exit(2)\n    configure_logs(settings",
-        "        sys.exit(0)\n    configure_logs(settings",
+        "    sys.exit(2)\n",
+        "    sys.exit(0)\n",
         by="test_a_bad_value_ends_the_process_naming_the_variable"
         " test_migrate_refuses_a_bad_value_too test_a_port_in_use_ends_the_process",
     ),
@@ -150,7 +151,7 @@ PROCESS = [
         "P4",
         "any word is a command",
         CLI,
-        'choices=["serve", "migrate"], ',
+        "choices=commands, ",
         "",
         by="test_an_unknown_command_is_refused",
     ),
@@ -161,6 +162,110 @@ PROCESS = [
         "            listen(settings.host, settings.port).close()\n",
         "            pass\n",
         by="test_a_port_in_use_ends_the_process",
+    ),
+    Patch(
+        "P11",
+        "a change is not seen",
+        DEVELOPMENT,
+        "        if found or variables",
+        "        if variables",
+        by="test_a_change_is_served_in_time",
+    ),
+    Patch(
+        "P11",
+        "a mistake ends the development server",
+        DEVELOPMENT,
+        "if is_first and ended == _BAD_SETTING:",
+        "if ended:",
+        by="test_a_mistake_ends_nothing_and_its_repair_is_served",
+    ),
+    Patch(
+        "P11",
+        "the file of variables counts more than those that are set",
+        DEVELOPMENT,
+        "env=environment | ",
+        "env=environment | {k: v for k, v in found.items() if v} | ",
+        by="test_dev_brings_up_the_schema_and_says_where_it_is",
+    ),
+    Patch(
+        "P11",
+        "no schema in development",
+        DEVELOPMENT,
+        "        migrate(database)\n",
+        "        pass\n",
+        by="test_dev_brings_up_the_schema_and_says_where_it_is",
+    ),
+    Patch(
+        "P11",
+        "a process is left behind",
+        DEVELOPMENT,
+        "    _end(process)\n    return 0\n",
+        "    os._exit(0)\n",
+        by="test_dev_ends_on_a_signal_and_leaves_nobody",
+    ),
+    Patch(
+        "P11",
+        "a traceback is not readable",
+        LOGS,
+        "    file.write(",
+        "    str(",
+        by="test_an_error_is_shown_to_a_person_and_to_no_program",
+    ),
+    Patch(
+        "P11",
+        "what is installed for development alone is missing without a word",
+        CLI,
+        "    except ModuleNotFoundError as error:\n",
+        "    except NameError as error:\n",
+        by="test_a_program_that_is_deployed_does_without_what_dev_needs",
+    ),
+    Patch(
+        "P11",
+        "the file of variables is not read",
+        DEVELOPMENT,
+        "dotenv_values(_VARIABLES, interpolate=False)",
+        "dict[str, str | None]()",
+        by="test_dev_reads_a_file_of_variables_unless_they_are_set",
+    ),
+    Patch(
+        "P11",
+        "a bad setting is waited for",
+        DEVELOPMENT,
+        "if is_first and ended == _BAD_SETTING:",
+        "if False:",
+        by="test_a_bad_setting_ends_dev_with_one_line",
+    ),
+    Patch(
+        "P11",
+        "no schema once a first mistake is repaired",
+        DEVELOPMENT,
+        "= is_first and ended is not None,",
+        "= False,",
+        by="test_a_mistake_before_the_start_is_waited_for",
+    ),
+    Patch(
+        "P11",
+        "the process that serves outlives the one that watches",
+        DEVELOPMENT,
+        "prctl(1, signal.SIGTERM)",
+        "prctl(1, 0)",
+        by="test_elsewhere_dev_logs_json_and_ends_with_who_started_it",
+    ),
+    Patch(
+        "P11",
+        "a variable is missing from the example",
+        ".env.example",
+        "#LOG_FORMAT=auto\n",
+        "",
+        by="test_the_example_of_variables_is_complete",
+    ),
+    Patch(
+        "P11",
+        "what a client sends reaches the terminal",
+        LOGS,
+        "c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text",
+        "text",
+        by="test_a_terminal_shows_lines_in_colour",
     ),
     Patch(
         "N5",
@@ -279,8 +384,10 @@ PROCESS = [
         "P5",
         "exit 143",
         SERVER,
-        "        log_dictconfig=logging_config(settings.log_level),\n    ).serve()\n",
-        "        log_dictconfig=logging_config(settings.log_level),\n    ).serve()\n"
+        "        log_dictconfig=logging_config(settings.log_level, settings.log_format),\n"
+        "    ).serve()\n",
+        "        log_dictconfig=logging_config(settings.log_level, settings.log_format),\n"
+        "    ).serve()\n"
         "    signal.signal(signal.SIGTERM, signal.SIG_DFL)\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n",
         by="test_an_idle_service_is_gone_within_5_seconds test_uv_run_serves"
@@ -491,7 +598,7 @@ HEALTH_METRICS_LOGS = [
         "the database's password in the log",
         SERVER,
         CONFIGURED,
-        "    configure_logs(settings.log_level)\n"
+        "    configure_logs(settings.log_level, settings.log_format)\n"
         '    logging.getLogger(__name__).error("database %s", settings.database_url)\n    app: ',
         by="test_a_secret_in_a_request_is_not_logged"
         " test_a_password_with_every_special_character_works_and_is_never_shown"
@@ -908,7 +1015,7 @@ REFUSALS = [
         "an error at the start, of which no caller hears",
         SERVER,
         CONFIGURED,
-        "    configure_logs(settings.log_level)\n"
+        "    configure_logs(settings.log_level, settings.log_format)\n"
         "    try:\n"
         '        raise RuntimeError("warming up")\n'
         "    except RuntimeError:\n"
@@ -1295,7 +1402,7 @@ PROJECT = [
         "lint finds something",
         CLI,
         "import argparse\n",
-        "import argparse\nimport os\n",
+        "import argparse\nimport zipfile\n",
         by="test_lint_has_nothing_to_say",
     ),
     Patch(
