@@ -25,7 +25,7 @@ def handle_errors(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(RequestValidationError, _answer_invalid_values)
     for kind in EXPECTED:
-        app.add_exception_handler(kind, _answer_error)
+        app.add_exception_handler(kind, answer_error)
     app.add_exception_handler(Exception, _leave)
     app.add_middleware(_Innermost)
 
@@ -62,7 +62,7 @@ class _Innermost:
             its_own = 500 in handlers or handlers.get(Exception) is not _leave
             if started or (its_own and not isinstance(error, EXPECTED)):
                 raise
-            response = await _answer_error(Request(scope), error)
+            response = await answer_error(Request(scope), error)
             await response(scope, receive, note)
 
 
@@ -82,7 +82,8 @@ def _alone(error: Any) -> Any:
     return error
 
 
-async def _answer_error(request: Request, error: Exception) -> Response:
+async def answer_error(request: Request, error: Exception) -> Response:
+    """An error as a problem; unexpected errors are logged."""
     problem, context = problem_of(error), request.scope[CONTEXT]
     body = problem.body(context.path, context.request_id)
     return Response(body, problem.status, problem.headers, media_type=PROBLEM_CONTENT_TYPE)
@@ -98,7 +99,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     error = cast(HTTPException, error)
     cause = _alone(error.__cause__)
     if isinstance(cause, Problem):  # raised while FastAPI read the body
-        return await _answer_error(request, cause)
+        return await answer_error(request, cause)
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_allowed_methods(request))
@@ -107,7 +108,7 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
         error.headers = headers
     if error.status_code < 400:
         return Response(status_code=error.status_code, headers=headers)
-    return await _answer_error(request, _problem_of_http(error))
+    return await answer_error(request, _problem_of_http(error))
 
 
 def _problem_of_http(error: HTTPException) -> Problem:
@@ -132,7 +133,7 @@ async def _answer_invalid_values(request: Request, error: Exception) -> Response
         errors = [(_place(*loc), why) for loc, why in found]
         raise Problem(422, "The request is not valid.", errors=errors)
     except Problem as problem:
-        return await _answer_error(request, problem)
+        return await answer_error(request, problem)
 
 
 def _place(source: str, *steps: str | int) -> str:

@@ -33,6 +33,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _log = logging.getLogger(__name__)
 _MAX_ERRORS = 20
+_MANY_ERRORS = 1_000
 _MAX_PARAMETERS = 50
 _MEDIA_TYPE = re.compile(r'([\w.+-]+/[\w.+-]+)[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.I | re.A)
 _PORT = re.compile(r":[0-9]+$")
@@ -177,6 +178,8 @@ def check_json(
 
 
 def _refusal(error: ValidationError) -> Problem:
+    if error.error_count() > _MANY_ERRORS:  # each is a kilobyte, as a dictionary
+        return invalid_body([((), f"It has {error.error_count()} errors.")])
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if any(one["type"] == "json_invalid" for one in found):
         return not_json()

@@ -35,17 +35,18 @@ STOP: Final = signal.SIGUSR1
 _DEATH_OF_PARENT: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, *, development: bool = False) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
 
-    A second signal ends DRAIN_SECONDS.
+    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser, and
+    requests in flight have a second.
     """
     # A worker that is still starting must survive the signal that tells it to drain.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     signal.signal(STOP, lambda *_: os._exit(0))  # one that is still starting just ends
     logging.getLogger("_granian").addFilter(_unexpected)
     _DrainingServer(
-        f"{__name__}:application",
+        f"{__package__}.development:application" if development else f"{__name__}:application",
         drain_seconds=settings.drain_seconds,
         factory=True,
         address=settings.host,
@@ -58,9 +59,9 @@ def serve(settings: Settings) -> None:
             max_buffer_size=65_536,
         ),
         blocking_threads=THREADS,
-        workers_kill_timeout=IN_FLIGHT_SECONDS,
+        workers_kill_timeout=1 if development else IN_FLIGHT_SECONDS,
         log_level=LogLevels(settings.log_level),
-        log_dictconfig=logging_config(settings.log_level),
+        log_dictconfig=logging_config(settings.log_level, settings.log_format),
     ).serve()
 
 
@@ -83,7 +84,7 @@ def application() -> Callable[..., Any]:
     # granian adds all variables of the environment to those of a request, CONTENT_LENGTH for one.
     vars(wsgi)["os"] = SimpleNamespace(environ={})
     os.environ.pop("FLASK_DEBUG", None)  # for Flask's own commands alone
-    configure_logs(settings.log_level)
+    configure_logs(settings.log_level, settings.log_format)
     app: Callable[..., Any] = import_module("..app", __package__).create_app(settings)
     for call in on_start:
         call()

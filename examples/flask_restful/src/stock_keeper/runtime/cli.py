@@ -2,8 +2,11 @@
 
 import argparse
 import logging
+import os
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
 from .. import NAME
 from .address import listen
@@ -15,24 +18,45 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Run `serve` (the default) or `migrate`; a bad setting ends either with exit code 2."""
+    """Run `serve` (the default), `dev` or `migrate`; a bad setting ends each with exit code 2."""
     parser = argparse.ArgumentParser(prog=NAME, description=f"Run {NAME}.")
-    parser.add_argument("command", nargs="?", choices=["serve", "migrate"], default="serve")
+    commands = ["serve", "dev", "migrate"]
+    parser.add_argument("command", nargs="?", choices=commands, default="serve")
     command = parser.parse_args().command
-    configure_logs("info")
+    if command == "dev":
+        _develop()
+    start(partial(run, command), listens=command == "serve")
+
+
+def start(run: Callable[[Settings], None], *, listens: bool) -> None:
+    """Run with the settings, once they are valid; a bad one ends the process with exit code 2."""
+    configure_logs("info", os.environ.get("LOG_FORMAT", "auto").lower())
     try:
         settings = load_settings()
-        if command == "serve":
+        if listens:
             listen(settings.host, settings.port).close()
+        configure_logs(settings.log_level, settings.log_format)
+        run(settings)
     except SettingsError as error:
-        logging.getLogger(__name__).critical("%s", error)
-        sys.exit(2)
-    configure_logs(settings.log_level)
+        _refuse(error)
+
+
+def _develop() -> None:
     try:
-        run(command, settings)
-    except SettingsError as error:  # it was found out only when the address was used
-        logging.getLogger(__name__).critical("%s", error)
-        sys.exit(2)
+        # What it needs is installed for development alone.
+        from .development import develop  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        sys.exit(f"dev needs {error.name}, which is installed for development: uv sync")
+    configure_logs("info", os.environ.get("LOG_FORMAT", "auto").lower())
+    try:
+        sys.exit(develop())
+    except SettingsError as error:
+        _refuse(error)
+
+
+def _refuse(error: SettingsError) -> NoReturn:
+    logging.getLogger(__name__).critical("%s", error)
+    sys.exit(2)
 
 
 def run(command: str, settings: Settings) -> None:
@@ -45,13 +69,14 @@ def run(command: str, settings: Settings) -> None:
         database = Database(settings)
         # A file that is locked or missing does not prevent serving: readiness reports it.
         if command == "migrate" or database.checks().get("schema") is False:
-            _migrate(database)
+            migrate(database)
         database.close()  # a server that forks must not hand down an open connection
     if command == "serve":
         serve(settings)
 
 
-def _migrate(database: "Database") -> None:
+def migrate(database: "Database") -> None:
+    """Migrate; the process ends if another one holds the lock all the time."""
     from .locks import Locked  # noqa: PLC0415
 
     try:

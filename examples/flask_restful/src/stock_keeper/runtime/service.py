@@ -46,7 +46,7 @@ class Service(Flask):
         self.url_map.merge_slashes = False
         self.before_request(_enter)
         self.register_error_handler(HTTPException, _answer_http_exception)
-        self.register_error_handler(Exception, _answer_error)
+        self.register_error_handler(Exception, answer_error)
         endpoints = Endpoints(Checks(self.database.checks, checks), self.document)
         self.wsgi_app = ServiceMiddleware(  # type: ignore[method-assign]
             self.wsgi_app, self.settings, endpoints
@@ -144,13 +144,14 @@ def _answer_http_exception(error: HTTPException) -> BaseResponse | HTTPException
         return error
     original = getattr(error, "original_exception", None)
     if original is not None:
-        return _answer_error(original)
+        return answer_error(original)
     headers = {name: value for name, value in error.get_headers() if name != "Content-Type"}
     said = error.description if error.description != type(error).description else None
-    return _answer_error(Problem(error.code or 500, said or "", headers=headers))
+    return answer_error(Problem(error.code or 500, said or "", headers=headers))
 
 
-def _answer_error(error: Exception) -> Response:
+def answer_error(error: Exception) -> Response:
+    """An error as a problem; unexpected errors are logged."""
     problem = problem_of(error)
     context = request.environ[CONTEXT]
     return Response(

@@ -16,16 +16,18 @@ from .settings import Settings
 IN_FLIGHT_SECONDS: Final = 30
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, *, development: bool = False) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
 
-    A second signal ends DRAIN_SECONDS.
+    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser.
     """
     log = structlog.get_logger()
     signals: list[int] = []  # a signal handler must not switch green threads, so it only notes
     for number in stop_signals():
         signal.signal(number, lambda number, _: signals.append(number))
     service: Any = import_module("..app", __package__).create_app(settings)
+    if development:
+        import_module(".development", __package__).show_errors(service)
     service.start()
     for call in on_start:
         call()

@@ -1,4 +1,7 @@
-"""Logs: one JSON object a line on stdout, for the service, its libraries and its server."""
+"""Logs on stdout, for the service, its libraries and its server.
+
+One JSON object a line, or readable lines on a terminal.
+"""
 
 import atexit
 import io
@@ -11,13 +14,14 @@ import stat
 import sys
 import threading
 import time
+import traceback
 from contextlib import suppress
 from multiprocessing.util import Finalize
 from types import TracebackType
 from typing import Any, Final, TextIO, cast
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 SERVER_LOGGERS = ("_granian", "granian.access")
 
@@ -111,12 +115,8 @@ def _severity(_: WrappedLogger, name: str, event: EventDict) -> EventDict:
     return event
 
 
-_common: list[Processor] = [
-    structlog.contextvars.merge_contextvars,
-    _severity,
-    structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-    structlog.processors.format_exc_info,
-]
+_utc: Final = structlog.processors.TimeStamper(fmt="iso", utc=True, key="time")
+_local: Final = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False, key="time")
 # Everything outside ASCII is escaped, so that no character can end a line.
 _encoder = json.JSONEncoder(ensure_ascii=True, default=repr)
 
@@ -125,24 +125,65 @@ def _render(_: WrappedLogger, __: str, event: EventDict) -> str:
     return _encoder.encode(event)  # json.dumps() would create an encoder for each line
 
 
-def json_formatter() -> logging.Formatter:
-    """The formatter for records of the standard library; it writes the same JSON."""
+def _escape(text: str, keep: str = "") -> str:
+    """Escape what is not printable: it could forge a line, or command the terminal."""
+    return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
+
+
+def _printable(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """All values as text, except for an exception, which `_write_traceback` formats."""
+    return {
+        _escape(name): value if name == "exc_info" else _escape(str(value))
+        for name, value in event.items()
+        if name != "trace_id"  # it is long, and the request has another ID
+    }
+
+
+def _write_traceback(file: TextIO, error: ExcInfo) -> None:
+    file.write("\n" + _escape("".join(traceback.format_exception(*error)).rstrip(), keep="\n"))
+
+
+def _is_text(log_format: str) -> bool:
+    """Whether LOG_FORMAT means readable lines; `auto` does on a terminal."""
+    with suppress(OSError):
+        return log_format == "text" or (log_format != "json" and os.isatty(1))
+    return False
+
+
+def _has_colours() -> bool:
+    return os.isatty(1) and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def _processors(log_format: str) -> list[Processor]:
+    """What turns an event into a line: JSON with the time in UTC, or text with the local time."""
+    if not _is_text(log_format):
+        return [_utc, structlog.processors.format_exc_info, _render]
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=_has_colours(),
+        exception_formatter=_write_traceback,
+        pad_event_to=20,
+        sort_keys=False,
+        timestamp_key="time",
+    )
+    return [_local, _printable, renderer]
+
+
+def formatter(log_format: str) -> logging.Formatter:
+    """The formatter for records of the standard library; it writes the same lines."""
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.contextvars.merge_contextvars,
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
-            structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         ],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.format_exc_info,
-            _render,
+            *_processors(log_format),
         ],
     )
 
 
-def logging_config(level: str) -> dict[str, Any]:
+def logging_config(level: str, log_format: str) -> dict[str, Any]:
     """The configuration for `logging.config.dictConfig`, of this process and of its workers.
 
     Libraries log from warnings on; the service and its server from `level` on.
@@ -150,11 +191,11 @@ def logging_config(level: str) -> dict[str, Any]:
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": {"()": f"{__name__}.json_formatter"}},
+        "formatters": {"lines": {"()": f"{__name__}.formatter", "log_format": log_format}},
         "handlers": {
             "stdout": {
                 "class": "logging.StreamHandler",
-                "formatter": "json",
+                "formatter": "lines",
                 "stream": f"ext://{__name__}.output",
             }
         },
@@ -166,12 +207,15 @@ def logging_config(level: str) -> dict[str, Any]:
     }
 
 
-def configure_logs(level: str) -> None:
-    """Log everything to stdout as JSON, including uncaught exceptions and warnings."""
-    logging.config.dictConfig(logging_config(level))
+def configure_logs(level: str, log_format: str) -> None:
+    """Log everything to stdout, including uncaught exceptions and warnings.
+
+    `log_format` is "json", "text" or "auto": text on a terminal, JSON elsewhere.
+    """
+    logging.config.dictConfig(logging_config(level, log_format))
     logging.captureWarnings(True)
     structlog.configure(
-        processors=[*_common, _render],
+        processors=[structlog.contextvars.merge_contextvars, _severity, *_processors(log_format)],
         wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", output)),
         cache_logger_on_first_use=True,

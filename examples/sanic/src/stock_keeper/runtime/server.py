@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from .service import Service
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, *, development: bool = False) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
 
-    A second signal ends DRAIN_SECONDS.
+    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser.
     """
     app: Service = import_module("..app", __package__).create_app(settings)
+    if development:
+        import_module(".development", __package__).show_errors(app)
     app.started = asyncio.Event()
     app.after_server_start(_handle_signals)
     # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.

@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error", "critical"], BeforeValidator(_lower)
     ] = "info"
+    log_format: Annotated[Literal["json", "text", "auto"], BeforeValidator(_lower)] = "auto"
     database_url: Annotated[str, AfterValidator(_known_database), Field(repr=False)] = (
         DEFAULT_DATABASE_URL
     )

@@ -28,16 +28,18 @@ _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE_SECONDS: Final = 0.5
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, *, development: bool = False) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
 
-    A second signal ends DRAIN_SECONDS.
+    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser.
     """
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, development))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, development: bool) -> None:
     service: Service = import_module("..app", __package__).create_app(settings)
+    if development:
+        import_module(".development", __package__).show_errors(service)
     server = http_server(service)
     stopping = _on_signals(settings.drain_seconds)
     listener = _Listener(fileno=listen(settings.host, settings.port).detach())
