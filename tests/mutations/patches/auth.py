@@ -127,6 +127,14 @@ PATCHES = guarded(
         '[others | {"bearer": []}]',
         by="test_the_document_says_what_each_operation_asks_for",
     ),
+    Patch(
+        "A4",
+        "the page asks for a password",
+        DESCRIBED,
+        '"scheme": "bearer"',
+        '"scheme": "basic"',
+        by="test_the_page_takes_a_token_and_sends_it",
+    ),
 )
 
 BY_ROUTE = guarded(
