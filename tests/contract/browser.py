@@ -10,6 +10,7 @@ import base64
 import contextlib
 import hashlib
 import http.client
+import json
 import os
 import shutil
 import signal
@@ -32,7 +33,7 @@ HANDS = """
 const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
 const filled = new Set();
 const { set } = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value");
-setInterval(() => {
+const tryAll = () => setInterval(() => {
   for (const one of document.querySelectorAll(".opblock:not(.is-open) .opblock-summary-control")) {
     one.click();
   }
@@ -51,22 +52,42 @@ setInterval(() => {
 """
 """Opens each operation of Swagger UI, fills in its path and sends it with the examples it shows."""
 
-TRUSTED = base64.b64encode(hashlib.sha256(HANDS.encode()).digest()).decode()
+SIGNING_IN = """
+const signing = setInterval(() => {
+  const input = document.querySelector("#auth-bearer-value");
+  if (!input) return document.querySelector(".auth-wrapper .authorize")?.click();
+  clearInterval(signing);
+  set.call(input, TOKEN);
+  input.dispatchEvent(new Event("input", { bubbles: true }));
+  setTimeout(() => {
+    document.querySelector(".auth-btn-wrapper .authorize").click();
+    setTimeout(() => document.querySelector(".auth-btn-wrapper .btn-done").click(), 300);
+    setTimeout(tryAll, 600);
+  }, 300);
+}, 100);
+"""
+"""Gives the page a token before anything is tried."""
 
 Seen = tuple[str, str, int]
 """Method, path without its query, and status."""
 
 
 @contextlib.contextmanager
-def everything_tried(service: Address, page: str) -> Iterator[list[Seen]]:
-    """Within the block a browser has the page open and tries all that it offers."""
+def everything_tried(service: Address, page: str, token: str = "") -> Iterator[list[Seen]]:
+    """Within the block a browser has the page open and tries all that it offers.
+
+    If there is a token, the page is given it first.
+    """
     seen: list[Seen] = []
-    with _proxy(service, page, seen) as port, _browser(f"http://127.0.0.1:{port}{page}"):
+    script = f"const TOKEN = {json.dumps(token)};{HANDS}" + (SIGNING_IN if token else "tryAll();")
+    with _proxy(service, page, script, seen) as port, _browser(f"http://127.0.0.1:{port}{page}"):
         yield seen
 
 
 @contextlib.contextmanager
-def _proxy(service: Address, page: str, seen: list[Seen]) -> Iterator[int]:
+def _proxy(service: Address, page: str, script: str, seen: list[Seen]) -> Iterator[int]:
+    trusted = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -76,7 +97,7 @@ def _proxy(service: Address, page: str, seen: list[Seen]) -> Iterator[int]:
             answer = connection.getresponse()
             content = answer.read()
             if self.path == page:
-                content += f"<script>{HANDS}</script>".encode()
+                content += f"<script>{script}</script>".encode()
             connection.close()
             seen.append((self.command, self.path.partition("?")[0], answer.status))
             self.send_response(answer.status)
@@ -84,7 +105,7 @@ def _proxy(service: Address, page: str, seen: list[Seen]) -> Iterator[int]:
                 if name.lower() not in {"content-length", "connection", "server", "date"}:
                     # The page's own policy stays as it is, so that it is tried too.
                     self.send_header(
-                        name, value.replace("script-src ", f"script-src 'sha256-{TRUSTED}' ")
+                        name, value.replace("script-src ", f"script-src 'sha256-{trusted}' ")
                     )
             if answer.status != 204:
                 self.send_header("Content-Length", str(len(content)))

@@ -20,6 +20,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.contract import issuers, provider
+from tests.contract.browser import everything_tried
 from tests.contract.canonical import canonical
 from tests.contract.conftest import Target
 from tests.contract.issuers import Issuer, serving_issuer
@@ -276,6 +277,22 @@ def test_the_document_says_what_each_operation_asks_for(guarded: Service) -> Non
                 assert "www-authenticate" in str(problem).lower()
                 del plain["responses"][status]
     assert canonical(without) == canonical(json.loads(CANONICAL.read_text()))
+
+
+@pytest.mark.contract("A4", "R5")
+@pytest.mark.any_database
+@pytest.mark.slow
+def test_the_page_takes_a_token_and_sends_it(guarded: Service, issuer: Issuer) -> None:
+    """A browser signs in as somebody would, and then tries every operation."""
+    methods = {method for method, _ in OPERATIONS} - {"HEAD"}
+    with everything_tried(guarded.address, "/docs", issuer.token(READ, WRITE)) as seen:
+        wait_until(
+            lambda: methods <= {method for method, path, _ in seen if path.startswith(ITEMS)},
+            60,
+            "each operation is tried",
+        )
+    assert not [one for one in seen if one[2] in (401, 403)]
+    assert ("POST", ITEMS, 201) in seen
 
 
 @pytest.mark.contract("A4", "H3")

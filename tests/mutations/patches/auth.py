@@ -74,7 +74,7 @@ PATCHES = guarded(
         "an issuer is not asked for",
         SETTINGS,
         "oidc_issuer: Annotated[str, AfterValidator(_known_issuer), Field(validate_default=True)]",
-        "oidc_issuer: Annotated[str, AfterValidator(_known_issuer)]",
+        "oidc_issuer: Annotated[str, AfterValidator(str)]",
         by="test_a_bad_setting_ends_it_with_one_line",
     ),
     Patch(
@@ -126,6 +126,14 @@ PATCHES = guarded(
         '[others | {"bearer": list(scopes)}]',
         '[others | {"bearer": []}]',
         by="test_the_document_says_what_each_operation_asks_for",
+    ),
+    Patch(
+        "A4",
+        "the page asks for a password",
+        DESCRIBED,
+        '"scheme": "bearer"',
+        '"scheme": "basic"',
+        by="test_the_page_takes_a_token_and_sends_it",
     ),
 )
 

@@ -22,7 +22,8 @@ def describe(entry: Document, scopes: tuple[str, ...] | None) -> None:
     entry["security"] = [] if scopes is None else [others | {"bearer": list(scopes)}]
     if scopes is not None:
         for status, (name, _) in _RESPONSES.items():
-            entry["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+            reference = {"$ref": f"#/components/responses/{name}"}
+            entry["responses"].setdefault(status, reference)
         entry["responses"] = dict(sorted(entry["responses"].items()))
 
 
