@@ -269,6 +269,17 @@ def test_50_megabytes_are_refused_without_being_kept(service: Service, framing: 
     assert post(service, valid_body(), *JSON.items()).status_code == 201
 
 
+@pytest.mark.any_database
+@pytest.mark.contract("E2", "E7")
+def test_a_body_with_many_mistakes_costs_what_others_of_its_size_do(service: Service) -> None:
+    """Each mistake may be an object of a kilobyte, and a megabyte has room for 87,000."""
+    body = b"{%s}" % b",".join(b'"k%06d":1' % number for number in range(87_000))
+    with service.peak_growth() as growth:
+        answer = post(service, body, *JSON.items())
+    assert_problem(answer, 422, ITEMS)
+    assert growth[0] < 72 * MEGABYTE, f"grew by {growth[0]} bytes"
+
+
 def send_until_answered(connection: Connection, data: bytes, times: int) -> httpx.Response | None:
     """Send ``data`` again and again; the answer, or None where it was lost with the connection."""
     try:

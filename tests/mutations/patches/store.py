@@ -31,6 +31,14 @@ DELETED = (
 
 PATCHES = [
     Patch(
+        "E2",
+        "every mistake of a body is made an object",
+        HTTP,
+        "_MANY_ERRORS = 1_000",
+        "_MANY_ERRORS = 1_000_000",
+        by="test_a_body_with_many_mistakes_costs_what_others_of_its_size_do",
+    ),
+    Patch(
         "R8",
         "a request without a key is remembered by its content",
         STORE,
