@@ -85,7 +85,17 @@ def test_what_changes_nothing_is_refused(service: Service) -> None:
 
 
 def test_what_the_owner_did_to_the_same_lines_is_a_conflict(service: Service) -> None:
-    """The record of answers is the file that every choice changes."""
+    dependency = '"prometheus-client>=0.22",'
+    service.edit("pyproject.toml", dependency, '"prometheus-client>=0.23",')
+    ran = service.run("add", "tracing", "--no-lock", "--json")
+    assert ran.code == 4
+    assert [one["file"] for one in ran.json["conflicts"]] == ["pyproject.toml"]
+    text = (service.folder / "pyproject.toml").read_text()
+    assert "<<<<<<<" in text
+    assert '"prometheus-client>=0.23",' in text
+
+
+def test_a_record_that_somebody_wrote_is_read_first(service: Service) -> None:
     path = service.folder / ".copier-answers.yml"
     path.write_text(path.read_text() + 'with: ["own"]\n')
     commit(service.folder)

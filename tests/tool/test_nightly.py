@@ -149,12 +149,12 @@ def an_updated_cell(resources: str = "example") -> matrix.Cell:
         before = matrix.before(source)
         known = catalog.load(source.root(source.newest))
         cells = matrix.cells(known, before)
-    assert set(before) == {*WITH_TEMPLATE, "resources"}
+    assert set(before) == {*WITH_TEMPLATE, *known.question("with").choices, "resources"}
     cell = next(
         c for c in cells if c.values["origin"] == "updated" and c.values["framework"] == "flask"
     )
-    values = {**cell.values, "resources": resources}
-    return matrix.Cell(values, known.declarations.get(resources, ()))
+    values = {**cell.values, "resources": resources, "tier": "standard"}
+    return replace(cell, values=values, declared=known.declarations.get(resources, ()))
 
 
 @pytest.mark.usefixtures("checkout_of_three")
@@ -508,7 +508,7 @@ def test_every_floor_of_the_tool_and_the_templates_is_seen() -> None:
         for path in floors.files(REPOSITORY)
     }
     assert found["pyproject.toml"] > 20
-    assert found["templates/shared/pyproject.toml.jinja"] == 15
+    assert found["templates/shared/pyproject.toml.jinja"] == 18
     frameworks = [name for name in found if "/project/" in name]
     assert len(frameworks) == 9
     assert all(found[name] for name in frameworks)
