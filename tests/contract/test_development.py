@@ -81,11 +81,13 @@ class Work:
         self.folder = project.folder
         self.database = self.folder / "work.db"
         (self.folder / ".env").write_text(
-            f"MAX_BODY_BYTES=200\nPORT=1\nDATABASE_URL=sqlite:///{self.database.name}\n"
+            f"MAX_BODY_BYTES=200\nLOG_LEVEL=error\nDATABASE_URL=sqlite:///{self.database.name}\n"
         )
         self.terminal = terminal
         command = (project.executable, "dev")
-        self.service = Service(project, {"TERM": "xterm"}, command, self.folder)
+        self.service = Service(
+            project, {"TERM": "xterm", "LOG_LEVEL": "info"}, command, self.folder
+        )
         self.service.start(stdout_fd=terminal.slave if terminal else None)
 
     @property
@@ -137,7 +139,7 @@ def test_dev_brings_up_the_schema_and_says_where_it_is(work: Work) -> None:
 
 @pytest.mark.any_framework
 def test_dev_reads_a_file_of_variables_unless_they_are_set(work: Work) -> None:
-    """PORT is set, and so not 1; MAX_BODY_BYTES is not."""
+    """LOG_LEVEL is set, or the terminal would show errors alone; MAX_BODY_BYTES is not."""
     refused = work.service.http.post(ITEMS, json={"name": "x" * 300})
     assert_problem(refused, 413, ITEMS)
 

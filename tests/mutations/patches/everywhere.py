@@ -197,10 +197,10 @@ PROCESS = [
     ),
     Patch(
         "P11",
-        "a process is left behind",
+        "the development server ends as if it had failed",
         DEVELOPMENT,
         "    _end(process)\n    return 0\n",
-        "    os._exit(0)\n",
+        "    _end(process)\n    return 1\n",
         by="test_dev_ends_on_a_signal_and_leaves_nobody",
     ),
     Patch(
@@ -261,10 +261,10 @@ PROCESS = [
     ),
     Patch(
         "P11",
-        "what a client sends reaches the terminal",
+        "no colours on a terminal",
         LOGS,
-        "c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text",
-        "text",
+        'return os.isatty(1) and "NO_COLOR"',
+        'return False and "NO_COLOR"',
         by="test_a_terminal_shows_lines_in_colour",
     ),
     Patch(
