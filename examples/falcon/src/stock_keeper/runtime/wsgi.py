@@ -85,26 +85,31 @@ class ServiceMiddleware:
         may_close = environ.get("SERVER_SOFTWARE") == "Granian" or MAY_CLOSE in environ
         response = _Response(start_response, context, may_close)
         try:
-            rejected = self._rejected(environ, context)
-            # What is left of the body is not read, and would be taken for the next request.
-            response.closes = rejected is not None and _has_body(environ)
-            if self._endpoints.has(context.path):
-                if rejected is not None:
-                    raise rejected
-                reply = self._endpoints.reply(environ["REQUEST_METHOD"], context.path)
-                return response.reply(reply, environ["REQUEST_METHOD"])
-            if rejected is not None:
-                # The framework answers, so that its own hooks see the response: CORS, for example.
-                environ[REJECTED] = rejected
-                _set_body(environ, b"")
-            progress.answering[id(environ)] = environ.get("REMOTE_ADDR", ""), time.perf_counter()
-            return self._app(environ, response.start)
+            return self._respond(environ, response, context)
         except Exception as error:
             return response.problem(problem_of(error))
         finally:
             progress.answering.pop(id(environ), None)
             context.route = context.route or self._endpoints.route_of(context.path)
             telemetry.finish(context, response.status)
+
+    def _respond(
+        self, environ: "WSGIEnvironment", response: "_Response", context: RequestContext
+    ) -> Iterable[bytes]:
+        rejected = self._rejected(environ, context)
+        # What is left of the body is not read, and would be taken for the next request.
+        response.closes = rejected is not None and _has_body(environ)
+        if self._endpoints.has(context.path):
+            if rejected is not None:
+                raise rejected
+            reply = self._endpoints.reply(environ["REQUEST_METHOD"], context.path)
+            return response.reply(reply, environ["REQUEST_METHOD"])
+        if rejected is not None:
+            # The framework answers, so that its own hooks see the response: CORS, for example.
+            environ[REJECTED] = rejected
+            _set_body(environ, b"")
+        progress.answering[id(environ)] = environ.get("REMOTE_ADDR", ""), time.perf_counter()
+        return self._app(environ, response.start)
 
     def _rejected(self, environ: "WSGIEnvironment", context: RequestContext) -> Problem | None:
         """Why the request is not let through to the framework, if it is not."""
