@@ -35,6 +35,8 @@ GROUPS = {
     "E": "Errors and hostile input",
     "N": "Among its neighbours",
     "O": "As its owner has it",
+    "A": "Who may call",
+    "T": "Traces",
     "D": "Deployment",
 }
 STEPS = (
