@@ -16,7 +16,7 @@ from tests.services import TEMPLATES, frameworks
 SHARED = TEMPLATES / "shared"
 FREE_TEXT = {"description", "author"}
 SAFE_FILTERS = {"to_json", "markdown", "regex_replace"}
-MOST_VALUES = 8
+MOST_VALUES = 9
 SAME_LINES = 8
 IMPORT_OF_THE_PACKAGE = re.compile(r"^from \{\{ package_name }}[.\w]* import", re.MULTILINE)
 WHAT_IS_IMPORTED = re.compile(r"^(from [\w.]+ )?import (\([^)]*\)|.*)$", re.MULTILINE)
