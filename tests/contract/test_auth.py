@@ -254,6 +254,25 @@ def test_a_stream_is_refused_at_the_handshake(guarded: Service, issuer: Issuer) 
     assert opened(issuer.bearer(READ)) == 101
 
 
+@pytest.mark.contract("A2", "R8")
+@pytest.mark.any_database
+def test_a_key_belongs_to_who_sent_it(guarded: Service, issuer: Issuer) -> None:
+    body, key = {"name": fresh_name()}, fresh_name()
+
+    def sent(subject: str, content: dict[str, str]) -> httpx.Response:
+        headers = {**issuer.bearer(WRITE, sub=subject), "Idempotency-Key": key}
+        return guarded.http.post(ITEMS, json=content, headers=headers)
+
+    first = sent("ada@example.com", body)
+    assert first.status_code == 201
+    assert sent("ada@example.com", body).content == first.content
+    other = sent("eve@example.com", {"name": fresh_name()})
+    assert other.status_code == 201
+    assert other.json()["id"] != first.json()["id"]
+    assert sent("eve@example.com", body).status_code == 422
+    assert_problem(sent("bob@example.com", body), 409)
+
+
 @pytest.mark.contract("A4")
 @pytest.mark.any_database
 def test_the_document_says_what_each_operation_asks_for(guarded: Service) -> None:

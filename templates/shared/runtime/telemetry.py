@@ -139,6 +139,11 @@ def _trace(context: RequestContext, method: str, traceparent: str | None) -> Non
 
 
 {% endif %}
+def subject() -> str:
+    """The caller's subject, if a check of who may call has bound it for the log; else empty."""
+    return str(structlog.contextvars.get_contextvars().get("subject", ""))
+
+
 def metrics() -> bytes:
     """All metrics in the text format of Prometheus."""
     return generate_latest(REGISTRY)
