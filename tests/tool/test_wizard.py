@@ -149,6 +149,7 @@ def test_one_key_overrides_the_recommendation(checkout: Checkout, tmp_path: Path
         terminal.answer(FIELDS[2], "Zoë" + ENTER)
         terminal.answer(FIELDS[3], "2")
         terminal.answer(FIELDS[4], DOWN + DOWN + ENTER)
+        terminal.answer(FIELDS[5], ENTER)
         assert terminal.end() == 0
         shown = " ".join(terminal.text.split())
     answers = answers_of(tmp_path / "my-svc")
@@ -188,7 +189,7 @@ def test_what_it_keeps_is_typed_a_line_for_each_and_what_was_understood_is_shown
     guest = "guest email:email:unique"
     given = (*QUIET, "hotel", "--framework", "flask")
     with Terminal(checkout, tmp_path, *given, columns=400) as terminal:
-        terminal.wait_for("? What does it keep? (1 of 5)")
+        terminal.wait_for("? What does it keep? (1 of 6)")
         terminal.wait_for('Type one resource, such as "room name:str seats:int".')
         terminal.wait_for("item name:str:unique quantity:int:0..1000000:default=0")
         terminal.answer(KEEPS, ROOM + ENTER)
@@ -276,7 +277,7 @@ def test_no_line_of_the_table_is_wider_than_the_terminal(width: int, drawing: bo
 def test_a_dumb_terminal_declares_as_well(checkout: Checkout, tmp_path: Path) -> None:
     given = (*QUIET, "hotel", "--framework", "flask")
     with Terminal(checkout, tmp_path, *given, environment={"TERM": "dumb"}) as terminal:
-        terminal.wait_for("What does it keep? (1 of 5)")
+        terminal.wait_for("What does it keep? (1 of 6)")
         terminal.send("room a:strr\r")
         terminal.wait_for('"strr" is not a type. Did you mean "str"?')
         terminal.send("room a:str\r")
@@ -340,6 +341,7 @@ def test_only_what_is_not_given_is_asked(checkout: Checkout, tmp_path: Path) -> 
     with Terminal(checkout, tmp_path, *QUIET, *given, "--database", "sqlite") as terminal:
         terminal.answer(FIELDS[0], ENTER)
         terminal.answer(FIELDS[4], "2")
+        terminal.answer(FIELDS[5], ENTER)
         assert terminal.end() == 0
         assert not any(question in terminal.text for question in (NAME, *WORKLOAD, WHICH))
     assert answers_of(tmp_path / "my-svc")["ci"] == "gitlab"
@@ -483,7 +485,7 @@ def test_a_dumb_terminal_gets_plain_lines(checkout: Checkout, tmp_path: Path, ki
         terminal.wait_for(FIELDS[1])
         terminal.send("It works\r\r")
         terminal.wait_for("2. PostgreSQL")
-        terminal.send("2\r\r")
+        terminal.send("2\r\r\r")
         assert terminal.end() == 0
         assert "\x1b" not in terminal.written
     answers = answers_of(tmp_path / "my-svc")

@@ -106,6 +106,11 @@ def finish(context: RequestContext, status: int) -> None:
     structlog.contextvars.clear_contextvars()
 
 
+def subject() -> str:
+    """The caller's subject, if a check of who may call has bound it for the log; else empty."""
+    return str(structlog.contextvars.get_contextvars().get("subject", ""))
+
+
 def metrics() -> bytes:
     """All metrics in the text format of Prometheus."""
     return generate_latest(REGISTRY)
