@@ -8,6 +8,7 @@ import fcntl
 import http.client
 import json
 import re
+import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -257,7 +258,7 @@ def test_a_stream_is_refused_at_the_handshake(guarded: Service, issuer: Issuer) 
 @pytest.mark.contract("A2", "R8")
 @pytest.mark.any_database
 def test_a_key_belongs_to_who_sent_it(guarded: Service, issuer: Issuer) -> None:
-    body, key = {"name": fresh_name()}, fresh_name()
+    body, key = {"name": fresh_name()}, secrets.token_hex(8)
 
     def sent(subject: str, content: dict[str, str]) -> httpx.Response:
         headers = {**issuer.bearer(WRITE, sub=subject), "Idempotency-Key": key}

@@ -127,7 +127,7 @@ def work(
     running.end()
 
 
-@pytest.mark.any_framework
+@pytest.mark.any_framework("flask")
 def test_dev_brings_up_the_schema_and_says_where_it_is(work: Work) -> None:
     assert create(work.service.http).status_code == 201
     assert work.terminal is not None
@@ -137,14 +137,14 @@ def test_dev_brings_up_the_schema_and_says_where_it_is(work: Work) -> None:
     assert "sqlite:///work.db" in first, "the address of .env"
 
 
-@pytest.mark.any_framework
+@pytest.mark.any_framework("flask")
 def test_dev_reads_a_file_of_variables_unless_they_are_set(work: Work) -> None:
     """LOG_LEVEL is set, or the terminal would show errors alone; MAX_BODY_BYTES is not."""
     refused = work.service.http.post(ITEMS, json={"name": "x" * 300})
     assert_problem(refused, 413, ITEMS)
 
 
-@pytest.mark.any_framework
+@pytest.mark.any_framework("flask")
 def test_a_terminal_shows_lines_in_colour(work: Work) -> None:
     """And nothing that a client sends can forge a line or command the terminal."""
     assert work.get("/v1/%1b[7m%0aforged").status_code == 404
@@ -158,7 +158,7 @@ def test_a_terminal_shows_lines_in_colour(work: Work) -> None:
     assert not any(line.startswith("{") for line in printed.plain.splitlines())
 
 
-@pytest.mark.any_framework
+@pytest.mark.any_framework("flask")
 def test_a_change_is_served_in_time(work: Work) -> None:
     assert not work.is_seen("changed")
     work.change("health.py", lambda text: text + MORE_CHECKS.format(name="changed"))
@@ -167,7 +167,7 @@ def test_a_change_is_served_in_time(work: Work) -> None:
     assert spent() < SEEN_SECONDS
 
 
-@pytest.mark.any_framework
+@pytest.mark.any_framework("flask")
 def test_a_mistake_ends_nothing_and_its_repair_is_served(work: Work) -> None:
     assert work.terminal is not None
     printed = work.terminal
@@ -181,7 +181,7 @@ def test_a_mistake_ends_nothing_and_its_repair_is_served(work: Work) -> None:
     work.service.remember_family()
 
 
-@pytest.mark.any_framework
+@pytest.mark.any_framework("flask")
 def test_an_error_is_shown_to_a_person_and_to_no_program(work: Work, framework: str) -> None:
     with sqlite3.connect(work.database) as connection:
         connection.execute("ALTER TABLE items RENAME TO hidden")
@@ -202,7 +202,7 @@ def test_an_error_is_shown_to_a_person_and_to_no_program(work: Work, framework: 
     assert "\nsqlite3.OperationalError: no such table: items\n" in work.terminal.plain
 
 
-@pytest.mark.any_framework
+@pytest.mark.any_framework("flask")
 @pytest.mark.last
 def test_dev_ends_on_a_signal_and_leaves_nobody(work: Work) -> None:
     """With a connection that is kept open."""
@@ -259,7 +259,7 @@ def test_a_mistake_before_the_start_is_waited_for(
         service.end()
 
 
-@pytest.mark.any_framework
+@pytest.mark.any_framework("flask")
 def test_a_bad_setting_ends_dev_with_one_line(
     framework: str, projects: Projects, tmp_path: Path
 ) -> None:

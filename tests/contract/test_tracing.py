@@ -163,6 +163,7 @@ def test_statements_are_spans_without_their_values(traced: Service, collector: C
 
 
 @pytest.mark.contract("T1")
+@pytest.mark.any_framework
 def test_a_statement_that_fails_tells_its_kind_alone(traced: Service, collector: Collector) -> None:
     name = fresh_name()
     create(traced.http, name=name)
@@ -178,6 +179,7 @@ def test_a_statement_that_fails_tells_its_kind_alone(traced: Service, collector:
 
 @pytest.mark.contract("T1")
 @pytest.mark.any_database
+@pytest.mark.any_framework
 def test_probes_and_what_is_not_sampled_are_not_traced(
     traced: Service, collector: Collector
 ) -> None:
@@ -196,6 +198,7 @@ def test_probes_and_what_is_not_sampled_are_not_traced(
 
 @pytest.mark.contract("T1")
 @pytest.mark.any_database
+@pytest.mark.any_framework
 def test_requests_at_once_do_not_share_their_spans(traced: Service, collector: Collector) -> None:
     headers = [traceparent() for _ in range(40)]
 
@@ -224,6 +227,7 @@ def median_seconds(service: Service, count: int = 40) -> float:
 
 @pytest.mark.contract("T2")
 @pytest.mark.any_database
+@pytest.mark.any_framework
 def test_what_is_held_is_sent_at_the_end(
     traced_project: Project, database: Any, own_collector: Collector
 ) -> None:
@@ -279,6 +283,7 @@ def test_a_collector_in_trouble_slows_nobody(
 
 @pytest.mark.contract("T2")
 @pytest.mark.any_database
+@pytest.mark.any_framework
 def test_without_a_collector_nothing_is_sent_and_the_log_is_as_ever(
     traced_project: Project, database: Any
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.mutations.patches.patch import SETTINGS, Patch
+from tests.mutations.patches.patch import IDEMPOTENCY, SETTINGS, Patch
 
 ACCESS = "{package}/runtime/auth/access.py"
 DESCRIBED = "{package}/runtime/auth/described.py"
@@ -21,6 +21,14 @@ def guarded(*patches: Patch) -> list[Patch]:
 
 
 PATCHES = guarded(
+    Patch(
+        "A2",
+        "an idempotency key belongs to whoever sends it",
+        IDEMPOTENCY,
+        "{telemetry.subject()} ",
+        "",
+        by="test_a_key_belongs_to_who_sent_it",
+    ),
     Patch(
         "A1",
         "a token of any issuer is let in",
