@@ -18,8 +18,10 @@ from nameko.extensions import (
 from nameko.messaging import QueueConsumer
 from nameko.utils.concurrency import SpawningSet
 from nameko.web.handlers import HttpRequestHandler
+from werkzeug.wrappers import Request
 
 from .messaging import Call, Subscription
+from .web import SUBJECT
 
 Provided = TypeVar("Provided")
 Outcome = tuple[Any, Any]
@@ -88,6 +90,11 @@ class Container(ServiceContainer):  # type: ignore[misc]
             kept = given[:128] if isinstance(given, str) else os.urandom(16).hex()
             context.data[name] = kept
             structlog.contextvars.bind_contextvars(**{name: kept})
+        # A green thread begins without the context of the one that took the request.
+        request = context.args[0] if context.args else None
+        if isinstance(request, Request):
+            if subject := request.environ.get(SUBJECT):
+                structlog.contextvars.bind_contextvars(subject=subject)
         super()._worker_setup(context)
 
 

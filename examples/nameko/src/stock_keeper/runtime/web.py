@@ -13,10 +13,12 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map
 from werkzeug.wrappers import Request, Response
 
-from . import unawaited
+from . import telemetry, unawaited
 from .document import Route
 from .http import EXPECTED, PROBLEM_CONTENT_TYPE, Problem, problem_of
 from .wsgi import CONTEXT, REJECTED, path_of
+
+SUBJECT: Final = "service.subject"
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -130,6 +132,7 @@ class Router:
                 refusal = check(request)
             if refusal is not None:
                 return _checked(refusal, check)
+        request.environ[SUBJECT] = telemetry.subject()
         path = path_of(request.environ)
         if path.startswith("//"):  # Werkzeug would collapse the slashes
             raise Problem(404)
