@@ -317,7 +317,7 @@ class PgBouncer(OwnServer):
         owner = _cluster_owner()
         for path in (self.folder, *self.folder.iterdir()):
             shutil.chown(path, owner)
-        command = [_pgbouncer(), str(self.folder / "pgbouncer.ini")]
+        command = [_system_binary("pgbouncer"), str(self.folder / "pgbouncer.ini")]
         if owner != getpass.getuser():
             command = ["runuser", "-u", owner, "--", *command]
         self._spawn(command, {})
@@ -346,7 +346,7 @@ class HAProxy(OwnServer):
             "backend service\n"
             f"  http-reuse never\n  server one 127.0.0.1:{self.server_port}\n"
         )
-        self._spawn([_haproxy(), "-db", "-f", str(self.folder / "haproxy.cfg")], {})
+        self._spawn([_system_binary("haproxy"), "-db", "-f", str(self.folder / "haproxy.cfg")], {})
         self._wait_for(lambda: _accepts(self.port), 10)
 
     def connections(self) -> int:
@@ -564,18 +564,10 @@ def _postgres_binary(name: str) -> str:
     return found
 
 
-def _pgbouncer() -> str:
-    found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+def _system_binary(name: str) -> str:
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
     if found is None:
-        missing("pgbouncer is not installed")
-        raise AssertionError("unreachable")
-    return found
-
-
-def _haproxy() -> str:
-    found = shutil.which("haproxy", path=f"{os.environ['PATH']}:/usr/sbin")
-    if found is None:
-        missing("haproxy is not installed")
+        missing(f"{name} is not installed")
         raise AssertionError("unreachable")
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from tests.contract.conftest import NewDatabase, Target
 from tests.owner.case import Case
 from tests.owner.cases.sanic import CASES
 from tests.owner.conftest import OwnedProject
-from tests.servers import free_port, wait_until
+from tests.servers import free_port, signal_tree, wait_until
 from tests.services import plain_environment
 
 Own = Callable[[str, Case], OwnedProject]
@@ -108,12 +109,15 @@ def test_the_command_line_serves_the_service(
         assert (large.status_code, large.json()["status"]) == (413, 413)
         assert "X-Request-ID" in large.headers
     finally:
-        server.terminate()
+        # Sanic's reloader fails or hangs now and then as it ends: its manager asks for the state of
+        # a process that has none yet (25.12).
+        ends_by_itself = "--dev" not in options
+        if ends_by_itself:
+            server.terminate()
+        else:
+            signal_tree(server.pid, signal.SIGKILL)
         output, _ = server.communicate(timeout=30)
-    # Sanic's reloader fails now and then as it ends: its manager asks for the state of a process
-    # that has none yet, `TypeError: 'NoneType' object is not a mapping` (25.12).
-    if "--dev" not in options:
-        assert server.returncode == 0, output
+    assert server.returncode == 0 or not ends_by_itself, output
 
 
 @pytest.mark.contract("O13")

@@ -113,7 +113,7 @@ PATCHES = guarded(
     ),
     Patch(
         "A3",
-        "a token cannot be told from a forged one while the keys are unknown",
+        "tokens are refused for good while the keys are unknown",
         TOKENS,
         "                raise Problem(\n                    503,",
         "                raise Problem(\n                    401,",
