@@ -43,6 +43,9 @@ from tests.services import (
 
 SEVERAL_AT_ONCE = 6
 
+# WSGI and Django's own, ASGI, and three that bring their server.
+ONE_OF_EACH_SERVER = ("flask", "django", "fastapi", "tornado", "sanic", "nameko")
+
 T = TypeVar("T")
 
 
@@ -119,7 +122,8 @@ def parametrize_by_draw(metafunc: pytest.Metafunc) -> None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """What does not depend on the database is asked on SQLite every day, on PostgreSQL at night.
 
-    So is what all services share, of three of them every day and of all at night.
+    So is what all services share, of three of them every day and of all at night; ``any_server``
+    is of what the code between a server and a framework does, which six of them stand for.
     """
     framework, _, database = column_of(item).partition("-")
     both = "sqlite" in item.config.getoption("database")
@@ -127,6 +131,10 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(pytest.mark.slow)
     shared = item.get_closest_marker("any_framework")
     if shared and framework not in standing_for_all(item.config, shared.args):
+        item.add_marker(pytest.mark.slow)
+    if item.get_closest_marker("any_server") and framework not in standing_for_all(
+        item.config, ONE_OF_EACH_SERVER
+    ):
         item.add_marker(pytest.mark.slow)
 
 
