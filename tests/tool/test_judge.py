@@ -94,7 +94,7 @@ def test_content_that_is_prepared_has_unique_values_though_none_is_stored_yet() 
     """A service that has no rows, so that all contents are prepared before the first is sent."""
     (resource,) = short_form.parse_all(["room floor:int:1..20:unique"])
     empty = httpx.MockTransport(
-        lambda request: httpx.Response(200, json={"rooms": [], "next_cursor": None})
+        lambda _: httpx.Response(200, json={"rooms": [], "next_cursor": None})
     )
     with httpx.Client(transport=empty, base_url="http://service") as client:
         rows = Rows(client, (resource,))
