@@ -82,6 +82,9 @@ class ServiceMiddleware:
             scope["path"],
             _text(headers.get(b"x-request-id")),
             _text(headers.get(b"traceparent")),
+{% if 'calls' in with %}
+            _text(headers.get(b"tracestate")),
+{% endif %}
         )
         body = _RequestBody(receive, headers, self._max_body_bytes)
         response = _Response(send, context, body, self._endpoints, scope["method"] == "HEAD")

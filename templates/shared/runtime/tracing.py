@@ -6,6 +6,10 @@ import re
 import threading
 {% block standard %}
 {% endblock %}
+{% if 'calls' in with %}
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+{% endif %}
 from functools import cache, lru_cache
 from importlib import metadata
 from multiprocessing.util import Finalize
@@ -40,7 +44,13 @@ def is_enabled() -> bool:
     return not disabled and any(os.environ.get(name) for name in _ENDPOINTS)
 
 
+{% if 'calls' in with %}
+def start(
+    method: str, path: str, traceparent: str | None, tracestate: str | None = None
+) -> Span | None:
+{% else %}
 def start(method: str, path: str, traceparent: str | None) -> Span | None:
+{% endif %}
     """Start the span of a request, a child of a valid `traceparent`; None without a collector.
 
     It is the current span until `leave`, or until this thread or task starts another one.
@@ -49,7 +59,12 @@ def start(method: str, path: str, traceparent: str | None) -> Span | None:
         return None
     parent = context.Context()
     if traceparent:
+{% if 'calls' in with %}
+        carrier = {"traceparent": traceparent, "tracestate": tracestate or ""}
+        parent = _propagator.extract(carrier, parent)
+{% else %}
         parent = _propagator.extract({"traceparent": traceparent}, parent)
+{% endif %}
     known = {"http.request.method": method, "url.path": path, "url.scheme": "http"}
     span = _tracer().start_span(method, parent, SpanKind.SERVER, known)
     enter(span)
@@ -102,6 +117,40 @@ def end_statement(span: Span, error: BaseException | None = None) -> None:
     span.end()
 
 
+{% if 'calls' in with %}
+@contextmanager
+def call(
+    method: str, host: str, port: int | None, headers: MutableMapping[str, str]
+) -> Iterator[None]:
+    """Have a call of another service be a span, which `headers` pass on; only in a traced request.
+
+    The path is not recorded, as it may have somebody's data in it.
+    """
+    if not trace.get_current_span().is_recording():
+        yield
+        return
+    known: dict[str, str | int] = {"http.request.method": method, "server.address": host}
+    if port is not None:
+        known["server.port"] = port
+    span = _tracer().start_span(method, None, SpanKind.CLIENT, known)
+    # An error is told by its kind, as the text may have somebody's data in it.
+    quiet = {"record_exception": False, "set_status_on_exception": False}
+    with trace.use_span(span, end_on_exit=True, **quiet):
+        _propagator.inject(headers)
+        try:
+            yield
+        except BaseException as error:
+            span.set_status(StatusCode.ERROR)
+            span.set_attribute("error.type", getattr(error, "kind", type(error).__qualname__))
+            raise
+
+
+def note_status(status: int) -> None:
+    """Note the status of a response of another service."""
+    trace.get_current_span().set_attribute("http.response.status_code", status)
+
+
+{% endif %}
 {% block statements %}
 def trace_statements(engine: Engine) -> None:
     """Have each statement of an engine make a span."""

@@ -79,6 +79,9 @@ class ServiceMiddleware:
             path_of(environ),
             environ.get("HTTP_X_REQUEST_ID"),
             environ.get("HTTP_TRACEPARENT"),
+{% if 'calls' in with %}
+            environ.get("HTTP_TRACESTATE"),
+{% endif %}
         )
         environ[CONTEXT] = context
         # Other servers refuse it from an application (PEP 3333), and close connections themselves.
