@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from tests.services import PACKAGE
@@ -25,20 +26,106 @@ Edit = tuple[str, str, str]
 """A file of the package, what stands in it, and what takes its place."""
 
 READING = """\
-    with database().reading() as connection:
-        connection.exec_driver_sql("SELECT 1")
+with {database}.reading() as connection:
+    connection.exec_driver_sql("SELECT 1")
 """
+READ = f"""
 
+def read(database: Any) -> None:
+{indent(READING.format(database="database"), "    ")}
+"""
 END = "    return app"
-RUNTIME = "from {package}.runtime"
+FOUND = "found = "
+RUNTIME = "from {package}.runtime import"
+HEALTH = "from .health"
+
+
+def imported(line: str) -> Edit:
+    return ("peer_items.py", RUNTIME, f"{line}\n{RUNTIME}")
+
+
+def reading(database: str, spaces: int = 4) -> Edit:
+    lines = indent(READING.format(database=database), spaces * " ").lstrip()
+    return ("peer_items.py", FOUND, f"{lines}{spaces * ' '}{FOUND}")
+
+
+def reading_in_thread(call: str, before: str, spaces: int = 4) -> list[Edit]:
+    return [
+        imported("from typing import Any"),
+        ("peer_items.py", before, f"{READ.strip()}\n\n\n{before}"),
+        ("peer_items.py", FOUND, f"await {call}\n{spaces * ' '}{FOUND}"),
+    ]
+
+
+def served(line: str, before: str = END) -> list[Edit]:
+    return [
+        ("app.py", HEALTH, f"from . import peer_items\n{HEALTH}"),
+        ("app.py", before, f"    {line}\n{before}"),
+    ]
+
 
 # What an owner writes to serve the view, and a read of the database in front of its call.
 EDITS: dict[str, list[Edit]] = {
     "flask": [
-        ("app.py", "from .health", "from . import peer_items\nfrom .health"),
-        ("app.py", END, f"    app.register_blueprint(peer_items.blueprint)\n{END}"),
-        ("peer_items.py", "    found = ", f"{READING}    found = "),
-        ("peer_items.py", RUNTIME, f"{RUNTIME}.service import database\n{RUNTIME}"),
+        *served("app.register_blueprint(peer_items.blueprint)"),
+        imported("from {package}.runtime.service import database"),
+        reading("database()"),
+    ],
+    "flask_restful": [
+        *served('api.add_resource(peer_items.SinglePeerItem, "/v1/peer-items/<item_id>")'),
+        imported("from {package}.runtime.service import database"),
+        reading("database()", 8),
+    ],
+    "falcon": [
+        *served("route, peer = '/v1/peer-items/{item_id}', Peer(app.settings)"),
+        *served("app.add_route(route, peer_items.SinglePeerItem(peer))"),
+        *served("peer_items.SinglePeerItem.database = app.database"),
+        ("app.py", HEALTH, f"from .peers import Peer\n{HEALTH}"),
+        imported("from typing import Any"),
+        ("peer_items.py", "    def __init__", "    database: Any\n\n    def __init__"),
+        reading("self.database", 8),
+    ],
+    "pyramid": [
+        *served('config.include(".peer_items")', "    app: Service"),
+        imported("from {package}.runtime.service import database"),
+        reading("database(request)"),
+    ],
+    "nameko": [
+        *served("app.add_service(peer_items.PeerItems)"),
+        imported("from {package}.runtime.containers import dependency"),
+        (
+            "peer_items.py",
+            "    peer = peer",
+            "    peer = peer\n    database = dependency(lambda service: service.database)",
+        ),
+        reading("self.database", 8),
+    ],
+    "fastapi": [
+        *served("app.include_router(peer_items.router)"),
+        imported("from fastapi import Request"),
+        imported("from {package}.runtime.service import database, in_thread"),
+        ("peer_items.py", "(item_id: str", "(request: Request, item_id: str"),
+        *reading_in_thread("in_thread(request, read, database(request))", "@router.get"),
+    ],
+    "tornado": [
+        ("app.py", HEALTH, f"from . import peer_items\n{HEALTH}"),
+        ("app.py", "    routes = [", "    routes = [\n        *peer_items.routes,"),
+        *reading_in_thread(
+            "self.in_thread(read, self.application.database)", "class OnePeerItem", 8
+        ),
+    ],
+    "sanic": [
+        *served("app.blueprint(peer_items.blueprint)"),
+        *reading_in_thread("request.app.in_thread(read, request.app.database)", "@blueprint.get"),
+    ],
+    "django": [
+        (
+            "urls.py",
+            "urlpatterns = [",
+            'urlpatterns = [\n    path("", include(f"{__package__}.peer_items")),',
+        ),
+        imported("from {package}.items.models import Item"),
+        ("peer_items.py", FOUND, f"Item.objects.exists()\n        {FOUND}"),
     ],
 }
 

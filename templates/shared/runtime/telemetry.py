@@ -2,14 +2,8 @@
 
 import re
 import time
-{% if 'calls' in with %}
-from collections.abc import Iterator, Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass, field
-{% else %}
 from collections.abc import Iterator
 from dataclasses import dataclass
-{% endif %}
 from functools import cache
 from importlib import metadata
 from random import randbytes
@@ -40,11 +34,6 @@ _TRACEPARENT = re.compile(
     r"-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?P<later>-.*)?"
 )
 _log = structlog.get_logger()
-{% if 'calls' in with %}
-_TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")
-# The headers that the request in progress passes on to other services.
-_passed_on: ContextVar[Mapping[str, str] | None] = ContextVar("passed_on", default=None)
-{% endif %}
 
 _durations = Histogram(
     "http_server_request_duration_seconds",
@@ -87,24 +76,11 @@ class RequestContext:
 {% if 'tracing' in with %}
     span: Span | None = None
 {% endif %}
-{% if 'calls' in with %}
-    passed_on: Mapping[str, str] = field(default_factory=dict)
-{% endif %}
 
 
-{% if 'calls' in with %}
-def begin(
-    method: str,
-    path: str,
-    request_id: str | None,
-    traceparent: str | None,
-    tracestate: str | None = None,
-) -> RequestContext:
-{% else %}
 def begin(
     method: str, path: str, request_id: str | None, traceparent: str | None
 ) -> RequestContext:
-{% endif %}
     """Start observing a request: the client's IDs are kept if they are valid, else replaced.
 
     Until `finish`, every line that is logged in this context carries both IDs.
@@ -117,10 +93,6 @@ def begin(
         trace_id=_trace_id(traceparent) or randbytes(16).hex(),  # noqa: S311
         started=time.perf_counter(),
     )
-{% if 'calls' in with %}
-    context.passed_on = _headers_of(context.request_id, traceparent, tracestate)
-    pass_on(context.passed_on)
-{% endif %}
 {% if 'tracing' in with %}
     _trace(context, method, traceparent)
 {% endif %}
@@ -147,9 +119,6 @@ def finish(context: RequestContext, status: int) -> None:
     if context.span is not None:
         tracing.end(context.span, context.method, context.route, status)
 {% endif %}
-{% if 'calls' in with %}
-    pass_on(None)
-{% endif %}
     structlog.contextvars.clear_contextvars()
 
 
@@ -160,39 +129,13 @@ def _trace(context: RequestContext, method: str, traceparent: str | None) -> Non
         tracing.leave()
         return
     parent = traceparent if _trace_id(traceparent) else None
-{% if 'calls' in with %}
-    state = context.passed_on.get("tracestate")
-    context.span = tracing.start(context.method, context.path, parent, state)
-{% else %}
     context.span = tracing.start(context.method, context.path, parent)
-{% endif %}
     if context.span is None:
         return
     if context.method != method:
         context.span.set_attribute("http.request.method_original", method)
     ids = context.span.get_span_context()
     context.trace_id = format_trace_id(ids.trace_id)
-
-
-{% endif %}
-{% if 'calls' in with %}
-def passed_on() -> Mapping[str, str]:
-    """The headers that a call of another service gets from the request that it is made for."""
-    return _passed_on.get() or {}
-
-
-def pass_on(headers: Mapping[str, str] | None) -> None:
-    """Pass these headers on with every call that this thread or task makes from now on."""
-    _passed_on.set(headers)
-
-
-def _headers_of(request_id: str, traceparent: str | None, tracestate: str | None) -> dict[str, str]:
-    headers = {"X-Request-ID": request_id}
-    if traceparent and _trace_id(traceparent):
-        headers["traceparent"] = traceparent
-        if _TRACESTATE.fullmatch(tracestate or ""):
-            headers["tracestate"] = str(tracestate)
-    return headers
 
 
 {% endif %}

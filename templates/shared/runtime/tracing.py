@@ -44,13 +44,7 @@ def is_enabled() -> bool:
     return not disabled and any(os.environ.get(name) for name in _ENDPOINTS)
 
 
-{% if 'calls' in with %}
-def start(
-    method: str, path: str, traceparent: str | None, tracestate: str | None = None
-) -> Span | None:
-{% else %}
 def start(method: str, path: str, traceparent: str | None) -> Span | None:
-{% endif %}
     """Start the span of a request, a child of a valid `traceparent`; None without a collector.
 
     It is the current span until `leave`, or until this thread or task starts another one.
@@ -59,12 +53,7 @@ def start(method: str, path: str, traceparent: str | None) -> Span | None:
         return None
     parent = context.Context()
     if traceparent:
-{% if 'calls' in with %}
-        carrier = {"traceparent": traceparent, "tracestate": tracestate or ""}
-        parent = _propagator.extract(carrier, parent)
-{% else %}
         parent = _propagator.extract({"traceparent": traceparent}, parent)
-{% endif %}
     known = {"http.request.method": method, "url.path": path, "url.scheme": "http"}
     span = _tracer().start_span(method, parent, SpanKind.SERVER, known)
     enter(span)

@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Collection
 from functools import cache
 from typing import Any
+from weakref import WeakSet
 
 import httpx
 from tenacity import AsyncRetrying
@@ -13,6 +14,8 @@ from ..database import leave_database
 from . import attempts
 from .attempts import Model
 from .dependency import CallFailed, Dependency
+
+_clients: "WeakSet[Client]" = WeakSet()
 
 
 class Client:
@@ -40,6 +43,7 @@ class Client:
         self._dependency = Dependency(name, limit)
         transport = transport or _network(limit)
         self._client = httpx.AsyncClient(transport=transport, **attempts.options_of(url, seconds))
+        _clients.add(self)
 
     async def call(
         self,
@@ -98,8 +102,15 @@ class Client:
         return attempts.checked(body.whole(), accept)
 
 
+async def close_all() -> None:
+    """Close the connections of all clients, when the service ends."""
+    for client in tuple(_clients):
+        await client.close()
+
+
 def _network(limit: int) -> httpx.AsyncBaseTransport:
-    return httpx.AsyncHTTPTransport(verify=_tls(), limits=attempts.limits_of(limit), trust_env=False)
+    limits = attempts.limits_of(limit)
+    return httpx.AsyncHTTPTransport(verify=_tls(), limits=limits, trust_env=False)
 
 
 @cache

@@ -18,7 +18,7 @@ from ... import NAME
 from .. import tracing
 {% endif %}
 from ..deadlines import remaining
-from ..telemetry import passed_on
+from .context import passed_on
 from .dependency import CallFailed, Dependency
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -1,6 +1,7 @@
 """Calls of other services that do not need an event loop."""
 
 from collections.abc import Collection
+from multiprocessing.util import Finalize
 from typing import Any
 
 import httpcore
@@ -40,6 +41,7 @@ class Client:
         self._dependency = Dependency(name, limit)
         transport = transport or _network(limit)
         self._client = httpx.Client(transport=transport, **attempts.options_of(url, seconds))
+        Finalize(self, self._client.close, exitpriority=1)  # workers end without atexit
 
     def call(
         self,
@@ -74,7 +76,7 @@ class Client:
         return attempts.read(self.name, model, answer)
 
     def close(self) -> None:
-        """Close the connections; the process does so when it ends."""
+        """Close the connections, as the process does when it ends."""
         self._client.close()
 
     def _send(self, request: httpx.Request, accept: Collection[int]) -> httpx.Response:
