@@ -6,9 +6,7 @@ from .health import CHECKS
 {% for resource in resources %}
 from .{{ resource.plural }} import routes as {{ resource.plural }}
 {% endfor %}
-{% if 'calls' in with %}
-from .peers import Peer
-{% endif %}
+{% include "templates/shared/peer_import.jinja" %}
 {% if 'auth' in with %}
 from .runtime.auth.guard import Guard
 {% endif %}
