@@ -308,6 +308,14 @@ class Database:
                 connection.exec_driver_sql("PRAGMA foreign_keys = ON")
 
 
+{% if 'calls' in with %}
+def leave_database() -> None:
+    """Make sure that nothing of the database is held while another service is waited for."""
+    if _transactions.get():
+        raise RuntimeError("another service must not be called inside a transaction")
+
+
+{% endif %}
 def _open(settings: Settings) -> Any:
     """A connection of the driver, for the probe."""
     if settings.on_sqlite:
