@@ -285,6 +285,8 @@ def secrets(manifests: list[Manifest], values: Mapping[str, str]) -> dict[str, d
             pod = manifest["spec"]["template"]["spec"]
             for variable in pod["containers"][0].get("env", []):
                 reference = variable["valueFrom"]["secretKeyRef"]
+                if reference.get("optional"):
+                    continue
                 found.setdefault(reference["name"], {})[reference["key"]] = values[variable["name"]]
     return found
 
