@@ -131,7 +131,7 @@ def test_the_pooler_is_reached_by_the_service_alone(rendering: Rendering) -> Non
     volumes = {v["name"]: v for v in server["volumes"]}
     (item,) = volumes["pgbouncer-ca"]["secret"]["items"]
     place = f"{mounts['pgbouncer-ca']}/{item['path']}"
-    assert f"sslrootcert={place}" in rendering.read("deploy/README.md")
+    assert f"sslrootcert={place}" in rendering.read("deploy/pgbouncer.md")
 
 
 def test_spans_go_to_the_collector_and_on_from_there(tmp_path: Path) -> None:

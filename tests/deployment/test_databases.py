@@ -103,7 +103,7 @@ def test_the_service_works_without_the_right_to_change_the_schema(
 
 def pooler(rendering: Rendering, server: Postgres) -> PgBouncer:
     """The component's own, with the secrets that its page has made, as PgBouncer reads them."""
-    page = rendering.read("deploy/README.md")
+    page = rendering.read("deploy/pgbouncer.md")
     (databases,) = re.findall(r"--from-literal=databases\.ini='(.+?)'", page, re.S)
     (users,) = re.findall(r"--from-literal=userlist\.txt='(.+?)'", page)
     files = {
