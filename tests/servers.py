@@ -349,17 +349,23 @@ class PgBouncer(OwnServer):
 
 @dataclass
 class HAProxy(OwnServer):
-    """A load balancer that keeps connections for 60 s and sends no request twice."""
+    """A load balancer that keeps connections for 60 s and sends no request twice.
+
+    It strips ``prefix`` from the path, and answers 503 to all that does not begin with it.
+    """
 
     server_port: int = 0
+    prefix: str = ""
 
     def start(self) -> None:
         (self.folder / "haproxy.cfg").write_text(
             "defaults\n  mode http\n  retries 0\n"
             "  timeout connect 5s\n  timeout client 90s\n  timeout server 90s\n"
-            f"frontend clients\n  bind 127.0.0.1:{self.port}\n  default_backend service\n"
+            f"frontend clients\n  bind 127.0.0.1:{self.port}\n  use_backend service if "
+            f"{{ path_beg {self.prefix}/ }}\n"
             "  stats enable\n  stats uri /statistics\n"
             "backend service\n"
+            f"  http-request replace-path {self.prefix}(/.*) \\1\n"
             f"  http-reuse never\n  server one 127.0.0.1:{self.server_port}\n"
         )
         self._spawn([_system_binary("haproxy"), "-db", "-f", str(self.folder / "haproxy.cfg")], {})

@@ -126,6 +126,7 @@ def pooler(rendering: Rendering, server: Postgres) -> PgBouncer:
     return found
 
 
+@pytest.mark.slow
 def test_the_pooler_of_the_component_encrypts_both_ways_and_may_be_replaced(
     framework: str,
     projects: Projects,
