@@ -124,6 +124,12 @@ class Settings(BaseSettings):
         return self.database_url.startswith("sqlite:")
 
     @property
+    def database_label(self) -> str:
+        """The address of the database without a user, a password or parameters."""
+        parts = urlsplit(self.database_url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    @property
     def direct_url(self) -> str:
         """The database's address without a pooler: for migrations and for the stream."""
         return self.database_direct_url or self.database_url
