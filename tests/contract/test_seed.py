@@ -70,7 +70,7 @@ def test_rows_are_stored_together_or_not_at_all(
         {**project.surroundings, **lent_environment(tmp_path / "work")},
     )
     seed = changed.folder / "src" / PACKAGE / "seed.py"
-    wrong = seed.read_text().replace("range(1, 4)", "(1, 2, \"x\" * 200)")
+    wrong = seed.read_text().replace("range(1, 4)", '(1, 2, "x" * 200)')
     assert wrong != seed.read_text()
     seed.write_text(wrong)
     database = new_migrated()
