@@ -53,13 +53,13 @@ def several(database: Database, launch: Launch, folder: Path) -> Service:
         DRAIN_SECONDS="2",
         DATABASE_TIMEOUT_SECONDS="20",
     )
-    wait_until(lambda: len(workers_of(service)) == WORKERS, 20, "all workers")
+    wait_until(lambda: len(workers_of(service)) == WORKERS, 60, "all workers")
 
     def all_have_served() -> bool:
         ask_often(service)
         return len(list(folder.rglob("histogram_*.db"))) == WORKERS
 
-    wait_until(all_have_served, 30, "each worker to serve")
+    wait_until(all_have_served, 90, "each worker to serve")
     service.remember_family()
     return service
 

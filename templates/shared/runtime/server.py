@@ -100,8 +100,7 @@ def application() -> Callable[..., Any]:
 {% endblock %}
     configure_logs(settings.log_level, settings.log_format)
     app: Callable[..., Any] = import_module("..app", __package__).create_app(settings)
-    metrics.start()
-    for call in on_start:
+    for call in (metrics.start, *on_start):
         call()
     if sys.platform == "linux":
         _guard(settings.port).start()

@@ -52,8 +52,8 @@ def _known_direct(url: str | None) -> str | None:
     return url or None
 
 
-{% if 'auth' in with %}
-def _known_issuer(url: str | None) -> str | None:
+{% if 'auth' in with or 'calls' in with %}
+def _known_url(url: str | None) -> str | None:
     parts = urlsplit(url or "")
     known = parts.scheme in ("https", "http") and parts.hostname and "@" not in parts.netloc
     if url is not None and (not known or parts.query or parts.fragment or not _has_valid_port(url)):
@@ -68,6 +68,13 @@ def _has_valid_port(url: str) -> bool:
     except ValueError:
         return False
 
+{% if 'calls' in with %}
+
+# The address of another service, and how long a call of it may take.
+ServiceUrl = Annotated[str, AfterValidator(_known_url)]
+CallSeconds = Annotated[float, Field(gt=0, le=25, allow_inf_nan=False)]
+
+{% endif %}
 
 def _split(hosts: object) -> object:
     if not isinstance(hosts, str):
@@ -106,9 +113,9 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
 {% if 'auth' in with %}
     # Both are required; the empty default is validated, and rejected.
-    oidc_issuer: Annotated[str, AfterValidator(_known_issuer), Field(validate_default=True)] = ""
+    oidc_issuer: Annotated[str, AfterValidator(_known_url), Field(validate_default=True)] = ""
     oidc_audience: Annotated[str, Field(min_length=1, validate_default=True)] = ""
-    oidc_jwks_url: Annotated[str | None, AfterValidator(_known_issuer)] = None
+    oidc_jwks_url: Annotated[str | None, AfterValidator(_known_url)] = None
 {% endif %}
 {% block more %}
 {% endblock %}

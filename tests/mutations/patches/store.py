@@ -16,6 +16,7 @@ from tests.mutations.patches.patch import (
     PROBE,
     RESOURCE,
     SEEDING,
+    STATEMENTS,
     STORE,
     TABLES,
     Patch,
@@ -367,12 +368,37 @@ PATCHES = [
         "R2",
         "a cursor needs its item",
         STORE,
-        "            query, values = self.selection(request)\n",
+        "            found = [*rows(*self.selection(request))]\n",
         "            here = self._table.c.position == (request.after or (0,))[0]\n"
-        "            if request.after and not connection.execute(select(1).where(here)).first():\n"
+        "            if request.after and not rows(select(self._table).where(here), {}):\n"
         "                raise NotFound\n"
-        "            query, values = self.selection(request)\n",
+        "            found = [*rows(*self.selection(request))]\n",
         by="test_a_walk_goes_on_after_the_item_at_its_cursor_is_deleted",
+    ),
+    Patch(
+        "R3",
+        "values are as the driver reads them",
+        STATEMENTS,
+        "values[index] = process(values[index])",
+        "values[index] = values[index]",
+        by="test_rows_that_the_driver_reads_are_equal_to_those_of_sqlalchemy",
+    ),
+    Patch(
+        "R3",
+        "the driver is not told what a column holds",
+        STATEMENTS,
+        "type_.result_processor(self._dialect, column[1])",
+        "type_.result_processor(self._dialect, None)",
+        by="test_rows_that_the_driver_reads_are_equal_to_those_of_sqlalchemy",
+        database="postgresql",
+    ),
+    Patch(
+        "R3",
+        "who listens to statements does not hear of reads",
+        DATABASE,
+        "heard.before_cursor_execute",
+        "False",
+        by="test_rows_that_the_driver_reads_are_equal_to_those_of_sqlalchemy",
     ),
     Patch(
         "R3",
