@@ -118,7 +118,7 @@ def _newest(place: Path, app: str) -> str:
 
 
 def _unknown(folder: Path) -> TargetError:
-    """The app of a resource is found by its folder: its label cannot be told from another name."""
+    """The app of a resource is found by its folder: another folder might be another app."""
     return TargetError(
         f"{quote_path(folder / MIGRATIONS)} has no migrations, so what the new one follows is not "
         f"known. If you renamed the folder, rename it back to {quote(folder.name)} and commit, run "
