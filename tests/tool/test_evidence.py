@@ -408,7 +408,7 @@ def test_without_a_measured_criterion_in_the_answers_both_are_said_to_be_the_sam
     figured: Catalog,
 ) -> None:
     out = told(figured, {}, rank_by=RankBy.BENCHMARKS)
-    assert "No answer asks for what was measured, so both rankings are the same." in out
+    assert "No answer asks for what the benchmarks cover, so both rankings are the same." in out
     assert out.count("Best match: ") == 1
 
 
