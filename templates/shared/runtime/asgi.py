@@ -9,6 +9,9 @@ from typing import Any, Final
 import structlog
 
 from . import Unavailable, telemetry
+{% if 'calls' in with %}
+from .calls.context import pass_on
+{% endif %}
 from .database import READINESS_SECONDS
 from .endpoints import Endpoints, Reply
 from .http import (
@@ -58,6 +61,7 @@ class ServiceMiddleware:
         self._endpoints = endpoints
         self._max_body_bytes = settings.max_body_bytes
         self._allowed_hosts = settings.allowed_hosts
+        self._root_path = settings.root_path
         self._probe_threads = Threads(READINESS_SECONDS)
         self._running = 0
 
@@ -83,6 +87,10 @@ class ServiceMiddleware:
             _text(headers.get(b"x-request-id")),
             _text(headers.get(b"traceparent")),
         )
+{% if 'calls' in with %}
+        trace = _text(headers.get(b"traceparent")), _text(headers.get(b"tracestate"))
+        pass_on(context.request_id, context.trace_id, *trace)
+{% endif %}
         body = _RequestBody(receive, headers, self._max_body_bytes)
         response = _Response(send, context, body, self._endpoints, scope["method"] == "HEAD")
         del receive, send
@@ -118,6 +126,10 @@ class ServiceMiddleware:
             return
         if method == "HEAD":
             scope["method"] = "GET"
+        if self._root_path:  # which is a part of the path in ASGI
+            scope["root_path"] = self._root_path
+            scope["path"] = self._root_path + scope["path"]
+            scope["raw_path"] = self._root_path.encode() + scope["raw_path"]
         if rejected is None:
             await self._app(scope, body.receive, response.send)
         else:

@@ -7,6 +7,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from . import telemetry
+{% if 'calls' in with %}
+from .calls.context import pass_on
+{% endif %}
 from .endpoints import Endpoints, Reply
 from .http import (
     BODILESS,
@@ -70,6 +73,7 @@ class ServiceMiddleware:
         self._endpoints = endpoints
         self._max_body_bytes = settings.max_body_bytes
         self._allowed_hosts = settings.allowed_hosts
+        self._root_path = settings.root_path
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -81,6 +85,10 @@ class ServiceMiddleware:
             environ.get("HTTP_TRACEPARENT"),
         )
         environ[CONTEXT] = context
+{% if 'calls' in with %}
+        trace = environ.get("HTTP_TRACEPARENT"), environ.get("HTTP_TRACESTATE")
+        pass_on(context.request_id, context.trace_id, *trace)
+{% endif %}
         # Other servers refuse it from an application (PEP 3333), and close connections themselves.
         may_close = environ.get("SERVER_SOFTWARE") == "Granian" or MAY_CLOSE in environ
         response = _Response(start_response, context, may_close)
@@ -108,6 +116,8 @@ class ServiceMiddleware:
             # The framework answers, so that its own hooks see the response: CORS, for example.
             environ[REJECTED] = rejected
             _set_body(environ, b"")
+        if self._root_path:
+            environ["SCRIPT_NAME"] = self._root_path
         progress.answering[id(environ)] = environ.get("REMOTE_ADDR", ""), time.perf_counter()
         return self._app(environ, response.start)
 

@@ -15,6 +15,8 @@ from tests.mutations.patches.patch import (
     OWNERS,
     PROBE,
     RESOURCE,
+    SEEDING,
+    STATEMENTS,
     STORE,
     TABLES,
     Patch,
@@ -30,6 +32,22 @@ DELETED = (
 )
 
 PATCHES = [
+    Patch(
+        "P11",
+        "seed creates its rows again",
+        SEEDING,
+        "        if not self.ids(resource, 1):",
+        "        if True:",
+        by="test_seeding_names_the_database_and_twice_changes_nothing",
+    ),
+    Patch(
+        "P11",
+        "seed keeps rows before one that is not valid",
+        SEEDING,
+        "        with database.writing(seconds=_SECONDS):",
+        "        if True:",
+        by="test_rows_are_stored_together_or_not_at_all",
+    ),
     Patch(
         "E2",
         "every mistake of a body is made an object",
@@ -350,12 +368,37 @@ PATCHES = [
         "R2",
         "a cursor needs its item",
         STORE,
-        "            query, values = self.selection(request)\n",
+        "            found = [*rows(*self.selection(request))]\n",
         "            here = self._table.c.position == (request.after or (0,))[0]\n"
-        "            if request.after and not connection.execute(select(1).where(here)).first():\n"
+        "            if request.after and not rows(select(self._table).where(here), {}):\n"
         "                raise NotFound\n"
-        "            query, values = self.selection(request)\n",
+        "            found = [*rows(*self.selection(request))]\n",
         by="test_a_walk_goes_on_after_the_item_at_its_cursor_is_deleted",
+    ),
+    Patch(
+        "R3",
+        "values are as the driver reads them",
+        STATEMENTS,
+        "values[index] = process(values[index])",
+        "values[index] = values[index]",
+        by="test_rows_that_the_driver_reads_are_equal_to_those_of_sqlalchemy",
+    ),
+    Patch(
+        "R3",
+        "the driver is not told what a column holds",
+        STATEMENTS,
+        "type_.result_processor(self._dialect, column[1])",
+        "type_.result_processor(self._dialect, None)",
+        by="test_rows_that_the_driver_reads_are_equal_to_those_of_sqlalchemy",
+        database="postgresql",
+    ),
+    Patch(
+        "R3",
+        "who listens to statements does not hear of reads",
+        DATABASE,
+        "heard.before_cursor_execute",
+        "False",
+        by="test_rows_that_the_driver_reads_are_equal_to_those_of_sqlalchemy",
     ),
     Patch(
         "R3",
