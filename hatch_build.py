@@ -1,7 +1,7 @@
 """Puts the releases of the templates into the wheel and the sdist, as one git bundle.
 
 From a checkout it is made of the history; from an sdist, which has it, it is taken over. An
-editable install needs none: it reads the checkout itself. What was measured comes along where it is
+editable install needs none: it reads the checkout itself. Benchmark results come along if they are
 there, which a fork may do without.
 """
 

@@ -52,7 +52,7 @@ LAST_SECONDS = 8.0
 TITLE = "scaffold new"
 TEXT = (
     "A terminal. scaffold new asks six questions about the workload, shows which framework fits"
-    " best with reasons and a runner-up, asks about the project, makes the service, and ends"
+    " best with reasons and a runner-up, asks about the project, generates the service, and ends"
     " with the next three commands and the one line that repeats the run without questions."
 )
 

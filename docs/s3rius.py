@@ -25,7 +25,7 @@ def part() -> Iterator[str]:
 
 
 def kept_of_bare() -> float | None:
-    """What the generated service keeps of a bare one on the same read, from the other run."""
+    """What the generated service keeps of a baseline on the same read, from the other run."""
     found = measured()
     of = found["frameworks"].get("fastapi") if found else None
     return float(of["databases"]["postgresql"]["read"]["kept"]) if of else None
@@ -46,7 +46,7 @@ def told(found: Mapping[str, Any], kept: float | None = None) -> Iterator[str]:
     if kept and not goal(found).met:
         yield (
             f"- of what is missing, at most this is ours to give: by the table of that read above, "
-            f"the bare service of the same framework, server and statement answers {1 / kept:.2f} "
+            f"the baseline of the same framework, server and statement answers {1 / kept:.2f} "
             f"times as often as ours, which comes to {goal_times(found) / kept:.2f} times theirs"
         )
     yield ""

@@ -177,7 +177,7 @@ def _kept_goal(request: str, least: float, kept: Mapping[str, float]) -> Goal:
     lowest = min(kept, key=lambda name: kept[name])
     said = ", ".join(f"{name} {value:.1%}" for name, value in below.items())
     return Goal(
-        f"{REQUESTS[request]} keeps at least {least:.0%} of the bare service's throughput",
+        f"{REQUESTS[request]} keeps at least {least:.0%} of the baseline's throughput",
         said or f"{len(kept)} of {len(kept)}, the least is {lowest} with {kept[lowest]:.0%}",
         not below,
     )
@@ -405,7 +405,7 @@ def in_words(found: Measured) -> str:
                 f"{title} on {DATABASES[database]}: from {last} with {have[last]['rps']:,.0f} to "
                 f"{first} with {have[first]['rps']:,.0f} requests a second, keeping "
                 f"{min(of['kept'] for of in have.values()):.0%} to "
-                f"{max(of['kept'] for of in have.values()):.0%} of what the bare service does."
+                f"{max(of['kept'] for of in have.values()):.0%} of what the baseline does."
             )
     return " ".join(said)
 

@@ -92,7 +92,7 @@ def facts_of(known: Catalog, one: Framework) -> Iterator[str]:
     if line := figures.line(PAGE, known, one):
         yield f"| figures | {line} |"
     yield ""
-    yield "| the article's word | strength | source |"
+    yield "| the article's rating | strength | source |"
     yield "| --- | --- | --- |"
     for said in sorted(one.evidence.values(), key=lambda e: -e.strength):
         text = f"{known.criteria[said.criterion]}: {said.why}"
@@ -112,11 +112,11 @@ def _facts(facts: Facts) -> Iterator[tuple[str, str]]:
 
 
 def limits_of(_: Catalog, one: Framework) -> Iterator[str]:
-    """The lines of the contract that a template does not hold."""
+    """The requirements that a template does not meet."""
     if not one.limits:
         yield "It holds every line of [the contract](../contract.md)."
         return
-    yield "Of [the contract](../contract.md) it does not hold:"
+    yield "Requirements of [the contract](../contract.md) that it does not meet:"
     yield ""
     for limit in one.limits:
         yield f"- {limit.line}: {limit.what} ({limit.evidence})"
@@ -128,7 +128,7 @@ def limits_table(known: Catalog) -> Iterator[str]:
     for one in known.frameworks:
         for limit in one.limits:
             having.setdefault((limit.line, limit.what), []).append(one.name)
-    yield "| line | what does not hold | where |"
+    yield "| line | known limitation | where |"
     yield "| --- | --- | --- |"
     for (line, what), names in sorted(having.items()):
         yield f"| {line} | {what} | {', '.join(names)} |"

@@ -65,7 +65,7 @@ class Promise:
 
 @dataclass(frozen=True)
 class Tile:
-    """One line of the contract on one framework, over all its cells."""
+    """One requirement on one framework, over all its cells."""
 
     line: str
     framework: str
@@ -149,7 +149,7 @@ class Report:
 
     @cached_property
     def tiles(self) -> dict[str, list[Tile]]:
-        """For each line of the contract, a tile for each framework."""
+        """For each requirement, a tile for each framework."""
         return {
             line: [Tile(line, name, results) for name, results in self.by_framework.items()]
             for line in TITLES
@@ -326,7 +326,7 @@ def _markdown_failures(report: Report) -> list[str]:
         rows.append(f"- `{check.id}` ({check.run}) {check.state}: {_one_line(check.said)}")
     more = len(rows) - MOST_FAILURES
     rows = [*rows[:MOST_FAILURES], *([f"- and {more} more, on the page"] if more > 0 else [])]
-    return ["### What does not hold", "", *rows, ""] if rows else []
+    return ["### Failed", "", *rows, ""] if rows else []
 
 
 def _markdown_bites(bites: Sequence[Bites]) -> list[str]:
@@ -335,7 +335,7 @@ def _markdown_bites(bites: Sequence[Bites]) -> list[str]:
         rows.append(f"- {one.framework}: {one.caught} of {len(one.all)} patches caught")
         missed = [bite for bite in one.all if not bite.caught]
         rows += [f"  - missed: {b.line} {b.breaks} ({_one_line(b.by)})" for b in missed]
-    return ["### Does the suite bite?", "", *rows, ""] if rows else []
+    return ["### Does the suite catch bugs?", "", *rows, ""] if rows else []
 
 
 def _one_line(said: str) -> str:

@@ -115,7 +115,7 @@ class Result:
 
     @property
     def missing_lines(self) -> list[str]:
-        """The lines of the contract that no test asked for here."""
+        """The requirements that no test asked for here."""
         asked = {line for check in self.checks for line in check.lines}
         return [line for line in TITLES if line not in asked]
 

@@ -1,8 +1,8 @@
-"""Divides the proof of made services into pytest sessions, as few as can be, and runs them.
+"""Divides the tests of generated services into pytest sessions, as few as can be, and runs them.
 
 Services on one database and one Python share a session of the contract, where scenarios that
-mostly wait run for several of them at once. What is proven of a framework whatever its answers,
-such as its image, is proven once.
+mostly wait run for several of them at once. What is tested of a framework whatever its answers,
+such as its image, is tested once.
 """
 
 from __future__ import annotations

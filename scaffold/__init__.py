@@ -1,3 +1,3 @@
-"""Makes production-ready Python microservices, with the framework that fits the workload."""
+"""Generate production-ready Python microservices, with the framework that fits the workload."""
 
 __version__ = "0.1.0"

@@ -50,15 +50,13 @@ WITHOUT_SOURCE = {"-h", "--help", "--version", "check", "skills", "add", "remove
 # Not their docstrings: PYTHONOPTIMIZE=2 has none.
 HELP = {
     "scaffold": (
-        "Makes production-ready Python microservices, with the framework that fits the workload."
+        "Generate production-ready Python microservices, with the framework that fits the workload."
     ),
-    "new": "Make a service: answer the questions, or give the answers as flags.",
+    "new": "Generate a service: answer the questions, or give the answers as flags.",
     "advise": "Rank the frameworks for a workload, and say why.",
     "list": "List the frameworks, with facts about each.",
     "show": "Show one framework: evidence, facts, limits, the files it makes.",
-    "update": (
-        "Bring a service to the newest release of its template, and keep what you made of it."
-    ),
+    "update": ("Update a service to the latest template release, keeping your changes."),
     "add": "Add a resource, a field or a capability to a service that exists.",
     "add resource": "Add a resource, with the migration that creates its table.",
     "add field": "Add a field to a resource, with its migration; rows that exist stay.",
@@ -71,7 +69,7 @@ HELP = {
     "schema": "Print every question as JSON Schema, for scripts and agents.",
     "skills": "List the skills for coding agents, print one, or write them into a folder.",
     "matrix": (
-        "List the services that prove the templates, as a workflow's matrix takes them with --json."
+        "List the services that test the templates, as a workflow's matrix takes them with --json."
     ),
 }
 # What a command that was told too little would take.

@@ -7,7 +7,7 @@
     │   ├── MissingAnswers    2  missing-answers     it has to be said, and nobody can be asked
     │   ├── SplitWorkload     2  split-workload      the workload is one of two services
     │   ├── NoTemplate        2  no-template         the framework has no template yet
-    │   ├── NothingMaintained 2  nothing-maintained  no maintained framework meets a must
+    │   ├── NothingMaintained 2  nothing-maintained  no maintained framework meets a requirement
     │   ├── NotMeasured       2  not-measured        figures are asked for that are not there
     │   └── FixedAnswer       2  fixed-answer        an answer that an update cannot change
     ├── TargetError           3  target-refuses      the service cannot go where it should

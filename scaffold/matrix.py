@@ -28,7 +28,7 @@ WITHOUT = "no_"  # before a choice of several that a service does not have
 
 @dataclass(frozen=True)
 class Cell:
-    """One service to prove: its answers, the Python it runs on, and where it comes from.
+    """One service to test: its answers, the Python it runs on, and where it comes from.
 
     `declared` are its resources in the short form; none for the example. `several` has the choices
     of each question with several answers: every one of them is an axis.
@@ -168,7 +168,7 @@ def chosen(catalog: Catalog, cells: Sequence[Cell], wanted: Iterable[str]) -> li
 def shards(cells: Sequence[Cell], count: int) -> list[list[Cell]]:
     """`cells` in at most `count` parts, as even as they can be, neighbours together.
 
-    Neighbours have the framework in common, and with it what is proven once for a framework.
+    Neighbours have the framework in common, and with it what is tested once for a framework.
     """
     count = min(count, len(cells))
     bounds = [len(cells) * number // count for number in range(count + 1)]

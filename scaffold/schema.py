@@ -98,7 +98,7 @@ def _result(advised: Advice) -> dict[str, Any]:
 
 
 def _beside(recommendation: Recommendation) -> dict[str, Any] | None:
-    """What was measured, beside the article's strengths, and the order that it would make."""
+    """Benchmark results, beside the article's strengths, and the order that it would make."""
     if not recommendation.date:
         return None
     return {

@@ -1,7 +1,7 @@
 """The cases: what is given to each tool, and what counts as a fault.
 
 A run is without fault if it refused (exit code not 0, nothing left, no traceback) or made a project
-that is whole: every file parses, its packages can be imported under their names, and the answers
+that is complete: every file parses, its packages can be imported under their names, and the answers
 stand in it as they were given.
 """
 

@@ -1,4 +1,4 @@
-"""Where a bare twin listens, what it asks, and how many threads do both."""
+"""Where a baseline listens, what it asks, and how many threads do both."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Serves a bare twin as the generated services are served: granian, WSGI, one worker."""
+"""Serves a baseline as the generated services are served: granian, WSGI, one worker."""
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces

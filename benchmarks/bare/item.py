@@ -1,4 +1,4 @@
-"""What the bare twins have in common: the queries, as plainly as SQLAlchemy Core asks them.
+"""What the baselines have in common: the queries, as plainly as SQLAlchemy Core asks them.
 
 A twin is the four requests that are measured (`GET /livez`, `GET /v1/items/{item_id}`, `GET
 /v1/items`, `POST /v1/items`) on the same framework and server as the generated service, and nothing

@@ -1,1 +1,1 @@
-"""What the nine generated services cost beside bare ones; `python -m benchmarks.serving --help`."""
+"""What the nine generated services cost beside baselines; `python -m benchmarks.serving --help`."""

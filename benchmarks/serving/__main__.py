@@ -1,4 +1,4 @@
-"""Measures the nine generated services beside bare ones of the same framework and server.
+"""Measures the nine generated services beside baselines of the same framework and server.
 
     python -m benchmarks.serving [--framework flask,falcon] [--database sqlite] [--write]
 
@@ -35,7 +35,7 @@ def main(words: Sequence[str] | None = None) -> int:
     known = frameworks()
     chosen, databases = given.framework or known, given.database or list(figures.DATABASES)
     if given.write and given.statements_once:
-        raise SystemExit("--write takes the bare services as they are")
+        raise SystemExit("--write takes the baselines as they are")
     if given.write and (set(chosen) != set(known) or set(databases) != set(figures.DATABASES)):
         raise SystemExit("--write takes a whole run: every framework, on both databases")
     earlier = json.loads(given.after.read_text()) if given.after else {"frameworks": {}}
@@ -76,7 +76,7 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--statements-once",
         action="store_true",
-        help="let the bare services, too, build the statements that read but once",
+        help="let the baselines, too, build the statements that read but once",
     )
     parser.add_argument("--write", action="store_true", help="into measured.json and the pages")
     return parser.parse_args(words)

@@ -1,4 +1,4 @@
-"""The bench on which a service stands beside its bare twin."""
+"""The bench on which a service stands beside its baseline."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Bench:
     def bare(
         self, project: Project, database_url: str
     ) -> contextlib.AbstractContextManager[Server]:
-        """The bare twin, by the service's own interpreter."""
+        """The baseline, by the service's own interpreter."""
         environment = {
             "DATABASE_URL": database_url,
             "STATEMENTS": "once" if self.statements_once else "each",
@@ -149,7 +149,7 @@ def beside_bare(
     seconds: int,
     starts: int = STARTS,
 ) -> ServiceSamples:
-    """A generated service and its bare twin, in turns. `Refused` where an answer is not 2xx."""
+    """A generated service and its baseline, in turns. `Refused` where an answer is not 2xx."""
     project = stand.project(framework)
     wrk = stand.wrk()
     own, twins = stand.databases.make(database, project, ITEMS), stand.databases.copy(database)
@@ -183,7 +183,7 @@ def server_name(server: Server, bare: Server) -> str:
 
 @contextlib.contextmanager
 def saying(what: str) -> Iterator[None]:
-    """A refusal inside names what was measured."""
+    """A refusal inside names the request and the service."""
     try:
         yield
     except Refused as refusal:

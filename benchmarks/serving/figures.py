@@ -28,7 +28,7 @@ class Sample:
     p99_ms: float
 
 
-Round = tuple[Sample, Sample]  # the generated service's and the bare one's, one after the other
+Round = tuple[Sample, Sample]  # the generated service's and the baseline's, one after the other
 
 
 @dataclass(frozen=True)

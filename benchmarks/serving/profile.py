@@ -1,4 +1,4 @@
-"""Tells where the CPU of the services goes, part by part, beside their bare twins.
+"""Tells where the CPU of the services goes, part by part, beside their baselines.
 
     python -m benchmarks.serving.profile [--framework flask,falcon] [--database sqlite] [--write]
 

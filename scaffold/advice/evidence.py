@@ -1,4 +1,4 @@
-"""The two kinds of evidence, the article's word and what was measured, side by side. Pure.
+"""The two kinds of evidence, the article's rating and benchmark results, side by side. Pure.
 
 They are never blended: a ranking is by one of them, and says by which.
 """
@@ -119,7 +119,7 @@ def by_measurement(catalog: Catalog, database: str | None) -> Catalog:
 
 
 def worded(catalog: Catalog, measure: Measure, standing: Standing, database: str | None) -> str:
-    """What was measured, as the reason for a strength."""
+    """A benchmark result, as the reason for a strength."""
     where = catalog.database_name(database or "")
     place = f"place {standing.place} of {standing.of}"
     return f"{number(standing.value)} {measure.unit} of {measure.what} on {where}, {place}"

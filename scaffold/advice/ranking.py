@@ -58,7 +58,7 @@ def advise(catalog: Catalog, answers: Mapping[str, str], maintained: bool = Fals
 
     Where these ask for nothing, the defaults of the other questions count. `maintained` leaves out
     the inactive frameworks; raises NothingMaintained where
-    a must is then met by none. A tie is settled by what was measured on the answers' database.
+    a requirement is then met by none. Benchmark results on the answers' database settle a tie.
     """
     given = workload_of(catalog, answers)
     if not _weights(_chosen(catalog, given)):
@@ -141,7 +141,7 @@ def _tied(candidates: Iterable[Ranked], measured: Mapping[str, int]) -> Iterator
 def _order(ranked: Ranked) -> tuple[int, int, int, int, int]:
     """Musts first, then the score; a tie goes by criteria met, release, place in the article.
 
-    What was measured comes between criteria met and release, and only where each that is tied has
+    Benchmark results come between criteria met and release, and only if each that is tied has
     a figure: "not measured" is neither better nor worse.
     """
     met = sum(reason.points > 0 for reason in ranked.reasons)

@@ -40,7 +40,7 @@ JOINERS = {"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))}
 
 
 def collect(catalog: Catalog, file: Path | None, flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The answers of a YAML or JSON file and of the flags, which count more, all of them checked.
+    """The answers of a YAML or JSON file and of the flags, which take precedence, all checked.
 
     Declarations of `--resource` replace those of the file together. Raises BadAnswers with every
     problem of both at once.
@@ -380,7 +380,9 @@ def carry_over(
         if answer not in q.choices
     ]
     if lost:
-        raise BadAnswers("\n".join(f"Since the service was made: {problem}" for problem in lost))
+        raise BadAnswers(
+            "\n".join(f"Since the service was generated: {problem}" for problem in lost)
+        )
     known = {q.id: q for q in questions}
     beside = {key: recorded[key] for key in (BORN_WITH, RETIRED) if key in recorded}
     new = {key: value for key, value in given.items() if key in known}
@@ -424,7 +426,7 @@ def refuse_kept(root: Path, values: Mapping[str, Any]) -> None:
         reserved = declarations.reserved(root, [values["framework"]])
         declarations.check(values[RESOURCES], reserved)
     except BadAnswers as problem:
-        lines = (f"Since the service was made: {line}" for line in str(problem).splitlines())
+        lines = (f"Since the service was generated: {line}" for line in str(problem).splitlines())
         raise BadAnswers("\n".join(lines)) from problem
 
 

@@ -75,7 +75,7 @@ class Evidence(NamedTuple):
 
 
 class Alternative(NamedTuple):
-    """What to take instead of a framework that is hardly kept; `framework` if it is one of ours."""
+    """What to take instead of an inactive framework; `framework` if it is one of ours."""
 
     name: str
     why: str
@@ -83,7 +83,7 @@ class Alternative(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What was measured beside the guidance, and never counts in a score."""
+    """Benchmark results, which stand beside the guidance and never count in a score."""
 
     package: str
     version: str
@@ -101,7 +101,7 @@ class Facts(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """A line of the contract that a template cannot hold."""
+    """A requirement of the contract that a template cannot meet."""
 
     line: str
     what: str
@@ -140,7 +140,7 @@ class Refusal(NamedTuple):
 
     def __str__(self) -> str:
         together = " and ".join(f"{key} {value}" for key, value in self.answers.items())
-        return f"{together} do not go together: {self.why}."
+        return f"{together} cannot be combined: {self.why}."
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,7 @@ class Catalog:
         return next(q for q in (*self.fields, *self.workload) if q.id == question_id)
 
     def served(self, framework: Framework) -> Served | None:
-        """What was measured of a framework's service, if it was."""
+        """The benchmark results of a framework's service, if there are any."""
         return self.measurement.frameworks.get(framework.id) if self.measurement else None
 
     @property
@@ -206,7 +206,7 @@ class Catalog:
         return next(labels, database).partition(",")[0]
 
     def standings(self, criterion: str, database: str | None) -> Mapping[str, Standing]:
-        """By framework, where it stands in what was measured of `criterion`; empty if nothing."""
+        """By framework, where it stands in the results for `criterion`; empty without any."""
         if not self.measurement or not self.measuring:
             return {}
         ids = [framework.id for framework in self.frameworks]

@@ -32,7 +32,7 @@ NOBODY = {
 
 
 class HistoryIncomplete(Exception):
-    """The releases cannot be told from what is here; why, and what would help."""
+    """The releases cannot be derived from what is here; why, and what would help."""
 
 
 @dataclass(frozen=True)

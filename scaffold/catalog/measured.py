@@ -1,4 +1,4 @@
-"""What was measured of the generated services: measured.json, and how its figures are compared.
+"""Benchmark results of the generated services: measured.json, and how its figures are compared.
 
 The file is written by benchmarks/serving and stands beside guidance.toml, whose table [measured]
 says which criteria it speaks to. A source of templates need have neither.
@@ -32,7 +32,7 @@ class Bare(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """The same of the generated service; `kept` is its share of the bare one's `rps`."""
+    """The same of the generated service; `kept` is its share of the baseline's `rps`."""
 
     cpu_us: float
     rps: float

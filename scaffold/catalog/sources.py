@@ -35,7 +35,7 @@ class Source:
 
     @property
     def newest(self) -> str:
-        """The revision that a new service is made from, and an old one is brought to."""
+        """The revision that a new service is generated from, and an old one is brought to."""
         raise NotImplementedError
 
     @property

@@ -60,10 +60,7 @@ def _main(place: Path, change: Change) -> dict[str, Any]:
     graph = _graph(place / app)
     creates = change.adds and not change.field
     if not graph and not creates:
-        raise TargetError(
-            f"{quote_path(place / app / MIGRATIONS)} has no migrations, so what the new one "
-            "follows is not known."
-        )
+        raise _unknown(place / app)
     needed = [app] if graph else []
     if change.adds:
         fields = [change.field] if change.field else change.resource.fields
@@ -116,9 +113,17 @@ def _newest(place: Path, app: str) -> str:
             f"and a new one can follow only one. Join them and commit: {JOIN}"
         )
     if not leaves:
-        where = quote_path(place / app / MIGRATIONS)
-        raise TargetError(f"{where} has no migration that a new one could follow.")
+        raise _unknown(place / app)
     return leaves[0]
+
+
+def _unknown(folder: Path) -> TargetError:
+    """The app of a resource is found by its folder: another folder might be another app."""
+    return TargetError(
+        f"{quote_path(folder / MIGRATIONS)} has no migrations, so what the new one follows is not "
+        f"known. If you renamed the folder, rename it back to {quote(folder.name)} and commit, run "
+        "this again, and rename it afterwards."
+    )
 
 
 def _leaves(app: str, graph: Graph) -> list[str]:

@@ -15,7 +15,7 @@ from scaffold.programs import git, git_line
 
 FIRST_MESSAGE = "Start from the template"
 LOCK = "uv.lock"
-NO_LOCK = "No lock was made; run `uv lock` later."
+NO_LOCK = "`uv.lock` was not created; run `uv lock` later."
 # The user's template for repositories may have excludes and hooks, as the settings may.
 INIT = "init --quiet --initial-branch=main --template=".split()
 ADD = ("-c", f"core.excludesFile={os.devnull}", "add", "--all")
@@ -29,13 +29,13 @@ def lock(folder: Path) -> str | None:
     """
     if root := workspace_of(folder):
         return (
-            f"No lock was made, as the service is a member of the uv workspace in "
+            f"`uv.lock` was not created, as the service is a member of the uv workspace in "
             f"{quote_path(root)}, which has one lock for all; run `uv lock` there."
         )
     if not programs.found("uv"):
         return (
-            "No lock was made, as uv is not installed; `pip install uv` brings it, and the service "
-            "needs it. Run `uv lock` before the image is built."
+            "`uv.lock` was not created, as uv is not installed; `pip install uv` brings it, and "
+            "the service needs it. Run `uv lock` before the image is built."
         )
     file = folder / LOCK
     before = file.read_bytes() if file.is_file() else None

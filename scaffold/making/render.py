@@ -1,4 +1,4 @@
-"""Makes a service from its template. copier, and what it renders and runs git with, only here."""
+"""Generates a service from its template. copier and what it runs git with are used only here."""
 
 import os
 import tempfile
@@ -26,7 +26,7 @@ DECIDING_HOW_TO_COMPILE = (
 
 
 def make(root: Path, answers: Mapping[str, Any], target: Path, origin: Origin = OWN) -> list[str]:
-    """Makes the service of `answers` at `target`, whole or not at all; returns its files.
+    """Generates the service of `answers` at `target`, completely or not at all; returns its files.
 
     `root` holds copier.yml and templates/, which come from `origin`. Raises TargetError,
     SourceError, or OSError from the disk.

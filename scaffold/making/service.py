@@ -1,4 +1,4 @@
-"""Makes a service on disk: its files, then its lock and its first commit."""
+"""Puts a service on disk: its files, then its lock and its first commit."""
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -36,7 +36,7 @@ def create(
     progress: Callable[[str], None],
     dry_run: bool,
 ) -> Made:
-    """Makes the service of `answers` as a folder of its name in `output`.
+    """Generates the service of `answers` as a folder of its name in `output`.
 
     `steps` are the names of those of STEPS that follow. `progress` is told what is going on. With
     `dry_run` nothing is written. Raises TargetError, and Interrupted where a service stands.
@@ -126,7 +126,7 @@ def _finish(target: Path, steps: Collection[str], progress: Callable[[str], None
 def whole(target: Path, but: str = "") -> str:
     """What a run says that was interrupted when the service was in place."""
     unfinished = f", but this was not finished: {but}" if but else ""
-    return f"Interrupted. {quote_path(target)} is whole{unfinished}."
+    return f"Interrupted. {quote_path(target)} is complete{unfinished}."
 
 
 def _cannot_write(target: Path, error: OSError) -> str:

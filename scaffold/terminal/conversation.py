@@ -125,7 +125,7 @@ class Conversation:
         """The answer that there is, or one that is asked for.
 
         An earlier one is marked only if the same is offered as then: a changed recommendation
-        counts more than the choice that followed the last one.
+        takes precedence over the choice that followed the last one.
         """
         if self._repeating:
             self._place += 1

@@ -1,4 +1,4 @@
-"""The measured figures as text, beside the article's word. Pure."""
+"""Benchmark results as text, beside the article's rating. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
@@ -10,9 +10,9 @@ from scaffold.terminal.view import Terminal, percent
 
 HEADLINE = "read"  # the request that says most in one figure
 REQUESTS = {"livez": "liveness", "read": "one item", "list": "50 items", "create": "a new item"}
-HEADINGS = ("requests/s", "CPU µs", "p50 ms", "p99 ms", "of bare")
+HEADINGS = ("requests/s", "CPU µs", "p50 ms", "p99 ms", "of baseline")
 MEANING = (
-    "Of bare: the share of what the same framework, server and query serve with nothing added. "
+    "Of baseline: the share of what the same framework, server and query serve on their own. "
     "Figures of one run compare; those of two machines do not."
 )
 
@@ -33,7 +33,7 @@ def line(terminal: Terminal, catalog: Catalog, one: Framework) -> str | None:
     served = catalog.served(one)
     parts = [
         f"{name} {figures.rps:,.0f}/s ({number(figures.cpu_us)} µs of CPU, "
-        f"{percent(figures.kept)} of bare)"
+        f"{percent(figures.kept)} of baseline)"
         for name, figures in _headlines(catalog, one)
     ]
     if not parts or not served or not catalog.measurement:
@@ -54,7 +54,7 @@ def sheet(terminal: Terminal, catalog: Catalog, one: Framework) -> Iterator[str]
     served = catalog.served(one)
     if not served or not catalog.measurement:
         return
-    yield terminal.style(f"What was measured on {catalog.measurement.date}", "strong")
+    yield terminal.style(f"Benchmark results of {catalog.measurement.date}", "strong")
     for database, requests in served.databases.items():
         yield from _table(terminal, catalog.database_name(database), requests)
     yield from terminal.wrapped(f"{_process(served)}.", "  ", "  ")
@@ -239,7 +239,7 @@ def _other(catalog: Catalog, recommendation: Recommendation) -> Iterator[str]:
         if recommendation.asked:
             yield f"By benchmarks: {names}. All else is the article's rating."
         else:
-            yield "No answer asks for what was measured, so both rankings are the same."
+            yield "No answer asks for what the benchmarks cover, so both rankings are the same."
     elif recommendation.asked and recommendation.measured:
         same = _recommended(recommendation.measured) == _recommended(recommendation.article)
         said = (

@@ -30,7 +30,7 @@ def advice(
 ) -> str:
     """The choice and its reasons, then all of them on a scale; or, to explain, every reason.
 
-    What was measured stands below. A ranking that goes by it comes with the one that does not.
+    Benchmark results stand below. A ranking that goes by it comes with the one that does not.
     """
     advised = recommendation.advice
     rest = (
@@ -55,7 +55,7 @@ def _by_article(
 
 
 def recommendation(terminal: Terminal, catalog: Catalog, recommendation: Recommendation) -> str:
-    """The choice alone, with what was measured of it."""
+    """The choice alone, with its benchmark results."""
     beside = figures.shortly(terminal, catalog, recommendation)
     return "\n".join(
         [choice(terminal, catalog, recommendation.advice), *(["", *beside] if beside else [])]
@@ -72,7 +72,7 @@ def chosen(terminal: Terminal, recommendation: Recommendation) -> str:
 
 
 def choice(terminal: Terminal, catalog: Catalog, advised: Advice) -> str:
-    """The first with three reasons and the runner-up beside it, or why these are two services."""
+    """The first with three reasons and the runner-up, or why the workload needs two services."""
     body = _two_services if advised.split else _first_two
     return "\n".join(
         [*_headline(terminal, catalog, advised), "", *body(terminal, catalog, advised)]
@@ -94,7 +94,7 @@ def _headline(terminal: Terminal, catalog: Catalog, advised: Advice) -> list[str
 
 
 def _alone(catalog: Catalog, advised: Advice) -> str:
-    """Why the first is first where the next one has the better fit, but does not meet a must."""
+    """Why the first is first if the next has the better fit but does not meet a requirement."""
     best, second = advised.ranking[0], advised.ranking[1:2]
     if not second or not second[0].unmet or second[0].fit <= best.fit:
         return ""
@@ -182,7 +182,7 @@ def remark(catalog: Catalog, advised: Advice, ranked: Ranked) -> str:
 
 
 def about(catalog: Catalog, one: Framework) -> str:
-    """A framework in a few sentences: what it is, how it is kept, what was measured."""
+    """A framework in a few sentences: what it is, its maintenance, its benchmark results."""
     facts = one.facts
     kept = f"{one.summary}. {facts.version} of {facts.released}, {KEPT[facts.status]}."
     return " ".join(filter(None, (kept, figures.brief(catalog, one))))
@@ -271,7 +271,7 @@ def _evidence(terminal: Terminal, catalog: Catalog, one: Framework) -> Iterator[
 def _limits(terminal: Terminal, one: Framework) -> Iterator[str]:
     if not one.limits:
         return
-    yield terminal.style("Lines of the contract that it does not hold", "strong")
+    yield terminal.style("Known limitations", "strong")
     for limit in one.limits:
         yield from terminal.wrapped(f"{limit.line} {limit.what} ({limit.evidence})", "    ", "  - ")
     yield ""

@@ -91,7 +91,7 @@ class Wizard:
         self.conversation.say(self.view.style(hint, "quiet"))
 
     def _answers(self, questions: Sequence[Question], given: Mapping[str, Any]) -> dict[str, Any]:
-        """An answer to each, one that goes together with those before it."""
+        """An answer to each, one that can be combined with those before it."""
         places = _places(questions)
         result: dict[str, Any] = {}
         for question in questions:
@@ -227,7 +227,7 @@ class Wizard:
     def _choose(
         self, question: Question, place: str, given: Mapping[str, str] = MappingProxyType({})
     ) -> str:
-        """An answer that goes together with those that are `given`."""
+        """An answer that can be combined with those that are `given`."""
         by_workload = question in self.catalog.workload
         choices = []
         for option in question.options:
@@ -242,7 +242,7 @@ class Wizard:
     def _choose_several(
         self, question: Question, place: str, given: Mapping[str, Any]
     ) -> list[str]:
-        """Any number of answers, each of which goes together with those that are `given`."""
+        """Any number of answers, each of which can be combined with those that are `given`."""
         choices = []
         for option in question.options:
             refusal = self.catalog.refusal({**given, question.id: [option.id]})

@@ -1,6 +1,6 @@
 """Brings a service to the newest release of its templates, and keeps what its owner made of it.
 
-copier renders both, what the service was made from and what would be made today; git merges the
+copier renders the release that the service was generated from and the newest; git merges the
 difference (docs/decisions/updates.md says why not copier).
 """
 

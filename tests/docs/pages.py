@@ -7,7 +7,8 @@ A block of code is run, applied, written or read, by its language and by the com
                                    a line for any lines. A command that shows nothing may print what
                                    it likes. `$ echo $?` below a command shows how that one failed.
     <!-- serves -->                the last command of the block goes on while the page goes on
-    <!-- enter all the way -->     the first command is typed at a terminal, and Enter until it ends
+    <!-- press Enter at every prompt -->
+                                   the first command is typed at a terminal, and Enter until it ends
     <!-- file: NAME -->            what stands in the block is written to this file
     <!-- from: NAME -->            it is a part of this file of the repository, word for word
     ```diff                        a change to make by hand: applied to the folder one is in

@@ -120,7 +120,7 @@ def type_all(shell: Shell, block: Block, place: str) -> None:
         if block.note == "serves" and last:
             shell.serve(command.typed)
             continue
-        at_terminal = block.note == "enter all the way" and number == 0
+        at_terminal = block.note == "press Enter at every prompt" and number == 0
         said = shell.press_enter(command.typed) if at_terminal else shell.type(command.typed)
         told = next_is_exit_code(block, number)
         check(command, said, told, f"{place}\n$ {command.typed}\n{said.output[-6000:]}")

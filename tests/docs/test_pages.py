@@ -24,7 +24,7 @@ from tests.docs.pages import Block, blocks, name_of, pages
 from tests.servers import missing
 from tests.services import REPOSITORY, frameworks
 
-NOTES = {"serves", "enter all the way"}
+NOTES = {"serves", "press Enter at every prompt"}
 KEYED = {"file", "from", "not run"}
 PARSERS: dict[str, Callable[[str], object]] = {
     "json": json.loads,

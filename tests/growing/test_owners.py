@@ -159,3 +159,77 @@ def test_all_that_an_owner_did_stays(born: Callable[[str], Service], tmp_path: P
     service = owned(born("flask"), tmp_path, *EDITS)
     stays(service, *COMMANDS["add-resource"])
     stays(service, *COMMANDS["remove-field"])
+
+
+# ---- a resource whose folder has another name
+
+
+def renamed_folder(service: Service) -> None:
+    source = source_of(service)
+    git(service.folder, "mv", f"src/{source.name}/bookings", f"src/{source.name}/stays")
+    for path in [*source.rglob("*.py"), *(service.folder / "tests").glob("*.py")]:
+        text = path.read_text()
+        for before, after in (
+            (f"{source.name}.bookings", f"{source.name}.stays"),
+            ("from .bookings", "from .stays"),
+            ("from . import bookings", "from . import stays"),
+        ):
+            text = text.replace(before, after)
+        path.write_text(text)
+
+
+def assert_followed(service: Service, command: str) -> None:
+    """The change is in the folder with its new name, and no other has come."""
+    before = service.contents()
+    ran = service.run(*COMMANDS[command], "--no-lock", "--json")
+    stays = "src/hotel/stays/"
+    conflicts = {one["file"] for one in ran.json["conflicts"]}
+    if command == "remove-resource":  # what is left is the owner's to remove
+        assert ran.code == 4
+        assert {name for name in before if name.startswith(stays)} <= conflicts
+        return
+    assert (ran.code, conflicts) == (0, set())
+    changed = {one["file"] for one in ran.json["files"]}
+    assert command == "add-resource" or any(name.startswith(stays) for name in changed)
+    assert not (service.folder / "src/hotel/bookings").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("framework", [one for one in frameworks() if one != "django"])
+def test_a_renamed_folder_of_a_resource_is_followed(
+    framework: str, command: str, born: Callable[[str], Service], tmp_path: Path
+) -> None:
+    service = owned(born(framework), tmp_path)
+    renamed_folder(service)
+    commit(service.folder)
+    assert_followed(service, command)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_in_django_the_folder_is_the_app_so_another_name_stops_the_command(
+    command: str, born: Callable[[str], Service], tmp_path: Path
+) -> None:
+    service = owned(born("django"), tmp_path)
+    renamed_folder(service)
+    commit(service.folder)
+    before = service.contents()
+    ran = service.run(*COMMANDS[command], "--no-lock")
+    assert ran.code == 3
+    assert 'If you renamed the folder, rename it back to "bookings" and commit' in ran.err
+    assert service.contents() == before
+    git(service.folder, "mv", "src/hotel/stays", "src/hotel/bookings")  # as it says
+    commit(service.folder)
+    done = service.run(*COMMANDS[command], "--no-lock")
+    assert done.code in (0, 4), done.err
+
+
+def test_a_field_comes_to_a_resource_in_a_renamed_folder(
+    born: Callable[[str], Service], tmp_path: Path
+) -> None:
+    service = owned(born("flask"), tmp_path)
+    renamed_folder(service)
+    commit(service.folder)
+    assert_followed(service, "add-field")
+    assert "vip" in (service.folder / "src/hotel/stays/model.py").read_text()

@@ -357,10 +357,10 @@ def test_an_answer_that_a_release_no_longer_takes_is_told_with_the_flag_for_anot
     with pytest.raises(BadAnswers) as told:
         answers.carry_over(known.fields, {"ci": "jenkins", "database": "mysql"}, {})
     assert str(told.value).splitlines() == [
-        'Since the service was made: "mysql" is no answer to database: it is one of sqlite, '
+        'Since the service was generated: "mysql" is no answer to database: it is one of sqlite, '
         "postgresql. Say which with --database.",
-        'Since the service was made: "jenkins" is no answer to ci: it is one of github, gitlab, '
-        "none. Say which with --ci.",
+        'Since the service was generated: "jenkins" is no answer to ci: it is one of github, '
+        "gitlab, none. Say which with --ci.",
     ]
 
 

@@ -216,7 +216,7 @@ def test_half_a_repository_is_none(checkout: Checkout, tmp_path: Path, tools: Pa
     target = tmp_path / "out" / "my-svc"
     assert ran.code == 130
     assert ran.json["error"]["message"] == (
-        f"Interrupted. {target} is whole, but this was not finished: making its first commit."
+        f"Interrupted. {target} is complete, but this was not finished: making its first commit."
     )
     assert not (target / ".git").exists()
     assert (target / "uv.lock").exists()
@@ -245,7 +245,7 @@ def test_a_lock_that_fails_is_a_warning(
     ran = finished(checkout, tmp_path / "out", tools)
     assert ran.code == 0
     assert len(ran.json["warnings"]) == 1
-    assert ran.json["warnings"][0].startswith("No lock was made")
+    assert ran.json["warnings"][0].startswith("`uv.lock` was not created")
     assert ran.json["warnings"][0].endswith(warning)
     assert git(tmp_path / "out" / "my-svc", "status", "--porcelain") == ""
 
@@ -259,7 +259,7 @@ def test_interrupted_while_it_is_finished_it_says_what_stands_and_what_is_left_t
     assert (ran.code, ran.json["error"]["kind"]) == (130, "interrupted")
     target = tmp_path / "out" / "my-svc"
     assert ran.json["error"]["message"] == (
-        f"Interrupted. {target} is whole, but this was not finished: locking its dependencies."
+        f"Interrupted. {target} is complete, but this was not finished: locking its dependencies."
     )
     assert (target / "README.md").exists()
 

@@ -461,7 +461,7 @@ def test_a_name_that_a_later_release_uses_itself_stops_the_update(hotel: Owned) 
         table.write_text(before)
     assert (ran.code, hotel.state) == (2, "")
     assert ran.err == (
-        'scaffold: Since the service was made: Resource 3 "invoice": "invoice" is not a valid '
+        'scaffold: Since the service was generated: Resource 3 "invoice": "invoice" is not a valid '
         'resource name: the outbox uses that name. Try "invoice_entry".\n'
     )
 

@@ -408,7 +408,7 @@ def test_without_a_measured_criterion_in_the_answers_both_are_said_to_be_the_sam
     figured: Catalog,
 ) -> None:
     out = told(figured, {}, rank_by=RankBy.BENCHMARKS)
-    assert "No answer asks for what was measured, so both rankings are the same." in out
+    assert "No answer asks for what the benchmarks cover, so both rankings are the same." in out
     assert out.count("Best match: ") == 1
 
 
@@ -538,8 +538,8 @@ def test_the_guidance_says_only_what_can_be_compared(known: Catalog) -> None:
 def test_the_list_has_the_figures_with_their_date(figured: Catalog) -> None:
     text = words(text_output.frameworks(view(), figured, figured.frameworks))
     assert (
-        "Measured 2026-11-22, one item: SQLite 10,000/s (100 µs of CPU, 89 % of bare), "
-        "PostgreSQL 5,000/s (200 µs of CPU, 89 % of bare); 61 MB of memory, up in 0.8 s" in text
+        "Measured 2026-11-22, one item: SQLite 10,000/s (100 µs of CPU, 89 % of baseline), "
+        "PostgreSQL 5,000/s (200 µs of CPU, 89 % of baseline); 61 MB of memory, up in 0.8 s" in text
     )
     assert text.count("Measured 2026-11-22") == 9
     assert "one core of Invented CPU, Python 3.12.1, 16 connections, 3 rounds of 3 s." in text
@@ -550,8 +550,8 @@ def test_show_has_every_figure_and_how_it_came_about(figured: Catalog) -> None:
         text_output.framework(view(columns), figured, figured.framework("tornado"), [])
         for columns in (80, 40)
     )
-    assert "What was measured on 2026-11-22\n  SQLite      requests/s  CPU µs  p50 ms" in wide
-    assert "\n  one item         3,226     310    5.17    15.5     89 %\n" in wide
+    assert "Benchmark results of 2026-11-22\n  SQLite      requests/s  CPU µs  p50 ms" in wide
+    assert "\n  one item         3,226     310    5.17    15.5         89 %\n" in wide
     assert "With framework 1.2.3, granian 2.8.1. Measured on 2026-11-22" in words(wide)
     assert "one item: requests/s 3,226, CPU µs 310, p50 ms 5.17" in words(narrow)
 
@@ -576,7 +576,7 @@ def test_figures_fit_the_terminal(figured: Catalog, columns: int) -> None:
     tornado = text_output.framework(view(columns), figured, figured.framework("tornado"), [])
     shown = (
         text_output.frameworks(view(columns), figured, figured.frameworks),
-        tornado.partition("What was measured")[2].partition("Lines of the contract")[0],
+        tornado.partition("Benchmark results of")[2].partition("Known limitations")[0],
         told(figured, FAST, columns=columns),
         told(figured, {}, columns=columns),
     )

@@ -171,7 +171,7 @@ def test_without_a_network_the_service_stands_and_the_lock_is_left_to_do(tmp_pat
     ran = shell(here, line, tmp_path, UV_CACHE_DIR=str(tmp_path / "cache"))
     assert ran.code == 0
     (warning,) = ran.json["warnings"]
-    assert warning.startswith("No lock was made; run `uv lock` later. (uv: ")
+    assert warning.startswith("`uv.lock` was not created; run `uv lock` later. (uv: ")
     assert (tmp_path / "my-svc" / "pyproject.toml").exists()
     assert not (tmp_path / "my-svc" / "uv.lock").exists()
 

@@ -458,6 +458,22 @@ def test_giving_up_at_the_question_changes_nothing(lineage: Lineage, service: Ow
     assert service.state == ""
 
 
+def test_a_git_that_is_too_old_is_named(lineage: Lineage, service: Owned, tmp_path: Path) -> None:
+    """As git 2.37 answers: it knows another merge-tree, and no option of it."""
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    old = 'case " $* " in *" merge-tree "*) echo "usage: git merge-tree" >&2; exit 129;; esac'
+    program(folder / "git", f'{old}\nexec {shutil.which("git")} "$@"')
+    before = tree(service.folder)
+    path = os.pathsep.join([str(folder), os.environ["PATH"]])
+    ran = lineage[SECOND].scaffold("update", cwd=service.folder, **SOMEBODY | {"PATH": path})
+    assert ran.code == 3
+    assert ran.err == (
+        "scaffold: `scaffold update` needs git 2.38 or newer; this one cannot merge trees.\n"
+    )
+    assert tree(service.folder) == before
+
+
 @pytest.mark.parametrize("moment", ["merge-tree", "update-index"])
 def test_an_update_that_is_interrupted_before_it_is_applied_changes_nothing(
     lineage: Lineage, service: Owned, tmp_path: Path, moment: str
