@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
-from jinja2 import Environment, nodes
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
 
 from tests.services import TEMPLATES, frameworks
 
@@ -19,14 +23,48 @@ SAFE_FILTERS = {"to_json", "markdown", "regex_replace"}
 MOST_VALUES = 9
 SAME_LINES = 8
 IMPORT_OF_THE_PACKAGE = re.compile(r"^from \{\{ package_name }}[.\w]* import", re.MULTILINE)
+CONDITION = re.compile(r"\{% (end)?if.*?%\}")
+STUB = re.compile(r'\{% (include|extends) "templates/shared/[^"]+" %\}\s*')
 WHAT_IS_IMPORTED = re.compile(r"^(from [\w.]+ )?import (\([^)]*\)|.*)$", re.MULTILINE)
+
+
+@cache
+def listed(framework: str) -> dict[str, Path]:
+    """The shared files of its services, whatever is answered: path in the service, and source."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES.parent),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["to_json"] = json.dumps
+    template = environment.get_template(f"templates/{framework}/shared.jinja")
+    besides = list(copier_question("with")["choices"].values())
+    found = {}
+    for database, ci in itertools.product(
+        copier_question("database")["choices"].values(), copier_question("ci")["choices"].values()
+    ):
+        answers = {"database": database, "ci": ci, "with": besides, "package_name": "PACKAGE"}
+        for one in yaml.safe_load(template.render(answers)):
+            sources = [TEMPLATES.parent / name for name in one["source"]]
+            there = [source for source in sources if source.is_file()]
+            assert len(there) == 1, one
+            found[one["path"]] = there[0]
+    return found
+
+
+@cache
+def copier_question(name: str) -> dict[str, Any]:
+    questions = yaml.safe_load((TEMPLATES.parent / "copier.yml").read_text())
+    return dict(questions[name])
 
 
 def template_files() -> list[Path]:
     """Everything that Jinja reads: what ends in .jinja, and what is included from shared/."""
     rendered = set(TEMPLATES.rglob("*.jinja"))
     included = {TEMPLATES.parent / name for file in rendered for name in included_by(file)}
-    return sorted(rendered | included)
+    shared = {source for name in frameworks() for source in listed(name).values()}
+    return sorted(rendered | included | shared)
 
 
 @cache
@@ -138,8 +176,45 @@ def test_a_dotfile_of_a_template_does_not_act_on_this_repository() -> None:
     assert [path for path in dotfiles if path.suffix != ".jinja"] == []
 
 
+def own(framework: str) -> set[str]:
+    """The files that it has in `project/`, whatever is answered, but for those of a loop."""
+    project = TEMPLATES / framework / "project"
+    names = (str(path.relative_to(project)) for path in project.rglob("*") if path.is_file())
+    plain = (CONDITION.sub("", name).replace("{{ package_name }}", "PACKAGE") for name in names)
+    return {name.removesuffix(".jinja") for name in plain if "{%" not in name}
+
+
+@pytest.mark.parametrize("framework", frameworks())
+def test_no_file_has_two_sources(framework: str) -> None:
+    assert own(framework) & set(listed(framework)) == set()
+
+
+@pytest.mark.parametrize("framework", frameworks())
+def test_what_is_left_out_of_a_list_is_in_it(framework: str) -> None:
+    """A misspelt line after "-" would leave out nothing."""
+    lines = (TEMPLATES / framework / "shared.jinja").read_text().splitlines()
+    left_out = {line.removeprefix("- ") for line in lines if line.startswith("- ")}
+    assert left_out <= set((SHARED / "files.jinja").read_text().splitlines())
+
+
+def test_no_template_is_a_stub() -> None:
+    """What only includes a shared file is a line of shared.jinja, unless a loop makes it."""
+    stubs = [
+        path
+        for framework in frameworks()
+        for path in (TEMPLATES / framework / "project").rglob("*.jinja")
+        if STUB.fullmatch(path.read_text()) and "{% yield" not in str(path)
+    ]
+    assert [path for path in stubs if path.name != ".copier-answers.yml.jinja"] == []
+
+
 def test_every_shared_file_is_used() -> None:
     used = {name for path in template_files() for name in included_by(path)}
+    used |= {
+        str(source.relative_to(TEMPLATES.parent))
+        for framework in frameworks()
+        for source in listed(framework).values()
+    }
     imported = {
         name for path in template_files() for name in names_in(path, nodes.Import, nodes.FromImport)
     }
