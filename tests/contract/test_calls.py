@@ -361,8 +361,7 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.mark.contract("C1")
-@pytest.mark.any_framework("flask")
-@pytest.mark.any_database
+@pytest.mark.slow
 def test_a_call_is_a_span_whose_ids_are_passed_on(
     target: Target,
     projects: Projects,
