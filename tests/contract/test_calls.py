@@ -128,6 +128,7 @@ def assert_tells_no_address(answer: httpx.Response, url: str) -> None:
 
 
 @pytest.mark.contract("C1")
+@pytest.mark.any_framework
 @pytest.mark.any_database
 def test_a_call_passes_on_the_ids_of_its_request_and_no_secret(
     calling: Service, other: Other
@@ -156,8 +157,8 @@ def test_a_call_passes_on_the_ids_of_its_request_and_no_secret(
 
 
 @pytest.mark.contract("C1")
+@pytest.mark.any_framework("flask")
 @pytest.mark.any_database
-@pytest.mark.any_framework
 def test_connections_are_used_again(calling: Service, other: Other) -> None:
     name = secrets.token_hex(8)
     for _ in range(30):
@@ -166,8 +167,8 @@ def test_connections_are_used_again(calling: Service, other: Other) -> None:
 
 
 @pytest.mark.contract("C1")
+@pytest.mark.any_framework("flask")
 @pytest.mark.any_database
-@pytest.mark.any_framework
 def test_what_may_pass_is_tried_again(calling: Service, other: Other) -> None:
     for replies, status, sent in (
         ((Reply(503), Reply(502), Reply()), 200, 3),
@@ -190,8 +191,8 @@ def test_what_may_pass_is_tried_again(calling: Service, other: Other) -> None:
 
 
 @pytest.mark.contract("C1")
+@pytest.mark.any_framework("flask")
 @pytest.mark.any_database
-@pytest.mark.any_framework
 def test_values_of_a_path_lead_nowhere_else(calling: Service, other: Other) -> None:
     before = len(other.asked)
     for value in ("%2e%2e%2fadmin", "a%3fb", "a%23b", "%2e%2e"):
@@ -201,6 +202,7 @@ def test_values_of_a_path_lead_nowhere_else(calling: Service, other: Other) -> N
 
 
 @pytest.mark.contract("C1")
+@pytest.mark.any_framework("flask", "fastapi")
 @pytest.mark.any_database
 @pytest.mark.parametrize("reply", [Reply(delay=20), Reply(pace=0.1, body=200 * b" ")])
 def test_all_of_a_call_ends_in_time(calling: Service, other: Other, reply: Reply) -> None:
@@ -214,8 +216,8 @@ def test_all_of_a_call_ends_in_time(calling: Service, other: Other, reply: Reply
 
 
 @pytest.mark.contract("C1")
+@pytest.mark.any_framework("flask")
 @pytest.mark.any_database
-@pytest.mark.any_framework
 def test_an_answer_is_not_read_beyond_its_bound(calling: Service, other: Other) -> None:
     other.answers(Reply(body=50 * 2**20 * b" "))
     with calling.peak_growth() as growth:
@@ -224,6 +226,7 @@ def test_an_answer_is_not_read_beyond_its_bound(calling: Service, other: Other) 
 
 
 @pytest.mark.contract("C1")
+@pytest.mark.any_framework("flask")
 @pytest.mark.any_database
 def test_a_service_that_is_down_is_a_problem_of_the_view_alone(
     calling_project: Project, database: Any
@@ -245,6 +248,7 @@ def test_a_service_that_is_down_is_a_problem_of_the_view_alone(
 
 
 @pytest.mark.contract("C1")
+@pytest.mark.any_framework("flask")
 @pytest.mark.any_database
 def test_few_wait_for_a_service_that_hangs(calling: Service, other: Other) -> None:
     """The others are told at once, and nothing else of the service waits: not for a connection
@@ -277,8 +281,8 @@ def active(service: Service) -> float:
 
 
 @pytest.mark.contract("C1")
+@pytest.mark.any_framework("flask")
 @pytest.mark.any_database
-@pytest.mark.any_framework
 def test_a_call_in_flight_is_completed_before_the_process_ends(
     calling_project: Project, database: Any, other: Other
 ) -> None:
@@ -315,6 +319,7 @@ def test_a_service_in_trouble_is_called_again_once_it_is_well(
                     statuses.append(client.get(path).status_code)
 
             with Background(load), Background(load), Background(load):
+                wait_until(lambda: len(statuses) > 9, 10, "the load")
                 trouble(peer, how)
                 wait_until(lambda: statuses[-1] != 200, 10, "the trouble to be told")
                 for _ in range(20):
@@ -322,10 +327,8 @@ def test_a_service_in_trouble_is_called_again_once_it_is_well(
                         took = seconds_of(lambda: service.http.get(own).raise_for_status())  # noqa: B023
                         assert took < 1
                 well_again(peer, how)
-                wait_until(lambda: statuses[-1] == 200, AGAIN_SECONDS, "an answer")
-                before = len(statuses)
-                wait_until(lambda: len(statuses) > before + 20, 10, "more answers")
-                assert set(statuses[before:]) == {200}
+                # A call that began before may still end as it would have.
+                wait_until(lambda: set(statuses[-20:]) == {200}, AGAIN_SECONDS, "answers alone")
             assert set(statuses) <= {200, 502, 503, 504}
             events = [e["event"] for e in service.log if "dependency" in str(e.get("event"))]
             assert events[0] == "dependency_unavailable"
@@ -358,8 +361,7 @@ def collector() -> Iterator[Collector]:
 
 
 @pytest.mark.contract("C1")
-@pytest.mark.any_database
-@pytest.mark.any_framework
+@pytest.mark.slow
 def test_a_call_is_a_span_whose_ids_are_passed_on(
     target: Target,
     projects: Projects,
@@ -389,8 +391,7 @@ def test_a_call_is_a_span_whose_ids_are_passed_on(
 
 
 @pytest.mark.contract("C2")
-@pytest.mark.any_database
-@pytest.mark.any_framework
+@pytest.mark.slow
 def test_its_own_tests_stand_in_for_the_other_service(own_project: Project) -> None:
     """Without a network, and without the address of the other service."""
     command = [own_project.python, "-m", "pytest", "-q", "tests/test_peers.py"]

@@ -94,11 +94,11 @@ class Client:
 
 
 def _network(limit: int) -> httpx.BaseTransport:
-    limits = attempts.limits_of(limit)
-    transport = httpx.HTTPTransport(limits=limits, trust_env=False)
+    limits, tls = attempts.limits_of(limit), DeadlineBackend.tls()
+    transport = httpx.HTTPTransport(verify=tls, trust_env=False)
     # httpx has no argument for it: its timeouts are for each operation, and this is for all.
     transport._pool = httpcore.ConnectionPool(
-        ssl_context=DeadlineBackend.tls(),
+        ssl_context=tls,
         max_connections=limits.max_connections,
         max_keepalive_connections=limits.max_keepalive_connections,
         keepalive_expiry=limits.keepalive_expiry,
