@@ -1,10 +1,11 @@
-"""Plays `scaffold new` at a terminal and writes what it shows as docs/pictures/wizard.svg.
+"""Plays `scaffold new` at a terminal and writes what it shows into docs/pictures.
 
     python -m docs.record [--check]
 
 The real program runs, with keys as a person presses them; the times between them are chosen here,
-so that the same program gives the same picture. `--check` writes nothing and says whether the
-picture is what the program shows today.
+so that the same program gives the same pictures: wizard.svg, which moves, and first-look.svg with
+the recommendation and the files beside each other. `--check` writes nothing and says whether they
+are what the program shows today.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from itertools import groupby
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import dropwhile, groupby, takewhile, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +27,9 @@ import pyte
 from docs.terminal_picture import LIGHT, Frame, Row, Run, Screen, picture
 
 HERE = Path(__file__).resolve().parent
-PICTURE = HERE / "pictures" / "wizard.svg"
-COLUMNS, ROWS = 98, 36
+MOVING, STILL_ONE = (HERE / "pictures" / name for name in ("wizard.svg", "first-look.svg"))
+COLUMNS, ROWS = 78, 40
+GAP, TREE_COLUMNS = 3, 38  # of the still one: the files stand on the right
 PATIENCE = 60.0  # seconds
 ENTER, DOWN = "\r", "\x1b[B"
 COMMAND = "scaffold new my-svc"
@@ -46,6 +49,7 @@ SCENES = [
     ("Who owns it?", [ENTER], 1.0),
     ("Which database does it keep its data in?", [ENTER], 1.0),
     ("Where does its CI run?", [ENTER], 1.0),
+    ("What does it have besides?", [ENTER], 1.0),
 ]
 STILL = "Which framework is it?"
 LAST_SECONDS = 8.0
@@ -54,6 +58,11 @@ TEXT = (
     "A terminal. scaffold new asks six questions about the workload, shows which framework fits"
     " best with reasons and a runner-up, asks about the project, generates the service, and ends"
     " with the next three commands and the one line that repeats the run without questions."
+)
+
+LOOK = (
+    "A terminal. On the left the framework that scaffold recommends, with reasons, the runner-up"
+    " and a menu of all nine with their fit; on the right the files of the generated service."
 )
 
 
@@ -78,6 +87,12 @@ class Stage:
     def take(self, seconds: float, still: bool = False) -> None:
         """One frame of what is to be seen now."""
         self.frames.append(Frame(_visible(self._screen), seconds, still))
+
+    def rows(self) -> list[Row]:
+        """All that is to be seen now."""
+        rows = [_row(self._screen.buffer[number]) for number in range(self._screen.lines)]
+        used = max((number + 1 for number, row in enumerate(rows) if row), default=0)
+        return rows[:used]
 
     def press(self, keys: str) -> None:
         self._child.send(keys)
@@ -161,11 +176,14 @@ def typed() -> Iterator[Frame]:
         yield Frame((row, *((),) * (ROWS - 1)), 0.12 if end else 0.8)
 
 
-def play(folder: Path) -> list[Frame]:
+def play(folder: Path) -> tuple[list[Frame], Frame]:
+    """The frames of the moving picture, and the one of the still picture."""
     stage = Stage(folder)
+    asked: list[Row] = []
     for question, keys, seconds in SCENES:
         stage.wait(lambda text, q=question: f"? {q}" in text, question)  # type: ignore[misc]
         stage.take(seconds, still=question == STILL)
+        asked = stage.rows() if question == STILL else asked
         for key in keys[:-1]:
             _press_and_see(stage, key)
             stage.take(0.9)
@@ -174,7 +192,23 @@ def play(folder: Path) -> list[Frame]:
     if code := stage.end():
         raise SystemExit(f"it ended with {code}")
     stage.take(LAST_SECONDS)
-    return [*typed(), *stage.frames]
+    return [*typed(), *stage.frames], beside(asked, stage.rows())
+
+
+def beside(asked: Sequence[Row], ended: Sequence[Row]) -> Frame:
+    """The recommendation and the menu on the left, and the files on the right."""
+    left = list(dropwhile(lambda row: not _begins(row, "Best match"), asked))
+    tree = dropwhile(lambda row: not _begins(row, "my-svc/"), ended)
+    right = [
+        tuple(replace(run, column=run.column + COLUMNS + GAP) for run in row)
+        for row in takewhile(bool, tree)
+    ]
+    rows = zip_longest(left, right, fillvalue=())
+    return Frame(tuple((*one, *other) for one, other in rows), 1.0, still=True)
+
+
+def _begins(row: Row, words: str) -> bool:
+    return " ".join(run.text for run in row).startswith(words)
 
 
 def _press_and_see(stage: Stage, key: str) -> None:
@@ -184,21 +218,26 @@ def _press_and_see(stage: Stage, key: str) -> None:
     stage.wait(lambda _: _visible(stage._screen) != before, repr(key))
 
 
-def recorded() -> str:
-    """The picture of the program as it is today."""
+def recorded() -> dict[Path, str]:
+    """The pictures of the program as it is today."""
     with tempfile.TemporaryDirectory() as name:
-        frames = play(Path(name))
-    return picture(frames, COLUMNS, ROWS, TITLE, TEXT)
+        frames, look = play(Path(name))
+    wide = COLUMNS + GAP + TREE_COLUMNS
+    return {
+        MOVING: picture(frames, COLUMNS, ROWS, TITLE, TEXT),
+        STILL_ONE: picture([look], wide, len(look.screen), TITLE, LOOK),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing, compare")
-    made = recorded()
-    if not parser.parse_args().check:
-        PICTURE.write_text(made, encoding="utf-8")
-    elif PICTURE.read_text(encoding="utf-8") != made:
-        raise SystemExit(f"{PICTURE} is not what the wizard shows: run python -m docs.record")
+    checks = parser.parse_args().check
+    for path, made in recorded().items():
+        if not checks:
+            path.write_text(made, encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != made:
+            raise SystemExit(f"{path} is not what the wizard shows: run python -m docs.record")
 
 
 if __name__ == "__main__":
