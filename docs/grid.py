@@ -33,6 +33,7 @@ GROUPS = {
     "O": "ownership",
     "A": "auth",
     "T": "tracing",
+    "C": "calls",
     "D": "code",
 }
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from scaffold.catalog.sources import Source
     from scaffold.growing.changes import Change, Resources
     from scaffold.growing.grow import Grown
+    from scaffold.terminal.conversation import Conversation
     from scaffold.terminal.missing import Questions
-    from scaffold.terminal.prompts import Prompter
     from scaffold.terminal.wizard import Wizard
     from scaffold.updating.update import Service as Changing
 
@@ -369,30 +369,42 @@ def new(
     **flags: Any,
 ) -> None:
     known: Catalog = context.obj
-    steps = tuple(step for step, left_out in (("lock", no_lock), ("git", no_git)) if not left_out)
-    made = None
+    made, steps = None, _steps(no_lock, no_git)
     try:
         given = answers.collect(known, answers_file, {"name": name, **_by_question(flags)})
         asking = _on_terminal() and not (as_json or defaults)
-        chosen = (
-            _wizard(known, output).everything(given, maintained, rank_by)
-            if asking
-            else answers.resolve(known, given, defaults, maintained, rank_by)
-        )
+        if asking:
+            chosen = _wizard(known, output).everything(given, maintained, rank_by)
+        else:
+            chosen = answers.resolve(known, given, defaults, maintained, rank_by)
         complete = answers.complete(known, chosen)
         command = text_output.command_line(known, complete, _place(output), steps)
         by_figures = rank_by is RankBy.BENCHMARKS and not asking and "framework" not in given
-        weighed = answers.weighed(known, given, defaults)
-        recommendation = recommend(known, weighed, maintained, rank_by) if by_figures else None
+        told = (known, answers.weighed(known, given, defaults), maintained, rank_by)
+        recommendation = recommend(*told) if by_figures else None
         made = service.create(known, complete, output, steps, _progress, dry_run)
         if as_json:
             _print_json(schema.project(made, command, recommendation))
         else:
             print(text_output.chosen(_view(), recommendation) if recommendation else "", end="")
-            print(text_output.ending(_view(), made, complete["name"], output, command, dry_run))
+            advised = (maintained, rank_by) if asking and "framework" not in given else None
+            then = _second(known, chosen, output, advised)
+            print(text_output.ending(_view(), made, output, command, dry_run, then))
     except KeyboardInterrupt:
         message = service.whole(made.path) if made and not dry_run else service.NOTHING_WRITTEN
         raise Interrupted(message) from None
+
+
+def _steps(no_lock: bool, no_git: bool) -> tuple[str, ...]:
+    return tuple(step for step, left_out in (("lock", no_lock), ("git", no_git)) if not left_out)
+
+
+def _second(
+    known: Catalog, chosen: Mapping[str, Any], output: Path, advised: tuple[bool, RankBy] | None
+) -> str | None:
+    """The command for the second service, if the wizard `advised` two: what it went by."""
+    other = answers.other_half(known, chosen, *advised) if advised else None
+    return text_output.following(known, chosen, other, _place(output)) if other else None
 
 
 def _place(output: Path) -> str | None:
@@ -619,7 +631,7 @@ def _judged(
 def _questions(resources: "Resources", judge: Callable[[Mapping[str, str]], object]) -> "Questions":
     from scaffold.terminal.missing import Questions
 
-    return Questions(_prompter(), print, _view(), resources, judge)
+    return Questions(_conversation(), _view(), resources, judge)
 
 
 def check_(
@@ -690,14 +702,16 @@ def matrix_(
 def _wizard(known: Catalog, output: Path) -> "Wizard":
     from scaffold.terminal.wizard import Wizard
 
-    return Wizard(known, _prompter(), print, _view(), partial(service.refusal, output))
+    return Wizard(known, _conversation(), _view(), partial(service.refusal, output))
 
 
-def _prompter() -> "Prompter":
+def _conversation() -> "Conversation":
     from scaffold.terminal import prompts
+    from scaffold.terminal.conversation import Conversation
 
     plain = os.environ.get("TERM", "dumb") in ("", "dumb", "unknown")
-    return (prompts.LinePrompter if plain else prompts.MenuPrompter)(print, _view())
+    prompter = (prompts.LinePrompter if plain else prompts.MenuPrompter)(print, _view())
+    return Conversation(prompter, print)
 
 
 def _on_terminal() -> bool:
@@ -712,6 +726,7 @@ def _view() -> Terminal:
         width=max(shutil.get_terminal_size().columns, NARROWEST),
         colour=terminal and not plain,
         drawing=sys.stdout.encoding.lower().startswith("utf"),
+        wraps=terminal,
     )
 
 

@@ -65,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "alone: measures time, so nothing else of the run goes on meanwhile",
         "any_database: tells nothing of the database; slow on PostgreSQL if SQLite is asked too",
         "any_framework(*names): what all services share; slow on all but these, or a few",
+        "any_server: what all services on a kind of server share; slow on all but one of each kind",
         "beside(name, ...): for frameworks whose services run beside this, such as rabbitmq",
         "fault: breaks a database, a process or a connection of its own",
         "slow: takes more than a few seconds for each service",

@@ -299,6 +299,15 @@ def resolve(
     return {**given, "framework": _best(catalog, advice, given["name"]).id}
 
 
+def other_half(
+    catalog: Catalog, chosen: Mapping[str, Any], maintained: bool, rank_by: RankBy
+) -> Framework | None:
+    """The framework of the second service that a workload needs, if the first one is `chosen`."""
+    split = recommend(catalog, chosen, maintained, rank_by).advice.split
+    others = [framework for framework in split if framework.id != chosen["framework"]]
+    return others[0] if len(others) < len(split) and others[0].has_template else None
+
+
 def weighed(catalog: Catalog, given: Mapping[str, Any], defaults: bool) -> dict[str, Any]:
     """What a ranking goes by: what is `given`, and the workload's defaults if they are taken."""
     return {**ranking.defaults(catalog), **given} if defaults else dict(given)

@@ -1,11 +1,13 @@
 """Ask for what a command that changes the resources of a service was not told."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from scaffold.errors import BadAnswers
 from scaffold.growing.changes import Resources
 from scaffold.resources.short_form import EXAMPLE
-from scaffold.terminal.prompts import Choice, Heading, Prompter
+from scaffold.terminal.conversation import Conversation, Rejected
+from scaffold.terminal.prompts import Choice, Heading
 from scaffold.terminal.view import Terminal
 
 NAME, FIELD_NAME, DECLARATION = "name", "field_name", "declaration"
@@ -21,20 +23,21 @@ class Questions:
 
     def __init__(
         self,
-        prompter: Prompter,
-        say: Callable[[str], None],
+        conversation: Conversation,
         view: Terminal,
         resources: Resources,
         judge: Callable[[Mapping[str, str]], object],
     ) -> None:
-        self._prompter = prompter
-        self._say = say
+        self._conversation = conversation
         self._view = view
         self._resources = resources
         self._judge = judge
 
     def complete(self, given: Mapping[str, str | None]) -> dict[str, str]:
         """`given`, and an answer to each that is None. Raises KeyboardInterrupt."""
+        return self._conversation.run(partial(self._complete, given))
+
+    def _complete(self, given: Mapping[str, str | None]) -> dict[str, str]:
         answers = {key: value for key, value in given.items() if value is not None}
         for key in given:
             if key not in answers:
@@ -51,16 +54,15 @@ class Questions:
 
     def _choose(self, ask: str, names: list[str]) -> str:
         choices = [Choice(name, name) for name in names]
-        return self._prompter.choose(Heading(ask), choices, names[0]) if names else ""
+        return self._conversation.choose(Heading(ask), choices, names[0]) if names else ""
 
     def _write(self, heading: Heading, answers: Mapping[str, str]) -> str:
-        typed = ""
-        while True:
-            text = self._prompter.write(heading, typed)
+        def judge(text: str) -> str:
             try:
                 self._judge({**answers, DECLARATION: text})
-                return text
             except BadAnswers as problem:
-                for line in str(problem).splitlines():
-                    self._say(self._view.style("\n".join(self._view.wrapped(line)), "warn"))
-                typed = text if self._prompter.edits else ""
+                edited = text if self._conversation.edits else ""
+                raise Rejected(self._view.warning(str(problem)), edited) from problem
+            return ""
+
+        return self._conversation.write(heading, judge=judge)

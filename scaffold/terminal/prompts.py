@@ -1,4 +1,4 @@
-"""How one question is put on a terminal: a menu, or plain lines where there is no cursor to move.
+"""How one question is put on a terminal: a menu, or plain lines if there is no cursor to move.
 
 questionary, and prompt_toolkit under it, only here.
 """
@@ -14,7 +14,16 @@ from typing import Any, Protocol
 
 from scaffold.terminal.view import Terminal
 
+BACK, NOTHING = "<", "-"  # typed where there are no keys
 TICK = "Space or its number ticks one."
+ESCAPE_SECONDS = 0.2  # Alt sends Esc and a letter: so long a text waits for the letter
+CODES = re.compile(r"\x1b\[[0-9;]*m")
+MENU_KEYS = ("left", "escape", "s-tab")
+TEXT_KEYS = MENU_KEYS[1:]  # Left moves in a text
+
+
+class Back(Exception):
+    """The person wants the question before."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +40,23 @@ class Choice:
     answer: str | None = None
     disabled: str | None = None
 
+    @property
+    def short(self) -> str:
+        return self.answer or self.label
+
 
 @dataclass(frozen=True)
 class Heading:
-    """`place` says which one it is, such as "2 of 6"; `empty` what Enter alone stands for."""
+    """`place` says which one it is, such as "2 of 6"; `empty` what Enter alone stands for.
+
+    `back` is whether there is a question before it.
+    """
 
     ask: str
     explain: str = ""
     place: str = ""
     empty: str = "(none)"
+    back: bool = False
 
     @property
     def asked(self) -> str:
@@ -48,7 +65,7 @@ class Heading:
 
 
 class Prompter(Protocol):
-    """Both ways raise KeyboardInterrupt where the person gives up."""
+    """Each way to ask raises KeyboardInterrupt if the person gives up, and Back if they go back."""
 
     hint: str  # how to answer, said once
     edits: bool  # whether text that `write` begins with can be changed, and not only taken
@@ -56,18 +73,27 @@ class Prompter(Protocol):
     def choose(self, heading: Heading, choices: Sequence[Choice], default: str) -> str:
         """The id of the choice that is taken; Enter alone takes `default`."""
 
-    def choose_several(self, heading: Heading, choices: Sequence[Choice]) -> list[str]:
-        """The ids of all choices that are taken; Enter alone takes none."""
+    def choose_several(
+        self, heading: Heading, choices: Sequence[Choice], ticked: Sequence[str] = ()
+    ) -> list[str]:
+        """The ids of all choices that are taken; Enter alone takes those that are `ticked`."""
 
     def write(self, heading: Heading, typed: str = "") -> str:
         """One line of text, to begin with `typed`."""
+
+    def note(self, heading: Heading, answer: str, /) -> str:
+        """What stays on the screen of a question that is answered."""
+
+    def erase(self, texts: Sequence[str], /) -> None:
+        """Take back what was printed last."""
 
 
 class MenuPrompter:
     """Arrow keys and Enter, or the number of a line; what was asked shrinks to one line."""
 
     hint = (
-        "Enter takes the marked answer, a number picks one at once. Ctrl-C leaves nothing behind."
+        "Enter takes the marked answer, a number picks one at once, Esc goes back. "
+        "Ctrl-C leaves nothing behind."
     )
     edits = True
 
@@ -92,20 +118,22 @@ class MenuPrompter:
         )
         _mark_the_pointed_alone(question.application)
         _take_by_number(question.application, choices)
+        _go_back(question.application.key_bindings, MENU_KEYS, heading, eager=True)
         _end_on_sigint(question.application)
         with _ending_whole(question.application):
             taken: str = question.unsafe_ask()
-        self._note(heading, next(c.answer or c.label for c in choices if c.id == taken))
         return taken
 
-    def choose_several(self, heading: Heading, choices: Sequence[Choice]) -> list[str]:
+    def choose_several(
+        self, heading: Heading, choices: Sequence[Choice], ticked: Sequence[str] = ()
+    ) -> list[str]:
         import questionary
 
         if not self._view.drawing:  # its boxes are no ASCII
-            return LinePrompter(self._say, self._view).choose_several(heading, choices)
+            return LinePrompter(self._say, self._view).choose_several(heading, choices, ticked)
         question = questionary.checkbox(
             self._message(heading),
-            self._lines(choices),
+            self._lines(choices, ticked),
             qmark="?",
             pointer=self._pointer,
             instruction=self._explanation(replace(heading, explain=f"{heading.explain} {TICK}")),
@@ -114,16 +142,18 @@ class MenuPrompter:
             **self._depth(),
         )
         _tick_by_number(question.application, choices)
+        _go_back(question.application.key_bindings, MENU_KEYS, heading, eager=True)
         _end_on_sigint(question.application)
         with _ending_whole(question.application):
             taken: list[str] = question.unsafe_ask()
-        named = ", ".join(c.answer or c.label for c in choices if c.id in taken)
-        self._note(heading, named or heading.empty)
         return taken
 
     def write(self, heading: Heading, typed: str = "") -> str:
         import questionary
+        from prompt_toolkit.key_binding import KeyBindings
 
+        keys = KeyBindings()
+        _go_back(keys, TEXT_KEYS, heading)
         question = questionary.text(
             self._message(heading),
             default=typed,
@@ -131,15 +161,32 @@ class MenuPrompter:
             instruction=f"{self._explanation(heading)}\n ",
             style=self._style(),
             erase_when_done=True,
+            key_bindings=keys,
             **self._depth(),
         )
+        question.application.timeoutlen = ESCAPE_SECONDS
         try:
             with _ending_whole(question.application):
                 written: str = question.unsafe_ask().strip()
         except EOFError as error:
             raise KeyboardInterrupt from error
-        self._note(heading, written or heading.empty)
         return written
+
+    def note(self, heading: Heading, answer: str, /) -> str:
+        mark = "\N{CHECK MARK}" if self._view.drawing else "-"
+        lines = "\n".join(self._view.wrapped(f"{heading.ask} {answer}", "    ", "  "))
+        return self._view.style(mark, "good") + lines[1:]
+
+    def erase(self, texts: Sequence[str], /) -> None:
+        from prompt_toolkit.output import create_output
+        from prompt_toolkit.utils import get_cwidth
+
+        output = create_output()
+        columns = output.get_size().columns or self._view.width
+        widths = (get_cwidth(CODES.sub("", line)) for text in texts for line in text.split("\n"))
+        output.cursor_up(sum(max(1, -(-width // columns)) for width in widths))
+        output.erase_down()
+        output.flush()
 
     def _message(self, heading: Heading) -> str:
         return "\n  ".join(textwrap.wrap(heading.asked, self._view.width - 4))
@@ -149,7 +196,7 @@ class MenuPrompter:
         lines = textwrap.wrap(heading.explain, self._view.width - 4)
         return "".join(f"\n  {line}" for line in lines)
 
-    def _lines(self, choices: Sequence[Choice]) -> list[Any]:
+    def _lines(self, choices: Sequence[Choice], ticked: Sequence[str] = ()) -> list[Any]:
         import questionary
 
         # questionary puts a dash before a disabled choice; the others are indented to line up
@@ -164,7 +211,12 @@ class MenuPrompter:
             disabled: Any = bool(choice.disabled)
             about = self._about(choice)
             title = "\n".join(wrapped)
-            lines.append(questionary.Choice(title, choice.id, disabled=disabled, description=about))
+            checked = choice.id in ticked
+            lines.append(
+                questionary.Choice(
+                    title, choice.id, disabled=disabled, checked=checked, description=about
+                )
+            )
         return lines
 
     def _about(self, choice: Choice) -> str | None:
@@ -195,11 +247,6 @@ class MenuPrompter:
 
         return {} if self._view.colour else {"color_depth": ColorDepth.DEPTH_1_BIT}
 
-    def _note(self, heading: Heading, answer: str) -> None:
-        mark = "\N{CHECK MARK}" if self._view.drawing else "-"
-        lines = "\n".join(self._view.wrapped(f"{heading.ask} {answer}", "    ", "  "))
-        self._say(self._view.style(mark, "good") + lines[1:])
-
 
 def _mark_the_pointed_alone(application: Any) -> None:
     """questionary would show the default as taken, wherever the cursor is."""
@@ -229,6 +276,17 @@ def _tick_by_number(application: Any, choices: Sequence[Choice]) -> None:
     for number, choice in enumerate(choices[:9], 1):
         if not choice.disabled:
             bind(str(number), choice.id)
+
+
+def _go_back(key_bindings: Any, keys: Sequence[str], heading: Heading, eager: bool = False) -> None:
+    """Any of `keys` goes to the question before; if there is none, they do nothing."""
+
+    def go(event: Any) -> None:
+        if heading.back:
+            event.app.exit(exception=Back)
+
+    for key in keys:
+        key_bindings.add(key, eager=eager)(go)
 
 
 def _end_on_sigint(application: Any) -> None:
@@ -281,7 +339,10 @@ def _bind(application: Any, key: str, result: str) -> None:
 class LinePrompter:
     """For a terminal that cannot move its cursor, and for screen readers: numbered lines."""
 
-    hint = "Type a number and Enter; Enter alone takes the one in brackets. Ctrl-C leaves nothing."
+    hint = (
+        "Type a number and Enter; Enter alone takes the one in brackets, < goes back. "
+        "Ctrl-C leaves nothing."
+    )
     edits = False
 
     def __init__(self, say: Callable[[str], None], view: Terminal) -> None:
@@ -291,15 +352,23 @@ class LinePrompter:
     def choose(self, heading: Heading, choices: Sequence[Choice], default: str) -> str:
         open_ids = self._numbered(heading, choices)
         usual = next(number for number, taken in open_ids.items() if taken == default)
-        while (typed := self._read(f"Number [{usual}]: ") or usual) not in open_ids:
+        while (typed := self._read(heading, f"Number [{usual}]: ") or usual) not in open_ids:
             self._say(f"Type one of {', '.join(open_ids)}.")
         return open_ids[typed]
 
-    def choose_several(self, heading: Heading, choices: Sequence[Choice]) -> list[str]:
+    def choose_several(
+        self, heading: Heading, choices: Sequence[Choice], ticked: Sequence[str] = ()
+    ) -> list[str]:
         open_ids = self._numbered(heading, choices)
-        while not (typed := set(re.findall("[^ ,]+", self._read("Numbers: ")))) <= set(open_ids):
+        usual = ",".join(number for number, taken in open_ids.items() if taken in ticked)
+        while not (typed := self._numbers(heading, usual)) <= set(open_ids):
             self._say(f"Type any of {', '.join(open_ids)}, with commas between, or nothing.")
         return [taken for number, taken in open_ids.items() if number in typed]
+
+    def _numbers(self, heading: Heading, usual: str) -> set[str]:
+        prompt = f"Numbers [{usual}], {NOTHING} for none: " if usual else "Numbers: "
+        typed = self._read(heading, prompt) or usual
+        return set() if usual and typed == NOTHING else set(re.findall("[^ ,]+", typed))
 
     def _numbered(self, heading: Heading, choices: Sequence[Choice]) -> dict[str, str]:
         """Shows the choices; returns the ids of those that can be taken, by number."""
@@ -311,7 +380,15 @@ class LinePrompter:
 
     def write(self, heading: Heading, typed: str = "") -> str:
         self._show(heading)
-        return self._read(f"Text [{typed}]: " if typed else "Text: ") or typed
+        prompt = f"Text [{typed}], {NOTHING} for none: " if typed else "Text: "
+        text = self._read(heading, prompt) or typed
+        return "" if typed and text == NOTHING else text
+
+    def note(self, _heading: Heading, _answer: str, /) -> str:
+        return ""
+
+    def erase(self, _texts: Sequence[str], /) -> None:
+        """Nothing: what was printed stays."""
 
     def _show(self, heading: Heading) -> None:
         self._say("")
@@ -323,8 +400,11 @@ class LinePrompter:
         width = self._view.width - 1
         self._say(textwrap.fill(text, width, initial_indent=first, subsequent_indent=indent))
 
-    def _read(self, prompt: str) -> str:
+    def _read(self, heading: Heading, prompt: str) -> str:
         try:
-            return input(prompt).strip()
+            typed = input(prompt).strip()
         except EOFError as error:
             raise KeyboardInterrupt from error
+        if heading.back and typed == BACK:
+            raise Back
+        return typed

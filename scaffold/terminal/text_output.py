@@ -1,5 +1,6 @@
 """Turns values into the text that a person reads, for a width, with or without colour. Pure."""
 
+import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -7,15 +8,17 @@ from typing import Any
 
 from scaffold.advice.evidence import RankBy, Recommendation
 from scaffold.advice.ranking import Advice, Ranked, Reason, ahead
-from scaffold.answers import answers
+from scaffold.answers import answers, naming
 from scaffold.catalog.catalog import Catalog, Facts, Framework
 from scaffold.catalog.skills import Skill
 from scaffold.making.service import STEPS, Made
 from scaffold.terminal import figures
-from scaffold.terminal.view import Terminal, percent
+from scaffold.terminal.view import WIDEST, Terminal, percent
 
 REASONS = 3
 KEPT = {"active": "active", "slow": "infrequent releases", "stale": "inactive"}
+DOCS = "http://127.0.0.1:8000/docs"
+CONTINUED, JOINED = " \\", "    "  # a line of the shell that goes on, and the one below it
 UNKEPT = KEPT["stale"]
 
 
@@ -101,7 +104,7 @@ def _alone(catalog: Catalog, advised: Advice) -> str:
 def _two_services(terminal: Terminal, catalog: Catalog, advised: Advice) -> Iterator[str]:
     wanted = " and ".join(catalog.criteria[must] for must in advised.musts)
     yield from terminal.wrapped(
-        f"No framework here is designed for {wanted} at once. Make one of each:"
+        f"No framework here is designed for {wanted} at once. Generate one of each:"
     )
     for framework in advised.split:
         why = next(
@@ -168,8 +171,11 @@ def _scale(terminal: Terminal, catalog: Catalog, advised: Advice) -> Iterator[st
         yield f"{shown}{room}{terminal.style(kept, 'warn')}" if kept else shown
 
 
-def remark(ranked: Ranked) -> str:
-    """What speaks against a framework whatever its fit, in a word or two."""
+def remark(catalog: Catalog, advised: Advice, ranked: Ranked) -> str:
+    """What speaks against a framework whatever its fit; or which of two services it is for."""
+    if ranked.unmet and advised.split:
+        met = [catalog.criteria[m] for m in advised.musts if m not in ranked.unmet]
+        return f"for {' and '.join(met)}" if met else "not named for either"
     if ranked.unmet:
         return "not named for it"
     return "" if ranked.framework.facts.maintained else UNKEPT
@@ -297,19 +303,79 @@ def skills(terminal: Terminal, listed: Sequence[Skill], written: Sequence[Path])
 
 
 def ending(
-    terminal: Terminal, made: Made, name: str, output: Path, command: str, dry_run: bool
+    terminal: Terminal,
+    made: Made,
+    output: Path,
+    command: str,
+    dry_run: bool = False,
+    then: str | None = None,
 ) -> str:
-    """The end of `new`: the tree, the warnings, what to do next, and how to repeat the run."""
+    """The end of `new`: the tree, the warnings, what to do next, and how to repeat the run.
+
+    `then` is the command that generates the second service of a workload that needs two.
+    """
+    name = made.path.name
     following = [f"cd {shlex.quote(str(output / name))}", "uv run pytest", f"uv run {name}"]
+    docs = [*terminal.wrapped(f"then open {DOCS} for interactive API docs", "    ", "  ")]
     parts = {
         "Warnings": [line for w in made.warnings for line in terminal.wrapped(w, "    ", "  ")],
-        "Next": [] if dry_run else [f"  {line}" for line in following],
-        "Equivalent non-interactive command": [f"  {command}"],
+        "Next": [] if dry_run else [*(f"  {line}" for line in following), *docs],
+        "And then, the second service": shell_lines(terminal, then) if then else [],
+        "Equivalent non-interactive command": shell_lines(terminal, command),
     }
     lines = [terminal.style(f"{name}/", "strong"), *tree(terminal, made.files)]
     for heading, body in parts.items():
         lines += ["", terminal.style(heading, "strong"), *body] if body else []
     return "\n".join([*lines, *(["", "Nothing was written."] if dry_run else [])])
+
+
+def shell_lines(terminal: Terminal, command: str) -> list[str]:
+    """`command` in lines that fit and that a shell joins again; in one if it is not for a screen.
+
+    A word that is longer than a line is quoted in parts. These begin in the first column, since a
+    space before one would end the word.
+    """
+    whole = f"  {command}"
+    if not terminal.wraps or len(whole) < terminal.width:
+        return [whole]
+    room = min(terminal.width, WIDEST) - 1 - len(CONTINUED)
+    lines = ["  "]
+    for first, *others in _chunks(shlex.split(command), room - len(JOINED)):
+        if lines[-1].strip() and len(lines[-1]) + 1 + len(first) > room:
+            lines[-1] += CONTINUED
+            lines.append(JOINED)
+        lines[-1] += f" {first}" if lines[-1].strip() else first
+        for other in others:
+            lines[-1] += CONTINUED.strip()
+            lines.append(other)
+    return lines
+
+
+def _chunks(words: Iterable[str], room: int) -> Iterator[list[str]]:
+    """The words of a command in parts that fit, a flag with its value."""
+    flag = ""
+    for word in [*words, "--"]:
+        is_flag = word.startswith("--")
+        parts = _quoted_parts(word, room)
+        if flag and not is_flag and len(f"{flag} {parts[0]}") <= room:
+            parts[0] = f"{flag} {parts[0]}"
+        elif flag:
+            yield [flag]
+        flag = word if is_flag else ""
+        if not is_flag:
+            yield parts
+
+
+def _quoted_parts(word: str, room: int) -> list[str]:
+    """`word` in quotes, in parts of at most `room` columns that end after a space or a comma."""
+    if len(shlex.quote(word)) <= room:
+        return [shlex.quote(word)]
+    parts = [""]
+    for piece in re.split("(?<=[ ,])", word):
+        if parts[-1] and len(shlex.quote(parts[-1] + piece)) > room:
+            parts.append("")
+        parts[-1] += piece
+    return [shlex.quote(part) for part in parts]
 
 
 def tree(terminal: Terminal, files: Sequence[str], deepest: int = 2) -> list[str]:
@@ -355,3 +421,17 @@ def command_line(
     words = [*answers.as_flags(given), *place, *left_out, "--defaults"]
     command = ["scaffold", "new", complete["name"], *words]
     return shlex.join(command)
+
+
+def following(
+    catalog: Catalog, first: Mapping[str, Any], other: Framework, output: str | None
+) -> str:
+    """The command that asks about the second service, beside the one with the answers `first`."""
+    taken = answers.reserved_names(catalog, other.id)
+    name = naming.suggest(f"{first['name']}-{other.id}", taken)
+    shared = {key: first[key] for key in ("author", "database", "ci") if first.get(key)}
+    given = {"framework": other.id, **shared}
+    if catalog.refusal(given):
+        given = {"framework": other.id}
+    place = ["--output", output] if output else []
+    return shlex.join(["scaffold", "new", name, *answers.as_flags(given), *place])

@@ -12,11 +12,15 @@ STYLES = {"strong": "1", "quiet": "2", "good": "32", "warn": "33", "bad": "31"}
 
 
 class Terminal(NamedTuple):
-    """`width` in columns; `drawing` is False where only ASCII can be shown."""
+    """`width` in columns; `drawing` is False where only ASCII can be shown.
+
+    `wraps` is whether a longer line goes on below, as on a screen and not in a file.
+    """
 
     width: int
     colour: bool
     drawing: bool
+    wraps: bool = False
 
     def style(self, text: str, style: str) -> str:
         return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if self.colour else text
@@ -34,6 +38,11 @@ class Terminal(NamedTuple):
             break_on_hyphens=False,
         )
         return [line.replace(NO_BREAK, " ") for line in lines]
+
+    def warning(self, text: str) -> str:
+        """Each line of `text` in lines that fit."""
+        lines = (line for part in text.splitlines() for line in self.wrapped(part))
+        return self.style("\n".join(lines), "warn")
 
     def bar(self, share: float, cells: int = 10) -> str:
         full = round(max(0.0, min(share, 1.0)) * cells)

@@ -1,4 +1,4 @@
-"""The conversation: which questions, in which order. It asks and decides nothing."""
+"""Which questions are asked about a service, and in which order. It asks and decides nothing."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,19 +7,23 @@ from types import MappingProxyType
 from typing import Any
 
 from scaffold.advice.evidence import RankBy, Recommendation, recommend
-from scaffold.advice.ranking import Ranked
+from scaffold.advice.ranking import Advice, Ranked
 from scaffold.answers import answers, naming
 from scaffold.catalog.catalog import Catalog, Option, Question
 from scaffold.catalog.record import RESOURCES
 from scaffold.errors import BadAnswers, NoTemplate
 from scaffold.escaping import quote
 from scaffold.terminal import text_output
-from scaffold.terminal.prompts import Choice, Heading, Prompter
+from scaffold.terminal.conversation import Conversation, Rejected
+from scaffold.terminal.prompts import Choice, Heading
 from scaffold.terminal.view import Terminal
 
 OVERRIDE = "Enter follows the advice, a number overrides it."
 WHICH = Heading("Which framework is it?", OVERRIDE)
-FIRST = Heading("Which of the two is made first?", OVERRIDE)
+FIRST = Heading(
+    "Which one is generated first?",
+    "The workload needs the first two; the end says how to generate the other.",
+)
 DECLARE = 'Type one resource, such as "{}". Press Enter to keep the example: {}'
 MORE = Heading(
     "What else does it keep?",
@@ -30,44 +34,61 @@ MORE = Heading(
 
 @dataclass(frozen=True)
 class Wizard:
-    """`say` shows text to the person, wrapped for `view`.
+    """Asks by `conversation`, with text that is wrapped for `view`.
 
     `refusal` tells why a service of that name cannot be written where it should go, if it cannot.
     """
 
     catalog: Catalog
-    prompter: Prompter
-    say: Callable[[str], None]
+    conversation: Conversation
     view: Terminal
     refusal: Callable[[str], str | None]
 
     def workload(self, given: Mapping[str, str]) -> dict[str, str]:
         """An answer to each workload question; only those that are not `given` are asked."""
+        return self.conversation.run(partial(self._workload, given))
+
+    def everything(
+        self, given: Mapping[str, Any], maintained: bool, rank_by: RankBy = RankBy.ARTICLE
+    ) -> dict[str, Any]:
+        """Answers to the questions of copier.yml, and to those about the workload that were asked.
+
+        The workload is asked only if no framework is given.
+        """
+        return self.conversation.run(partial(self._everything, given, maintained, rank_by))
+
+    def answers_to(self, questions: Sequence[Question], kept: Mapping[str, Any]) -> dict[str, Any]:
+        """What the person answers to `questions`, which are new to a service with those `kept`."""
+        return self.conversation.run(partial(self._answers_to, questions, kept))
+
+    def _workload(self, given: Mapping[str, str]) -> dict[str, str]:
         places = _places(q for q in self.catalog.workload if q.id not in given)
         return {
             q.id: given.get(q.id) or self._choose(q, places[q.id]) for q in self.catalog.workload
         }
 
-    def everything(
-        self, given: Mapping[str, Any], maintained: bool, rank_by: RankBy = RankBy.ARTICLE
+    def _everything(
+        self, given: Mapping[str, Any], maintained: bool, rank_by: RankBy
     ) -> dict[str, Any]:
-        """Answers to the questions of copier.yml, with the workload asked where it is needed."""
-        self.say(self.view.style("\n".join(self.view.wrapped(self.prompter.hint)), "quiet"))
+        self._say_hint()
         result = dict(given)
         result["name"] = self._name(given.get("name"), given.get("framework"))
         if "framework" not in given:
-            answered = {**given, **self.workload(given)}
-            recommendation = recommend(self.catalog, answered, maintained, rank_by)
+            result |= self._workload(given)
+            recommendation = recommend(self.catalog, result, maintained, rank_by)
             result["framework"] = self._framework(recommendation, given)
             result["name"] = self._name(result["name"], result["framework"])
         missing = [question for question in self.catalog.fields if question.id not in result]
         return result | self._answers(missing, result)
 
-    def answers_to(self, questions: Sequence[Question], kept: Mapping[str, Any]) -> dict[str, Any]:
-        """What the person answers to `questions`, which are new to a service with those `kept`."""
+    def _answers_to(self, questions: Sequence[Question], kept: Mapping[str, Any]) -> dict[str, Any]:
         if questions:
-            self.say(self.view.style("\n".join(self.view.wrapped(self.prompter.hint)), "quiet"))
+            self._say_hint()
         return self._answers(questions, kept)
+
+    def _say_hint(self) -> None:
+        hint = "\n".join(self.view.wrapped(self.conversation.hint))
+        self.conversation.say(self.view.style(hint, "quiet"))
 
     def _answers(self, questions: Sequence[Question], given: Mapping[str, Any]) -> dict[str, Any]:
         """An answer to each, one that goes together with those before it."""
@@ -80,36 +101,53 @@ class Wizard:
     def _name(self, name: str | None, framework: str | None) -> str:
         """`name`, asked for until it would work."""
         reserved = answers.reserved_names(self.catalog, framework)
-        heading = _heading(self.catalog.question("name"))
-        if name is None:
-            name = self.prompter.write(heading)
-        while why := naming.rule_broken(name, reserved) or self.refusal(name):
-            better = naming.suggest(name, reserved)
-            self.say(self._warning(f"{quote(name)} would not work: {why}."))
-            name = self.prompter.write(heading, better)
-        return name
+
+        def judge(name: str) -> str:
+            if why := naming.rule_broken(name, reserved) or self.refusal(name):
+                text = f"{quote(name)} would not work: {why}."
+                raise Rejected(self.view.warning(text), naming.suggest(name, reserved))
+            return ""
+
+        typed = ""
+        if name is not None:
+            try:
+                judge(name)
+            except Rejected as problem:
+                self.conversation.say(str(problem))
+                typed = problem.typed
+            else:
+                return name
+        return self.conversation.write(_heading(self.catalog.question("name")), typed, judge)
 
     def _framework(self, recommendation: Recommendation, given: Mapping[str, str]) -> str:
         advice = recommendation.advice
-        self.say("\n" + text_output.recommendation(self.view, self.catalog, recommendation) + "\n")
-        offered = [r for r in advice.ranking if not advice.split or r.framework in advice.split]
+        shown = text_output.recommendation(self.view, self.catalog, recommendation)
+        self.conversation.say(f"\n{shown}\n")
+        ids = [framework.id for framework in advice.split]
+        parts = sorted(
+            (one for one in advice.ranking if one.framework.id in ids),
+            key=lambda one: ids.index(one.framework.id),
+        )
+        offered = [*parts, *(one for one in advice.ranking if one not in parts)]
         usable = [r for r in offered if not self._why_disabled(r, given)]
         if not usable:
             raise self._nothing_usable(offered, given)
         best = offered[0]
         if not best.framework.has_template:
-            self.say(self._warning(answers.instead(self.catalog, best, usable[0])))
+            self._warn(answers.instead(self.catalog, best, usable[0]))
         heading = FIRST if advice.split else WHICH
-        choices = self._ranked_choices(offered, given)
-        return self.prompter.choose(heading, choices, usable[0].framework.id)
+        choices = self._ranked_choices(advice, offered, given)
+        return self.conversation.choose(heading, choices, usable[0].framework.id)
 
-    def _ranked_choices(self, offered: Sequence[Ranked], given: Mapping[str, str]) -> list[Choice]:
+    def _ranked_choices(
+        self, advice: Advice, offered: Sequence[Ranked], given: Mapping[str, str]
+    ) -> list[Choice]:
         widest = max(len(ranked.framework.name) for ranked in offered)
         scaled = partial(text_output.scaled, self.view, widest=widest)
         return [
             Choice(
                 ranked.framework.id,
-                f"{scaled(ranked)}  {text_output.remark(ranked)}".rstrip(),
+                f"{scaled(ranked)}  {text_output.remark(self.catalog, advice, ranked)}".rstrip(),
                 about=text_output.about(self.catalog, ranked.framework),
                 answer=ranked.framework.name,
                 disabled=self._why_disabled(ranked, given),
@@ -152,12 +190,13 @@ class Wizard:
             return self._choose(question, place, given)
         if question.is_declared:
             return self._resources(question, place, given["framework"])
-        heading = _heading(question, place)
-        text = self.prompter.write(heading)
-        while why := answers.text_problem(text):
-            self.say(self._warning(f"That would not work: {why}."))
-            text = self.prompter.write(heading)
-        return text
+
+        def judge(text: str) -> str:
+            if why := answers.text_problem(text):
+                raise Rejected(self.view.warning(f"That would not work: {why}."))
+            return ""
+
+        return self.conversation.write(_heading(question, place), judge=judge)
 
     def _resources(self, question: Question, place: str, framework: str) -> list[dict[str, Any]]:
         """What is declared line by line, each judged at once; the default for Enter alone."""
@@ -169,19 +208,21 @@ class Wizard:
         explain = DECLARE.format(EXAMPLE, example)
         heading = Heading(question.ask, explain, place, empty="(the example)")
         draft = declarations.Draft(answers.names_of_resources(self.catalog, framework))
-        typed = ""
-        while True:
-            text = self.prompter.write(MORE if draft.names else heading, typed)
+
+        def judge(text: str) -> str:
             try:
                 if text:
-                    self.say(understood.table(self.view, draft.add(text)))
-                    typed = ""
-                else:
-                    return draft.finish() if draft.names else [*question.default]
+                    return understood.table(self.view, draft.add(text))
+                if draft.names:
+                    draft.finish()
             except BadAnswers as problem:
-                for line in str(problem).splitlines():
-                    self.say(self._warning(line))
-                typed = (text or draft.incomplete) if self.prompter.edits else ""
+                edited = (text or draft.incomplete) if self.conversation.edits else ""
+                raise Rejected(self.view.warning(str(problem)), edited) from problem
+            return ""
+
+        while self.conversation.write(MORE if draft.names else heading, judge=judge):
+            pass
+        return draft.finish() if draft.names else [*question.default]
 
     def _choose(
         self, question: Question, place: str, given: Mapping[str, str] = MappingProxyType({})
@@ -196,7 +237,7 @@ class Wizard:
             choices.append(Choice(option.id, option.label, about=about, disabled=why))
         free = [choice.id for choice in choices if not choice.disabled]
         default = question.default if question.default in free else free[0]
-        return self.prompter.choose(_heading(question, place), choices, default)
+        return self.conversation.choose(_heading(question, place), choices, default)
 
     def _choose_several(
         self, question: Question, place: str, given: Mapping[str, Any]
@@ -208,21 +249,20 @@ class Wizard:
             short = option.label.partition(":")[0]
             why = refusal.why if refusal else None
             choices.append(Choice(option.id, option.label, answer=short, disabled=why))
-        return self.prompter.choose_several(_heading(question, place), choices)
+        return self.conversation.choose_several(_heading(question, place), choices)
 
     def _looks_for(self, option: Option) -> str:
-        """What this answer makes of the advice, in the words of the criteria."""
+        """What this answer does to the recommendation, in the words of the criteria."""
         if not option.weights:
             return "No preference."
-        heaviest = sorted(
-            option.weights, key=lambda one: (one != option.must, -option.weights[one])
-        )
-        words = (self.catalog.criteria[criterion] for criterion in heaviest)
-        must = {self.catalog.criteria[option.must]: " (required)"} if option.must else {}
-        return f"Looks for {', '.join(word + must.get(word, '') for word in words)}."
+        heaviest = sorted(option.weights, key=lambda one: -option.weights[one])
+        words = self.catalog.criteria
+        required = f"Required: {words[option.must]}. " if option.must else ""
+        preferred = "; ".join(words[one] for one in heaviest if one != option.must)
+        return f"{required}Preferred: {preferred}." if preferred else required.strip()
 
-    def _warning(self, text: str) -> str:
-        return self.view.style("\n".join(self.view.wrapped(text)), "warn")
+    def _warn(self, text: str) -> None:
+        self.conversation.say(self.view.warning(text))
 
 
 def _heading(question: Question, place: str = "") -> Heading:

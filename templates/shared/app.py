@@ -4,6 +4,8 @@ from .health import CHECKS
 {% for resource in resources %}
 from .{{ resource.plural }} import routes as {{ resource.plural }}
 {% endfor %}
+{% block peer_import %}
+{% endblock %}
 {% if 'auth' in with %}
 from .runtime.auth.guard import Guard
 {% endif %}
@@ -14,6 +16,8 @@ from .settings import Settings
 def create_app(settings: Settings | None = None) -> Service:
     """Create the application; without `settings` they are read from the environment."""
     app = Service(settings, CHECKS)
+{% block peer %}
+{% endblock %}
 {% block check %}
 {% endblock %}
 {% for resource in resources %}

@@ -42,6 +42,10 @@ from tests.services import (
 )
 
 SEVERAL_AT_ONCE = 6
+ON_BOTH_DATABASES = ("flask", "django", "fastapi", "nameko")
+
+# WSGI and Django's own, ASGI, and three that bring their server.
+ONE_OF_EACH_SERVER = ("flask", "django", "fastapi", "tornado", "sanic", "nameko")
 
 T = TypeVar("T")
 
@@ -119,15 +123,32 @@ def parametrize_by_draw(metafunc: pytest.Metafunc) -> None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """What does not depend on the database is asked on SQLite every day, on PostgreSQL at night.
 
-    So is what all services share, of three of them every day and of all at night.
+    So is what all services share, of three of them every day and of all at night; ``any_server``
+    is of what the code between a server and a framework does, which six of them stand for.
     """
     framework, _, database = column_of(item).partition("-")
     both = "sqlite" in item.config.getoption("database")
-    if both and item.get_closest_marker("any_database") and database == "postgresql":
+    if both and database == "postgresql" and not asked_on_both(item, framework):
         item.add_marker(pytest.mark.slow)
     shared = item.get_closest_marker("any_framework")
     if shared and framework not in standing_for_all(item.config, shared.args):
         item.add_marker(pytest.mark.slow)
+    if item.get_closest_marker("any_server") and framework not in standing_for_all(
+        item.config, ONE_OF_EACH_SERVER
+    ):
+        item.add_marker(pytest.mark.slow)
+
+
+def asked_on_both(item: pytest.Item, framework: str) -> bool:
+    """Whether a test is asked on PostgreSQL every day, as it is on SQLite.
+
+    Services of the example are, of four frameworks: eight have the same store, beneath threads or
+    an event loop. Those of the rich declaration take turns.
+    """
+    if item.get_closest_marker("any_database"):
+        return False
+    of_a_declaration = "declaration" in getattr(item, "fixturenames", ())
+    return of_a_declaration or framework in standing_for_all(item.config, ON_BOTH_DATABASES)
 
 
 def standing_for_all(config: pytest.Config, names: tuple[str, ...]) -> set[str]:

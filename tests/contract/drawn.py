@@ -101,11 +101,26 @@ class DrawnService:
             if said := self.python(*arguments):
                 yield f"{name}: {said}"
         yield from self._migrations(database)
-        own = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "tests"]
+        own = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", *self._own_tests()]
         if said := self.python(*own, **own_tests):
             yield f"own tests: {said}"
         if said := self._lines(database.kind):
             yield f"resource lines: {said}"
+
+    def _own_tests(self) -> list[str]:
+        """Its modules of tests but for those that are the same in every service of the framework.
+
+        They and what they test are run by P1, in a service of the example.
+        """
+        return [
+            str(path.relative_to(self.folder))
+            for path in sorted(self.folder.glob("tests/test_*.py"))
+            if path.read_bytes() != self._of_the_lender(path)
+        ]
+
+    def _of_the_lender(self, path: Path) -> bytes | None:
+        there = self.lender.folder / path.relative_to(self.folder)
+        return there.read_bytes() if there.exists() else None
 
     def _migrations(self, database: Database) -> Iterator[str]:
         """Up, down and up again lead to the same schema, and nothing is left to migrate."""

@@ -63,6 +63,8 @@ TITLES = {
     "A4": "tokens in the document, the page and the log",
     "T1": "spans of requests and statements",
     "T2": "a collector that is down, hangs or refuses",
+    "C1": "calls of other services, whatever they do",
+    "C2": "what stands in for them in tests",
     "D6": "lint, format, types, coverage",
 }
 """D1 to D5 are proven elsewhere: they need a container engine, schemas, or a CI system."""

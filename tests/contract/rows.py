@@ -33,6 +33,7 @@ class Rows:
         self.client = client
         self.resources = resources
         self._parents: dict[str, str] = {}
+        self._given: dict[tuple[str, str], list[Any]] = {}
 
     def named(self, name: str | None) -> Resource:
         return next(resource for resource in self.resources if resource.name == name)
@@ -59,9 +60,16 @@ class Rows:
             return self.parent(field)
         if not field.unique or variety(field) > FEW:
             return sample(field, number)
+        return self._unused(resource, field)
+
+    def _unused(self, resource: Resource, field: Field) -> Any:
+        """One of few values, which no row has and, if possible, no content that is sent later."""
         used = {row[field.column] for row in self.walk(resource)}
-        free = (value for n in range(variety(field)) if (value := sample(field, n)) not in used)
-        return next(free)
+        free = [value for n in range(variety(field)) if (value := sample(field, n)) not in used]
+        given = self._given.setdefault((resource.name, field.column), [])
+        value = next((value for value in free if value not in given), free[0])
+        given.append(value)
+        return value
 
     def parent(self, field: Field) -> str:
         """The ID of a row that the field can refer to, beside those that refer already."""
@@ -109,6 +117,7 @@ class Rows:
     def clear(self) -> None:
         """Delete every row, whatever refers to it."""
         self._parents.clear()
+        self._given.clear()
         rows = [(one, row) for one in self.resources for row in self.walk(one)]
         for resource, row in rows:
             loose = [f.column for f in resource.fields if f.target and f.optional]

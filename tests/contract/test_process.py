@@ -182,6 +182,7 @@ def test_uv_run_serves(framework_project: Project, tmp_path: Path) -> None:
         assert service.wait_for_exit(10) == 0
 
 
+@pytest.mark.any_framework
 @pytest.mark.any_database
 @pytest.mark.contract("P2", "P4")
 def test_host_and_port_come_from_the_environment(launch: Launch) -> None:
@@ -400,6 +401,7 @@ def test_settings_of_one_process_are_not_those_of_another(
     assert service.http.post(ITEMS, content=padded, headers=json_headers).status_code == 201
 
 
+@pytest.mark.any_server
 @pytest.mark.any_database
 @pytest.mark.contract("P5")
 def test_an_idle_service_is_gone_within_5_seconds(launch: Launch) -> None:
@@ -413,6 +415,7 @@ def test_an_idle_service_is_gone_within_5_seconds(launch: Launch) -> None:
     wait_until(lambda: not service.living_family(), 1, "all processes are gone")
 
 
+@pytest.mark.any_server
 @pytest.mark.any_database
 @pytest.mark.contract("P5")
 @pytest.mark.parametrize("times", [1, pytest.param(5, marks=pytest.mark.slow)])

@@ -181,6 +181,7 @@ def test_nothing_is_kept_of_a_request_without_a_key(service: Service, database: 
     assert run(database, "select count(*) from idempotency_keys") == before
 
 
+@pytest.mark.any_framework("flask", "django", "fastapi", "nameko")
 def test_a_request_in_progress_is_told_as_such(launch: Launch, new_migrated: object) -> None:
     """SQLite has one writer at a time: there the second request waits for the first."""
     database: Database = new_migrated()  # type: ignore[operator]

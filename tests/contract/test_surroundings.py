@@ -79,6 +79,7 @@ def comparable(answer: httpx.Response) -> Any:
     return answer.status_code, headers, {k: v for k, v in body.items() if k not in VARYING_MEMBERS}
 
 
+@pytest.mark.any_framework
 @pytest.mark.contract("N11")
 @pytest.mark.any_database
 def test_variables_that_it_does_not_read_change_nothing(service: Service, launch: Launch) -> None:

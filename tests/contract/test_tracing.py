@@ -92,6 +92,7 @@ def request_span(collector: Collector, trace: str) -> Span:
     return found
 
 
+@pytest.mark.any_server
 @pytest.mark.contract("T1")
 @pytest.mark.parametrize(
     ("method", "path", "status", "route"),
@@ -127,6 +128,7 @@ def test_a_request_is_a_span_by_the_conventions(
     assert 0 < span.seconds < 10
 
 
+@pytest.mark.any_server
 @pytest.mark.contract("T1")
 @pytest.mark.any_database
 def test_the_log_has_the_ids_that_are_exported(traced: Service, collector: Collector) -> None:
@@ -141,6 +143,7 @@ def test_the_log_has_the_ids_that_are_exported(traced: Service, collector: Colle
         assert (span.trace_id == trace) == bool(span.parent_id)
 
 
+@pytest.mark.any_framework("flask", "django", "fastapi", "nameko")
 @pytest.mark.contract("T1")
 def test_statements_are_spans_without_their_values(traced: Service, collector: Collector) -> None:
     header, trace, _ = traceparent()

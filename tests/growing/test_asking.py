@@ -11,6 +11,7 @@ import pytest
 from scaffold.growing import changes
 from scaffold.growing.changes import Change, Resources
 from scaffold.resources import short_form
+from scaffold.terminal.conversation import Conversation
 from scaffold.terminal.missing import Questions
 from scaffold.terminal.prompts import Choice, Heading
 from scaffold.terminal.view import Terminal
@@ -49,6 +50,9 @@ class Typed:
         self.asked.append(heading.ask)
         return typed + self.answers.pop(0)
 
+    def note(self, _heading: Heading, _answer: str, /) -> str:
+        return ""
+
 
 def test_only_what_is_missing_is_asked_until_it_would_work() -> None:
     resources = short_form.parse_all(("room name:str seats:int", "booking room:ref"))
@@ -57,7 +61,8 @@ def test_only_what_is_missing_is_asked_until_it_would_work() -> None:
 
     def complete(prompter: Typed, change: Callable[..., Change], **given: str | None) -> object:
         judge = partial(_judged, change, resources)
-        return Questions(prompter, said.append, view, resources, judge).complete(given)
+        conversation = Conversation(prompter, said.append)
+        return Questions(conversation, view, resources, judge).complete(given)
 
     wanted = {"name": "room", "declaration": "vip:bool:optional"}
     typed = Typed("vip:bool", ":optional")

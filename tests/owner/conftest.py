@@ -41,6 +41,9 @@ from tests.services import (
     uv_environment,
 )
 
+# Of so many frameworks, one has a case asked every day; the others at night.
+EVERY_DAY = 3
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -67,7 +70,9 @@ def is_of_another(item: pytest.Item) -> bool:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames:
         pairs = [
-            pytest.param(t, case, id=f"{case}-{t}", marks=pytest.mark.contract(*case.line.split()))
+            pytest.param(
+                t, case, id=f"{case}-{t}", marks=marks_of(case, t.framework, metafunc.config)
+            )
             for t in selected_targets(metafunc.config)
             for case in cases_of(t.framework)
         ]
@@ -78,6 +83,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     elif "framework" in metafunc.fixturenames:
         names = selected_frameworks(metafunc.config)
         metafunc.parametrize("framework", names, indirect=True, scope="session")
+
+
+def marks_of(case: Case, name: str, config: pytest.Config) -> list[pytest.MarkDecorator]:
+    """The lines that it proves; of many frameworks a third is asked every day, in turn."""
+    marks = [pytest.mark.contract(*case.line.split())]
+    known = frameworks()
+    names = sorted({str(one) for other in known for one in cases_of(other)})
+    turn = known.index(name) + names.index(str(case))
+    several = len(selected_frameworks(config)) > EVERY_DAY
+    return [*marks, pytest.mark.slow] if several and turn % EVERY_DAY else marks
 
 
 def cases_of(name: str) -> list[Case]:

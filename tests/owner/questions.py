@@ -8,6 +8,7 @@ A room has a unique `name` and `seats` (1 to 500, 2 by default). A booking refer
 from __future__ import annotations
 
 import itertools
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -212,6 +213,30 @@ def ask_of_an_unread_body(client: httpx.Client) -> None:
     with ThreadPoolExecutor(8) as pool:
         for outcome in [pool.submit(ask, sent) for sent in (0, 1000, 60_000) * 16]:
             outcome.result()
+
+
+def ask_of_work_beside_requests(client: httpx.Client) -> None:
+    old = client.post("/v1/items", json={"name": fresh_name("old")}).headers["Location"]
+    until(lambda: client.get(old).status_code == 404)
+    name = fresh_name().replace(" ", "-")
+    assert client.post("/v1/letters/unknown").status_code == 202
+    assert client.post(f"/v1/letters/{name}").status_code == 202
+    names = [item["name"] for item in client.get("/v1/items").json()["items"]]
+    assert name not in names, "the response waited for the task"
+    text = client.get("/metrics").text
+    fast = '{http_request_method="POST",http_response_status_code="202",'
+    fast += 'http_route="/v1/letters/{name}",le="0.75"} 2.0'
+    assert f"http_server_request_duration_seconds_bucket{fast}" in text, "the task was counted"
+    until(lambda: name in client.get("/v1/items").text)
+    newer = client.post("/v1/items", json={"name": fresh_name("old")}).headers["Location"]
+    until(lambda: client.get(newer).status_code == 404)
+
+
+def until(condition: object) -> None:
+    end = time.monotonic() + 10
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def ask_of_rooms_and_bookings(client: httpx.Client) -> None:

@@ -22,6 +22,9 @@ from tests.tool.conftest import Checkout
 PATIENCE = 60.0  # seconds
 ENTER = "\r"
 DOWN = "\x1b[B"
+LEFT = "\x1b[D"
+ESC = "\x1b"
+SHIFT_TAB = "\x1b[Z"
 CTRL_C = "\x03"
 CTRL_D = "\x04"
 WHERE_IS_THE_CURSOR = "\x1b[6n"
@@ -42,6 +45,7 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.Stream(self.screen)
         self.written = ""
+        self._seen = 0
         master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self._run = warm.started().run(
@@ -77,6 +81,11 @@ class Terminal:
 
     def wait_for(self, words: str) -> None:
         self._read_until(lambda: words in " ".join(self.text.split()), words)
+
+    def wait_for_new(self, words: str) -> None:
+        """Waits for words that were written since this was called last."""
+        self._read_until(lambda: words in " ".join(self.written[self._seen :].split()), words)
+        self._seen = len(self.written)
 
     def send(self, keys: str) -> None:
         self._master.send(keys)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
+import httpx
 from hypothesis import given, settings
 
 from scaffold.resources import short_form
@@ -22,6 +23,7 @@ from tests.contract.declared import (
     variety,
     without,
 )
+from tests.contract.rows import Rows
 from tests.tool.declarations import declarations
 
 MANY = 40
@@ -86,3 +88,15 @@ def test_a_declaration_is_told_as_it_is_typed(resources: tuple[Resource, ...]) -
     words = shlex.split(as_options(resources).replace("\\\n", " "))
     assert words[::2] == ["--resource"] * len(resources)
     assert short_form.parse_all(words[1::2]) == resources
+
+
+def test_content_that_is_prepared_has_unique_values_though_none_is_stored_yet() -> None:
+    """A service that has no rows, so that all contents are prepared before the first is sent."""
+    (resource,) = short_form.parse_all(["room floor:int:1..20:unique"])
+    empty = httpx.MockTransport(
+        lambda _: httpx.Response(200, json={"rooms": [], "next_cursor": None})
+    )
+    with httpx.Client(transport=empty, base_url="http://service") as client:
+        rows = Rows(client, (resource,))
+        assert len({rows.content(resource)["floor"] for _ in range(20)}) == 20
+        assert 1 <= rows.content(resource)["floor"] <= 20, "none is left: one is given again"

@@ -19,6 +19,7 @@ from scaffold.catalog.catalog import Catalog, Refusal
 from scaffold.errors import BadAnswers
 from scaffold.resources import checks, long_form, short_form
 from scaffold.resources.field_types import FLAGS, TYPES
+from scaffold.terminal.conversation import Conversation
 from scaffold.terminal.prompts import Choice, Heading
 from scaffold.terminal.view import Terminal
 from scaffold.terminal.wizard import Wizard
@@ -239,19 +240,24 @@ class Recorded:
         assert not next(choice.disabled for choice in choices if choice.id == default)
         return default
 
-    def choose_several(self, heading: Heading, choices: list[Choice]) -> list[str]:
+    def choose_several(
+        self, heading: Heading, choices: list[Choice], _ticked: list[str]
+    ) -> list[str]:
         self.offered[heading.ask] = choices
         return []
 
     def write(self, _heading: Heading, typed: str = "") -> str:
         return typed
 
+    def note(self, _heading: Heading, _answer: str, /) -> str:
+        return ""
+
 
 def asked(catalog: Catalog, given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """The answers of a wizard, and what it closed: reasons by choice."""
     prompter = Recorded()
     view = Terminal(width=80, colour=False, drawing=True)
-    wizard = Wizard(catalog, prompter, lambda _: None, view, lambda _: None)
+    wizard = Wizard(catalog, Conversation(prompter, lambda _: None), view, lambda _: None)
     result = wizard.everything({"name": "my-svc"} | given, maintained=False)
     disabled = {
         c.id: c.disabled for choices in prompter.offered.values() for c in choices if c.disabled

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import shlex
 import signal
+import subprocess
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,15 +18,26 @@ import yaml
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
 from prompt_toolkit.output.vt100 import Vt100_Output
 
 from scaffold.catalog import catalog, record
 from scaffold.resources import long_form, short_form
-from scaffold.terminal import understood
+from scaffold.terminal import text_output, understood
+from scaffold.terminal.conversation import Conversation
 from scaffold.terminal.prompts import Choice, Heading, MenuPrompter
 from scaffold.terminal.view import Terminal as View
-from tests.tool.conftest import Checkout
-from tests.tool.terminal import CTRL_C, CTRL_D, DOWN, ENTER, Terminal
+from tests.tool.conftest import REPOSITORY, Checkout
+from tests.tool.terminal import (
+    CTRL_C,
+    CTRL_D,
+    DOWN,
+    ENTER,
+    ESC,
+    LEFT,
+    SHIFT_TAB,
+    Terminal,
+)
 
 WORKLOAD = [
     "How do clients talk to it?",
@@ -44,6 +57,9 @@ FIELDS = [
     "Where does its CI run?",
     "What does it have besides?",
 ]
+KEEPS, MORE = FIELDS[0], "What else does it keep?"
+CLEAR = "\x15"  # Ctrl-U
+ROOM = "room name:str:1..100:unique seats:int:1..500:default=2"
 QUIET = ("new", "--no-lock", "--no-git")
 MARK = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -74,7 +90,9 @@ def test_each_question_is_explained_has_a_default_and_shrinks_to_a_line(
     checkout: Checkout, tmp_path: Path
 ) -> None:
     with Terminal(checkout, tmp_path, *QUIET, "my-svc") as terminal:
-        terminal.wait_for("Enter takes the marked answer, a number picks one at once.")
+        terminal.wait_for(
+            "Enter takes the marked answer, a number picks one at once, Esc goes back."
+        )
         terminal.wait_for(WORKLOAD[0])
         terminal.wait_for("This decides most: ")
         terminal.wait_for(f"{MARK} 1 Plain HTTP")
@@ -109,9 +127,9 @@ def test_a_question_says_its_place_and_what_the_answer_under_the_cursor_looks_fo
 ) -> None:
     with Terminal(checkout, tmp_path, *QUIET, "my-svc", "--team", "any") as terminal:
         terminal.wait_for(f"? {WORKLOAD[0]} (1 of 5)")
-        terminal.wait_for("Looks for help with the shape of a REST API.")
+        terminal.wait_for("Preferred: help with the shape of a REST API.")
         terminal.send(DOWN)
-        terminal.wait_for("Looks for connections that stay open (required), many requests")
+        terminal.wait_for("Required: connections that stay open. Preferred: many requests")
         assert "help with the shape" not in terminal.text
         terminal.answer(WORKLOAD[0], ENTER)
         terminal.wait_for(f"? {WORKLOAD[1]} (2 of 5)")
@@ -162,15 +180,146 @@ def test_one_key_overrides_the_recommendation(checkout: Checkout, tmp_path: Path
         "ci": "none",
     }
     assert "cd my-svc uv run pytest uv run my-svc" in shown
-    assert "scaffold new my-svc --framework flask_restful --description " in shown
+    assert "scaffold new my-svc --framework flask_restful \\ --description " in shown
+    assert "uv run my-svc then open http://127.0.0.1:8000/docs for interactive API docs" in shown
+
+
+# ---- going back
+
+
+@pytest.mark.parametrize("key", [LEFT, ESC, SHIFT_TAB], ids=["Left", "Esc", "Shift-Tab"])
+def test_back_goes_to_the_question_before_with_its_answer_marked(
+    checkout: Checkout, tmp_path: Path, key: str
+) -> None:
+    with Terminal(checkout, tmp_path, *QUIET, "my-svc") as terminal:
+        terminal.wait_for(f"? {WORKLOAD[0]}")
+        terminal.send(key)  # there is none before the first
+        terminal.answer(WORKLOAD[0], ENTER)
+        terminal.answer(WORKLOAD[1], "2")
+        terminal.wait_for(f"✓ {WORKLOAD[1]} Small now, may grow large")
+        terminal.answer(WORKLOAD[2], key)
+        terminal.wait_for(f"? {WORKLOAD[1]} (2 of 6)")
+        terminal.wait_for(f"{MARK} 2 Small now, may grow large")
+        assert f"✓ {WORKLOAD[1]}" not in terminal.text
+        assert f"✓ {WORKLOAD[0]} Plain HTTP" in terminal.text
+        terminal.answer(WORKLOAD[1], ENTER)
+        terminal.answer(WORKLOAD[2], CTRL_C)
+        assert terminal.end() == 130
+        assert terminal.text.count(f"✓ {WORKLOAD[1]} Small now, may grow large") == 1
+
+
+def test_back_passes_a_text_the_resources_and_the_recommendation(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    with Terminal(checkout, tmp_path, *QUIET, "my-svc", columns=100) as terminal:
+        for question in (*WORKLOAD, WHICH):
+            terminal.answer(question, ENTER)
+        terminal.answer(KEEPS, ROOM + ENTER)
+        terminal.try_answer(MORE, "guest email:email" + ENTER, "guest, plural guests")
+        terminal.answer(MORE, ENTER)
+        terminal.answer(FIELDS[1], "Books rooms" + LEFT + ENTER)  # Left moves in a text
+        terminal.answer(FIELDS[2], SHIFT_TAB)
+        terminal.wait_for(f"? {FIELDS[1]} (2 of 6)")
+        terminal.wait_for("Books rooms")
+        terminal.answer(FIELDS[1], SHIFT_TAB)  # the answer that ended the list
+        terminal.wait_for(f"? {MORE}")
+        terminal.send(ESC)
+        terminal.wait_for("Enter ends the list. guest email:email")  # there to be edited
+        assert "guest, plural guests" not in terminal.text
+        terminal.answer(MORE, SHIFT_TAB)
+        terminal.wait_for(ROOM)
+        terminal.answer(KEEPS, SHIFT_TAB)
+        terminal.wait_for(f"? {WHICH}")
+        assert terminal.text.count("Best match: Flask") == 1
+        terminal.answer(WHICH, LEFT)
+        terminal.wait_for(f"? {WORKLOAD[-1]}")
+        assert "Best match" not in terminal.text
+        terminal.answer(WORKLOAD[-1], LEFT)
+        terminal.answer(WORKLOAD[-2], LEFT)
+        terminal.answer(WORKLOAD[-3], "2")  # another load, so another recommendation is marked
+        for question in WORKLOAD[-2:]:
+            terminal.answer(question, ENTER)
+        terminal.wait_for(f"? {WHICH}")
+        assert "Best match: Falcon" in terminal.text
+        terminal.answer(WHICH, ENTER)
+        terminal.answer(KEEPS, ENTER)  # all that was typed is still there
+        terminal.try_answer(MORE, ENTER, "guest, plural guests")
+        for question in (MORE, *FIELDS[1:]):
+            terminal.answer(question, ENTER)
+        assert terminal.end() == 0
+        assert terminal.text.count("guest, plural guests") == 1
+    answers = answers_of(tmp_path / "my-svc")
+    assert (answers["framework"], answers["description"]) == ("flask", "Books rooms")
+    assert resources_of(tmp_path / "my-svc") == long(ROOM, "guest email:email")
+
+
+def test_back_to_the_checkboxes_finds_them_ticked(checkout: Checkout) -> None:
+    known = catalog.load(checkout.root)
+    question = known.question("with")
+    choices = [Choice(option.id, option.label) for option in question.options]
+    said: list[str] = []
+    with create_pipe_input() as keys, create_app_session(keys, DummyOutput()):
+        menus = MenuPrompter(said.append, View(width=80, colour=False, drawing=True))
+        conversation = Conversation(menus, said.append)
+        keys.send_text("2\r" + "b" + SHIFT_TAB + ENTER + "c" + ENTER)
+
+        def talk() -> tuple[list[str], str]:
+            return conversation.choose_several(Heading("Which?"), choices), conversation.write(
+                Heading("What?")
+            )
+
+        assert conversation.run(talk) == (["tracing"], "c")
+
+
+def test_a_dumb_terminal_goes_back_as_well(checkout: Checkout, tmp_path: Path) -> None:
+    given = (*QUIET, "my-svc", "--framework", "flask")
+    with Terminal(checkout, tmp_path, *given, environment={"TERM": "dumb"}) as terminal:
+        terminal.wait_for("< goes back")
+        for words, keys in (
+            (f"{FIELDS[0]} (1 of 6)", ""),
+            (f"{FIELDS[1]} (2 of 6)", "Books rooms"),
+            (f"{FIELDS[2]} (3 of 6)", "<"),
+            ("Text [Books rooms], - for none:", ""),
+            (f"{FIELDS[2]} (3 of 6)", ""),
+            (f"{FIELDS[3]} (4 of 6)", "2"),
+            (f"{FIELDS[4]} (5 of 6)", "<"),
+            ("Number [2]:", "1"),
+            (f"{FIELDS[4]} (5 of 6)", ""),
+            (f"{FIELDS[5]} (6 of 6)", ""),
+        ):
+            terminal.wait_for_new(words)
+            terminal.send(keys + "\r")
+        assert terminal.end() == 0
+    answers = answers_of(tmp_path / "my-svc")
+    assert (answers["description"], answers["database"]) == ("Books rooms", "sqlite")
+
+
+def test_what_is_refused_gets_no_tick(checkout: Checkout, tmp_path: Path) -> None:
+    given = (*QUIET, "--framework", "flask")
+    with Terminal(checkout, tmp_path, *given, columns=100) as terminal:
+        terminal.try_answer(NAME, "class" + ENTER, '"class" would not work')
+        terminal.answer(NAME, ENTER)
+        terminal.try_answer(KEEPS, "room name:strr" + ENTER, '"strr" is not a type')
+        terminal.wait_for("room name:strr")
+        ticked = [line for line in terminal.text.splitlines() if line.startswith("✓")]
+        assert ticked == [f"✓ {NAME} class-service"]
+        terminal.send(CTRL_C)
+        assert terminal.end() == 130
+
+
+@pytest.mark.parametrize("columns", [20, 60, 80, 120])
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_the_command_to_repeat_can_be_pasted_at_any_width(columns: int, shell: str) -> None:
+    words = ["scaffold", "new", "hotel", "--resource", ROOM + " projector:bool:filter", "--author"]
+    words += ['Zoë, "her\'s"  $HOME `x` \\ 💚', "--with", "auth,tracing", "--no-git", "--defaults"]
+    shown = text_output.shell_lines(View(columns, False, True, wraps=True), shlex.join(words))
+    assert all(len(line) < columns for line in shown) or columns == 20
+    typed = "printf '%s\\n' " + "\n".join(shown)
+    ran = subprocess.run([shell, "-c", typed], capture_output=True, check=True, encoding="utf-8")
+    assert ran.stdout.splitlines() == words
 
 
 # ---- what it keeps
-
-
-KEEPS, MORE = FIELDS[0], "What else does it keep?"
-CLEAR = "\x15"  # Ctrl-U
-ROOM = "room name:str:1..100:unique seats:int:1..500:default=2"
 
 
 def resources_of(folder: Path) -> list[dict[str, Any]]:
@@ -321,19 +470,52 @@ def test_a_closed_choice_cannot_be_taken_and_the_best_open_one_is_marked(
         assert terminal.end() == 130
 
 
-def test_two_services_are_asked_which_is_first(checkout: Checkout, tmp_path: Path) -> None:
-    with Terminal(checkout, tmp_path, *QUIET, "my-svc") as terminal:
+def test_two_services_are_asked_which_is_first(tmp_path: Path) -> None:
+    checkout = Checkout(REPOSITORY)
+    with Terminal(checkout, tmp_path, *QUIET, "my-svc", columns=120) as terminal:
         terminal.answer(WORKLOAD[0], "2")
         terminal.answer(WORKLOAD[1], ENTER)
         terminal.answer(WORKLOAD[2], "2")
         for question in WORKLOAD[3:]:
             terminal.answer(question, ENTER)
         terminal.wait_for("This workload needs two services: Django with DRF and Tornado")
-        terminal.answer("Which of the two is made first?", ENTER)
-        for question in FIELDS:
+        terminal.wait_for("? Which one is generated first?")
+        listed = re.findall(rf"^[ {MARK}-]+(\d) ([A-Z].+?) +[█░]+ .*% +(.*)$", terminal.text, re.M)
+        assert listed[0][:2] == ("1", "Django with DRF")  # in the order of the title
+        assert listed[0][2].startswith("for accounts, ORM and admin pages built in")
+        assert listed[1] == ("2", "Tornado", "for connections that stay open")
+        assert [number for number, _, _ in listed] == list("123456789")
+        terminal.answer("Which one is generated first?", "2")
+        for question in FIELDS[:3]:
+            terminal.answer(question, ENTER)
+        terminal.answer(FIELDS[3], "2")
+        for question in FIELDS[4:]:
             terminal.answer(question, ENTER)
         assert terminal.end() == 0
+        seen = terminal.text
     assert answers_of(tmp_path / "my-svc")["framework"] == "tornado"
+    second = seen.partition("And then, the second service\n")[2].partition("\n\n")[0]
+    words = shlex.split(second)
+    assert words[:2] == ["scaffold", "new"]
+    assert "--framework django" in second
+    assert "--database postgresql --ci github" in " ".join(words)
+    with Terminal(checkout, tmp_path, *words[1:], *QUIET[1:]) as terminal:  # as it stands there
+        for question in (FIELDS[0], FIELDS[1], FIELDS[2], FIELDS[5]):
+            terminal.answer(question, ENTER)
+        assert terminal.end() == 0
+    assert answers_of(tmp_path / words[2])["framework"] == "django"
+
+
+def test_another_than_the_two_can_be_picked(checkout: Checkout, tmp_path: Path) -> None:
+    given = ("--talk", "live", "--size", "small", "--data", "yes", "--load", "nothing")
+    rest = ("--contract", "plain", "--team", "any", "--description", "x", "--author", "y")
+    with Terminal(checkout, tmp_path, *QUIET, "my-svc", *given, *rest) as terminal:
+        terminal.answer("Which one is generated first?", "5")
+        for question in (FIELDS[0], *FIELDS[3:]):
+            terminal.answer(question, ENTER)
+        assert terminal.end() == 0
+        assert "the second service" not in terminal.text
+    assert answers_of(tmp_path / "my-svc")["framework"] == "flask"
 
 
 def test_only_what_is_not_given_is_asked(checkout: Checkout, tmp_path: Path) -> None:
@@ -443,7 +625,7 @@ def test_forty_columns_are_enough(checkout: Checkout, tmp_path: Path) -> None:
         terminal.wait_for("Messages from other services (RPC, events)")
         for question in WORKLOAD:
             terminal.answer(question, "2")
-        terminal.wait_for("Which of the two is made first?")
+        terminal.wait_for("Which one is generated first?")
         # whatever is cut would lack its end
         terminal.wait_for("Ctrl-C leaves nothing behind.")
         terminal.wait_for("keeps thousands of connections open at a time")

@@ -6,6 +6,7 @@ from .health import CHECKS
 {% for resource in resources %}
 from .{{ resource.plural }} import routes as {{ resource.plural }}
 {% endfor %}
+{% include "templates/shared/peer_import.jinja" %}
 {% if 'auth' in with %}
 from .runtime.auth.guard import Guard
 {% endif %}
@@ -16,6 +17,9 @@ from .settings import Settings
 def create_app(settings: Settings | None = None) -> Flask:
     """Create the application; without `settings` they are read from the environment."""
     app = Service(settings, CHECKS)
+{% if 'calls' in with %}
+    app.extensions["peer"] = Peer(app.settings)
+{% endif %}
 {% if 'auth' in with %}
     app.before_request(Guard(app))
 {% else %}

@@ -9,6 +9,9 @@ from typing import Any, Final
 import structlog
 
 from . import Unavailable, telemetry
+{% if 'calls' in with %}
+from .calls.context import pass_on
+{% endif %}
 from .database import READINESS_SECONDS
 from .endpoints import Endpoints, Reply
 from .http import (
@@ -83,6 +86,10 @@ class ServiceMiddleware:
             _text(headers.get(b"x-request-id")),
             _text(headers.get(b"traceparent")),
         )
+{% if 'calls' in with %}
+        trace = _text(headers.get(b"traceparent")), _text(headers.get(b"tracestate"))
+        pass_on(context.request_id, context.trace_id, *trace)
+{% endif %}
         body = _RequestBody(receive, headers, self._max_body_bytes)
         response = _Response(send, context, body, self._endpoints, scope["method"] == "HEAD")
         del receive, send

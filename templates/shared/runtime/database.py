@@ -325,6 +325,14 @@ def replaced_revisions(folder: Path) -> frozenset[str]:
     return frozenset(known & replaced)
 
 
+{% if 'calls' in with %}
+def leave_database() -> None:
+    """Make sure that nothing of the database is held while another service is waited for."""
+    if _transactions.get():
+        raise RuntimeError("another service must not be called inside a transaction")
+
+
+{% endif %}
 def _open(settings: Settings) -> Any:
     """A connection of the driver, for the probe."""
     if settings.on_sqlite:

@@ -52,8 +52,8 @@ def _known_direct(url: str | None) -> str | None:
     return url or None
 
 
-{% if 'auth' in with %}
-def _known_issuer(url: str | None) -> str | None:
+{% if 'auth' in with or 'calls' in with %}
+def _known_url(url: str | None) -> str | None:
     parts = urlsplit(url or "")
     known = parts.scheme in ("https", "http") and parts.hostname and "@" not in parts.netloc
     if url is not None and (not known or parts.query or parts.fragment or not _has_valid_port(url)):
@@ -68,6 +68,13 @@ def _has_valid_port(url: str) -> bool:
     except ValueError:
         return False
 
+{% if 'calls' in with %}
+
+# The address of another service, and how long a call of it may take.
+ServiceUrl = Annotated[str, AfterValidator(_known_url)]
+CallSeconds = Annotated[float, Field(gt=0, le=25, allow_inf_nan=False)]
+
+{% endif %}
 
 def _split(hosts: object) -> object:
     if not isinstance(hosts, str):
@@ -104,9 +111,9 @@ class Settings(BaseSettings):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
 {% if 'auth' in with %}
     # Both are required; the empty default is validated, and rejected.
-    oidc_issuer: Annotated[str, AfterValidator(_known_issuer), Field(validate_default=True)] = ""
+    oidc_issuer: Annotated[str, AfterValidator(_known_url), Field(validate_default=True)] = ""
     oidc_audience: Annotated[str, Field(min_length=1, validate_default=True)] = ""
-    oidc_jwks_url: Annotated[str | None, AfterValidator(_known_issuer)] = None
+    oidc_jwks_url: Annotated[str | None, AfterValidator(_known_url)] = None
 {% endif %}
 {% block more %}
 {% endblock %}
@@ -115,6 +122,12 @@ class Settings(BaseSettings):
     def on_sqlite(self) -> bool:
         """Whether the data is in an SQLite file."""
         return self.database_url.startswith("sqlite:")
+
+    @property
+    def database_label(self) -> str:
+        """The address of the database without a user, a password or parameters."""
+        parts = urlsplit(self.database_url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     @property
     def direct_url(self) -> str:

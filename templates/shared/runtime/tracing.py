@@ -6,6 +6,10 @@ import re
 import threading
 {% block standard %}
 {% endblock %}
+{% if 'calls' in with %}
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+{% endif %}
 from functools import cache, lru_cache
 from importlib import metadata
 from multiprocessing.util import Finalize
@@ -102,6 +106,40 @@ def end_statement(span: Span, error: BaseException | None = None) -> None:
     span.end()
 
 
+{% if 'calls' in with %}
+@contextmanager
+def call(
+    method: str, host: str, port: int | None, headers: MutableMapping[str, str]
+) -> Iterator[None]:
+    """Have a call of another service be a span, which `headers` pass on; only in a traced request.
+
+    The path is not recorded, as it may have somebody's data in it.
+    """
+    if not trace.get_current_span().is_recording():
+        yield
+        return
+    known: dict[str, str | int] = {"http.request.method": method, "server.address": host}
+    if port is not None:
+        known["server.port"] = port
+    span = _tracer().start_span(method, None, SpanKind.CLIENT, known)
+    # An error is told by its kind, as the text may have somebody's data in it.
+    quiet = {"record_exception": False, "set_status_on_exception": False}
+    with trace.use_span(span, end_on_exit=True, **quiet):
+        _propagator.inject(headers)
+        try:
+            yield
+        except BaseException as error:
+            span.set_status(StatusCode.ERROR)
+            span.set_attribute("error.type", getattr(error, "kind", type(error).__qualname__))
+            raise
+
+
+def note_status(status: int) -> None:
+    """Note the status of a response of another service."""
+    trace.get_current_span().set_attribute("http.response.status_code", status)
+
+
+{% endif %}
 {% block statements %}
 def trace_statements(engine: Engine) -> None:
     """Have each statement of an engine make a span."""

@@ -7,6 +7,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from . import telemetry
+{% if 'calls' in with %}
+from .calls.context import pass_on
+{% endif %}
 from .endpoints import Endpoints, Reply
 from .http import (
     BODILESS,
@@ -81,6 +84,10 @@ class ServiceMiddleware:
             environ.get("HTTP_TRACEPARENT"),
         )
         environ[CONTEXT] = context
+{% if 'calls' in with %}
+        trace = environ.get("HTTP_TRACEPARENT"), environ.get("HTTP_TRACESTATE")
+        pass_on(context.request_id, context.trace_id, *trace)
+{% endif %}
         # Other servers refuse it from an application (PEP 3333), and close connections themselves.
         may_close = environ.get("SERVER_SOFTWARE") == "Granian" or MAY_CLOSE in environ
         response = _Response(start_response, context, may_close)

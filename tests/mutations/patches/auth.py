@@ -81,7 +81,7 @@ PATCHES = guarded(
         "A1",
         "an issuer is not asked for",
         SETTINGS,
-        "oidc_issuer: Annotated[str, AfterValidator(_known_issuer), Field(validate_default=True)]",
+        "oidc_issuer: Annotated[str, AfterValidator(_known_url), Field(validate_default=True)]",
         "oidc_issuer: Annotated[str, AfterValidator(str)]",
         by="test_a_bad_setting_ends_it_with_one_line",
     ),

@@ -8,6 +8,7 @@ from tests.mutations.patches.patch import (
     IDEMPOTENCY,
     OWNERS,
     PROBE,
+    SEEDING,
     Patch,
 )
 
@@ -42,6 +43,22 @@ REFERRED_TO = """\
 """
 
 PATCHES = [
+    Patch(
+        "P11",
+        "seed creates its rows again",
+        SEEDING,
+        "        if not self.ids(serializer, 1):",
+        "        if True:",
+        by="test_seeding_names_the_database_and_twice_changes_nothing",
+    ),
+    Patch(
+        "P11",
+        "seed keeps rows before one that is not valid",
+        SEEDING,
+        "        with bounded(_SECONDS), transaction.atomic():",
+        "        with bounded(_SECONDS):",
+        by="test_rows_are_stored_together_or_not_at_all",
+    ),
     Patch(
         "R8",
         "another body gets the first response",

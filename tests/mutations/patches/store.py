@@ -15,6 +15,7 @@ from tests.mutations.patches.patch import (
     OWNERS,
     PROBE,
     RESOURCE,
+    SEEDING,
     STATEMENTS,
     STORE,
     TABLES,
@@ -31,6 +32,22 @@ DELETED = (
 )
 
 PATCHES = [
+    Patch(
+        "P11",
+        "seed creates its rows again",
+        SEEDING,
+        "        if not self.ids(resource, 1):",
+        "        if True:",
+        by="test_seeding_names_the_database_and_twice_changes_nothing",
+    ),
+    Patch(
+        "P11",
+        "seed keeps rows before one that is not valid",
+        SEEDING,
+        "        with database.writing(seconds=_SECONDS):",
+        "        if True:",
+        by="test_rows_are_stored_together_or_not_at_all",
+    ),
     Patch(
         "E2",
         "every mistake of a body is made an object",

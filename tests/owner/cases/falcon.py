@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import httpx
 
-from tests.contract.items import assert_problem, fresh_name
+from tests.contract.items import assert_problem
 from tests.owner.case import Case, Edit, replaced
 from tests.owner.cases.flask import (
     SETTING,
@@ -15,7 +13,7 @@ from tests.owner.cases.flask import (
     ask_of_a_transaction,
 )
 from tests.owner.cases.sqlalchemy import copied, models
-from tests.owner.questions import ask_of_rooms_and_bookings
+from tests.owner.questions import ask_of_rooms_and_bookings, ask_of_work_beside_requests
 
 FIRST = "    items.add_routes(app)\n"
 
@@ -399,30 +397,6 @@ class Letters:
             raise LookupError(name)
         self._items.create(ItemContent(name=name))
 '''
-
-
-def ask_of_work_beside_requests(client: httpx.Client) -> None:
-    old = client.post("/v1/items", json={"name": fresh_name("old")}).headers["Location"]
-    until(lambda: client.get(old).status_code == 404)
-    name = fresh_name().replace(" ", "-")
-    assert client.post("/v1/letters/unknown").status_code == 202
-    assert client.post(f"/v1/letters/{name}").status_code == 202
-    names = [item["name"] for item in client.get("/v1/items").json()["items"]]
-    assert name not in names, "the response waited for the task"
-    text = client.get("/metrics").text
-    fast = '{http_request_method="POST",http_response_status_code="202",'
-    fast += 'http_route="/v1/letters/{name}",le="0.75"} 2.0'
-    assert f"http_server_request_duration_seconds_bucket{fast}" in text, "the task was counted"
-    until(lambda: name in client.get("/v1/items").text)
-    newer = client.post("/v1/items", json={"name": fresh_name("old")}).headers["Location"]
-    until(lambda: client.get(newer).status_code == 404)
-
-
-def until(condition: object) -> None:
-    end = time.monotonic() + 10
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 CASES = [

@@ -7,7 +7,11 @@ import httpx
 from tests.contract.items import assert_problem, fresh_name
 from tests.owner.case import Case, replaced
 from tests.owner.cases.sqlalchemy import copied, models
-from tests.owner.questions import ask_of_an_unread_body, ask_of_rooms_and_bookings
+from tests.owner.questions import (
+    ask_of_an_unread_body,
+    ask_of_rooms_and_bookings,
+    ask_of_work_beside_requests,
+)
 
 FIRST = "    app.register_blueprint(items.blueprint)\n"
 
@@ -299,6 +303,49 @@ def assert_invalid_never_counts(client: httpx.Client) -> None:
     assert client.get("/readyz").status_code == 200
 
 
+BESIDE = '''\
+"""Work beside requests: a periodic job, and a task that outlives the response."""
+
+import time
+from functools import partial
+
+from flask import Blueprint, Response
+
+from .items.model import ITEMS, ItemContent
+from .runtime.background import every, submit
+from .runtime.resource import PageRequest
+from .runtime.service import Service, database
+from .runtime.store import Store
+
+blueprint = Blueprint("letters", __name__)
+
+
+def add(app: Service) -> None:
+    every(0.2, partial(delete_old, Store(ITEMS, app.database)))
+    app.register_blueprint(blueprint)
+
+
+def delete_old(items: Store) -> None:
+    for item in items.page(PageRequest()).rows:
+        if item.name.startswith("old"):
+            items.delete(item.id)
+
+
+@blueprint.post("/v1/letters/<name>")
+def create_letter(name: str) -> Response:
+    """Send a letter."""
+    submit(send, Store(ITEMS, database()), name)
+    return Response(status=202)
+
+
+def send(items: Store, name: str) -> None:
+    time.sleep(1)
+    if name == "unknown":
+        raise LookupError(name)
+    items.create(ItemContent(name=name))
+'''
+
+
 CASES = [
     Case(
         "O1 O2 O3 R7 R9",
@@ -374,5 +421,14 @@ CASES = [
         },
         ask_of_extensions,
         packages=("flask-cors", "flask-limiter", "flask-login"),
+    ),
+    Case(
+        "O13",
+        "a job and a task",
+        {
+            "{package}/beside.py": BESIDE,
+            "{package}/app.py": added("beside.add(app)", imports="\nfrom . import beside\n"),
+        },
+        ask_of_work_beside_requests,
     ),
 ]

@@ -6,10 +6,13 @@ import httpx
 
 from tests.contract.items import assert_problem, fresh_name
 from tests.owner.case import Case, Edit, replaced
-from tests.owner.cases.falcon import ask_of_work_beside_requests
 from tests.owner.cases.flask import SETTING, ask_of_a_setting, ask_of_a_transaction
 from tests.owner.cases.sqlalchemy import copied, models
-from tests.owner.questions import ask_of_an_unread_body, ask_of_rooms_and_bookings
+from tests.owner.questions import (
+    ask_of_an_unread_body,
+    ask_of_rooms_and_bookings,
+    ask_of_work_beside_requests,
+)
 
 FIRST = '    config.include(".items.routes")\n'
 

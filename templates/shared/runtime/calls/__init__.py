@@ -1,0 +1,6 @@
+"""Calls of other services."""
+
+from .client import Client
+from .dependency import CallFailed
+
+__all__ = ["CallFailed", "Client"]

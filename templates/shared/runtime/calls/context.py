@@ -1,0 +1,25 @@
+"""What a request passes on to the services that are called for it."""
+
+import re
+from collections.abc import Mapping
+from contextvars import ContextVar
+
+_TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}")
+_headers: ContextVar[Mapping[str, str] | None] = ContextVar("headers", default=None)
+
+
+def pass_on(
+    request_id: str, trace_id: str, traceparent: str | None = None, tracestate: str | None = None
+) -> None:
+    """Have every call that is made for this request carry its ID, and its trace if it has one."""
+    headers = {"X-Request-ID": request_id}
+    if traceparent and trace_id in traceparent:  # otherwise it is not valid
+        headers["traceparent"] = traceparent
+        if _TRACESTATE.fullmatch(tracestate or ""):
+            headers["tracestate"] = str(tracestate)
+    _headers.set(headers)
+
+
+def passed_on() -> Mapping[str, str]:
+    """The headers that a call gets from the request that it is made for."""
+    return _headers.get() or {}
