@@ -82,6 +82,12 @@ def _split(hosts: object) -> object:
     return tuple(host.strip().lower() for host in hosts.split(",") if host.strip())
 
 
+def _known_prefix(path: str) -> str:
+    if not re.fullmatch(r"(/[\w.~-]+)*/?", path, re.ASCII):
+        raise ValueError("must be a path such as /shop")
+    return path.removesuffix("/")
+
+
 def _lower(level: object) -> object:
     return level.lower() if isinstance(level, str) else level
 
@@ -109,6 +115,8 @@ class Settings(BaseSettings):
     keepalive_seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 75
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    # What a proxy strips from the beginning of the path before it passes a request on.
+    root_path: Annotated[str, AfterValidator(_known_prefix)] = ""
 {% if 'auth' in with %}
     # Both are required; the empty default is validated, and rejected.
     oidc_issuer: Annotated[str, AfterValidator(_known_url), Field(validate_default=True)] = ""
