@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from docs import first_tests, peers, s3rius, speed
+from docs import first_tests, peers, raw, s3rius, speed
 from scaffold import errors
 from scaffold.advice.evidence import RankBy, recommend
 from scaffold.catalog import catalog
@@ -228,6 +228,7 @@ ABOUT_ALL: dict[str, Callable[[Catalog], Iterator[str]]] = {
     "peers": lambda _: peers.part(),
     "first tests": lambda _: first_tests.part(),
     "fastapi template": lambda _: s3rius.part(),
+    "raw": lambda _: raw.part(),
     "rooms": lambda _: rooms.drawing(),
 }
 ABOUT_ONE: dict[str, Callable[[Catalog, Framework], Iterator[str]]] = {

@@ -25,7 +25,7 @@ from .granian_wsgi import serve
 
 if __name__ == "__main__":
     # Before anything is set up: the worker is a fork, and imports this module under its own name.
-    serve("django")
+    serve("bare.django")
     sys.exit()
 
 _url = urlsplit(DATABASE_URL)

@@ -3,7 +3,7 @@
 from falcon import HTTP_201, App, HTTPNotFound, Request, Response
 
 from .granian_wsgi import serve
-from .item import LIVE, create, page, read
+from .queries import LIVE, create, page, read
 
 
 class Live:
@@ -33,4 +33,4 @@ application.add_route("/v1/items", Items())
 application.add_route("/v1/items/{item_id}", Item())
 
 if __name__ == "__main__":
-    serve("falcon")
+    serve("bare.falcon")

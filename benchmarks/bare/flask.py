@@ -5,7 +5,7 @@ from typing import Any
 from flask import Flask, abort, request
 
 from .granian_wsgi import serve
-from .item import LIVE, create, page, read
+from .queries import LIVE, create, page, read
 
 application = Flask(__name__)
 
@@ -31,4 +31,4 @@ def get_item(item_id: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    serve("flask")
+    serve("bare.flask")

@@ -6,7 +6,7 @@ from flask import Flask, abort, request
 from flask_restful import Api, Resource
 
 from .granian_wsgi import serve
-from .item import LIVE, create, page, read
+from .queries import LIVE, create, page, read
 
 
 class Live(Resource):
@@ -34,4 +34,4 @@ api.add_resource(Items, "/v1/items")
 api.add_resource(Item, "/v1/items/<item_id>")
 
 if __name__ == "__main__":
-    serve("flask_restful")
+    serve("bare.flask_restful")

@@ -7,9 +7,9 @@ from .environment import HOST, PORT, THREADS
 
 
 def serve(module: str) -> None:
-    """Serve `application` of a module of this folder until a signal."""
+    """Serve `application` of a module such as `bare.flask` until a signal."""
     Granian(
-        f"benchmarks.bare.{module}:application",
+        f"benchmarks.{module}:application",
         address=HOST,
         port=PORT,
         interface=Interfaces.WSGI,

@@ -14,7 +14,7 @@ from nameko.web.handlers import http  # noqa: E402
 from werkzeug.wrappers import Request, Response  # noqa: E402
 
 from .environment import HOST, PORT, THREADS  # noqa: E402
-from .item import LIVE, create, page, read  # noqa: E402
+from .queries import LIVE, create, page, read  # noqa: E402
 
 
 def as_json(body: object, status: int = 200) -> Response:

@@ -7,7 +7,7 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.request import Request
 
 from .granian_wsgi import serve
-from .item import LIVE, create, page, read
+from .queries import LIVE, create, page, read
 
 
 def live(_: Request) -> dict[str, Any]:
@@ -41,4 +41,4 @@ with Configurator() as config:
 application = config.make_wsgi_app()
 
 if __name__ == "__main__":
-    serve("pyramid")
+    serve("bare.pyramid")

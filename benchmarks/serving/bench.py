@@ -19,6 +19,7 @@ from tests.servers import Postgres, postgres, process_tree, rabbitmq
 from tests.services import REPOSITORY, Project, Projects, surroundings_of
 
 ITEMS = 1000
+DRIVERS = "drivers"  # what the raw twins need and the services do not have
 WARM_UP_SECONDS = 1
 STARTS = 3
 
@@ -83,16 +84,27 @@ class Bench:
     def bare(
         self, project: Project, database_url: str
     ) -> contextlib.AbstractContextManager[Server]:
-        """The baseline, by the service's own interpreter."""
-        environment = {
+        """The bare twin, by the service's own interpreter."""
+        once = "once" if self.statements_once else "each"
+        return self._twin(project, f"bare.{project.framework}", database_url, STATEMENTS=once)
+
+    def raw(self, project: Project, database_url: str) -> contextlib.AbstractContextManager[Server]:
+        """The raw twin: a module of its own, or the bare one's routes on the driver's queries."""
+        own = REPOSITORY / "benchmarks" / "raw" / f"{project.framework}.py"
+        module = f"{'raw' if own.exists() else 'bare'}.{project.framework}"
+        return self._twin(project, module, database_url, QUERIES="raw")
+
+    def _twin(
+        self, project: Project, module: str, database_url: str, **environment: str
+    ) -> contextlib.AbstractContextManager[Server]:
+        given = {
             "DATABASE_URL": database_url,
-            "STATEMENTS": "once" if self.statements_once else "each",
-            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONPATH": f"{REPOSITORY}:{self.folder / DRIVERS}",
             "PYTHONPYCACHEPREFIX": str(self.folder / "pycache"),
         }
         return serving(
-            [project.python, "-m", f"benchmarks.bare.{project.framework}"],
-            environment,
+            [project.python, "-m", f"benchmarks.{module}"],
+            given | environment,
             folder=self.folder,
             core=self.cores.service,
             ready="/livez",

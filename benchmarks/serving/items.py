@@ -54,15 +54,17 @@ class Databases:
             self._fill_postgresql(count)
         return self._url
 
-    def copy(self, kind: str) -> str:
+    def copy(self, kind: str, name: str = "bare") -> str:
         """The URL of a copy of the database that was made last, while nobody uses it."""
         if kind == "sqlite":
-            shutil.copy(self._file("generated"), self._file("bare"))
-            return f"sqlite:///{self._file('bare')}"
+            shutil.copy(self._file("generated"), self._file(name))
+            return f"sqlite:///{self._file(name)}"
         with self.connect_as_admin("postgres") as connection:
-            connection.execute("DROP DATABASE IF EXISTS bare WITH (FORCE)")
-            connection.execute("CREATE DATABASE bare TEMPLATE generated OWNER svc")
-        return self._url.removesuffix("generated") + "bare"
+            called = sql.Identifier(name)
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(called))
+            copied = sql.SQL("CREATE DATABASE {} TEMPLATE generated OWNER svc")
+            connection.execute(copied.format(called))
+        return self._url.removesuffix("generated") + name
 
     def connect_as_admin(self, name: str) -> psycopg.Connection[psycopg.rows.TupleRow]:
         assert self._admin_url is not None
@@ -78,7 +80,7 @@ class Databases:
 
     def _new(self, kind: str) -> str:
         if kind == "sqlite":
-            for name in ("generated", "bare"):
+            for name in ("generated", "bare", "raw"):
                 for file in self._folder.glob(f"{name}.db*"):
                     file.unlink()
             return f"sqlite:///{self._file('generated')}"

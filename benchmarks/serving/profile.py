@@ -43,7 +43,7 @@ PARTS = {
     "ids, metrics": r"\(prometheus_client/|/runtime/telemetry\.py\)",
     "deadline, bound": (
         r"/runtime/(deadlines|sqlite/base|postgresql/base)\.py\)|^PooledWrapper\.|^Pool\.|^bounded "
-        r"|(^Database\.(_guard|reading|writing)|\bwait_no_longer) \("
+        r"|(^Database\.(_guard|reading|querying|writing)|\bwait_no_longer) \("
     ),
     "threads": (
         r"/runtime/threads\.py\)|\(concurrent/futures/|\(eventlet/tpool|\(anyio/"
@@ -56,7 +56,7 @@ PARTS = {
         r"|\(django/(contrib|middleware|utils/deprecation)"
     ),
     "database": (
-        r"\((sqlalchemy|psycopg|psycopg_binary|sqlite3|django/db)/|/runtime/(database|green)\.py\)"
+        r"\((sqlalchemy|psycopg|psycopg_binary|sqlite3|django/db)/|/runtime/(database|green|statements)\.py\)"
         r"|^_writing \("
     ),
     "items": (

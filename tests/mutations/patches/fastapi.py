@@ -57,8 +57,8 @@ PATCHES = [
         "P7",
         "calls of the database block the event loop",
         THREADS,
-        "        work = self._executor.submit(context.run, partial(call, *args, **kwargs))\n",
-        "        work = self._executor.submit(lambda: None)\n"
+        "        self._executor.submit("
+        "self._ended.call, future, context, partial(call, *args, **kwargs))\n",
         "        return context.run(partial(call, *args, **kwargs))\n",
         by="test_a_database_that_hangs_never_holds_a_request_beyond_its_time",
         database="postgresql",
