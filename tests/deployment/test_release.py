@@ -167,15 +167,19 @@ class Pods:
 
     def image(self, number: int) -> str:
         """What a replica runs."""
-        name = f"{NAME}-{number}-pod-service"
-        return self._release.engine("inspect", "--format", "{{.ImageName}}", name)
+        (pod,) = self._pods(number)
+        return self._release.engine("inspect", "--format", "{{.ImageName}}", f"{pod}-service")
 
     def stop(self, number: int) -> None:
         """SIGTERM, and as long as the manifests grant."""
-        engine, name = self._release.engine, f"{NAME}-{number}-pod"
-        if engine.try_("pod", "exists", name).returncode == 0:
-            engine.try_("pod", "stop", "--time", "45", name, timeout=60)
-            engine.try_("pod", "rm", "--force", name)
+        for pod in self._pods(number):
+            self._release.engine.try_("pod", "stop", "--time", "45", pod, timeout=60)
+            self._release.engine("pod", "rm", "--force", pod)
+
+    def _pods(self, number: int) -> list[str]:
+        named = f"name=^{NAME}-{number}-pod"
+        listed = ("pod", "ps", "--filter", named, "--format", "{{.Name}}")
+        return self._release.engine(*listed).split()
 
 
 @contextlib.contextmanager
