@@ -234,7 +234,7 @@ def test_a_release_goes_from_a_new_service_to_pods_and_back(
             pods.start(first, number)
         with Balancer(addresses) as balancer:
             wait_until(lambda: len(balancer.ready) == 2, 60, "both replicas are ready")
-            with Callers(balancer.url, balancer.note) as callers:
+            with Callers(balancer.url, balancer.note, host=NAME) as callers:
                 wait_until(lambda: len(callers.outcomes) > 50, 20, "traffic flows")
                 for number in range(2):
                     balancer.note(f"replica {number} is told to stop")
