@@ -132,11 +132,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         names = ["-".join(case) for case in cases]
         metafunc.parametrize("rendering", cases, ids=names, indirect=True, scope="session")
     elif "framework" in metafunc.fixturenames:
-        metafunc.parametrize("framework", chosen(metafunc.config), scope="session")
+        found = chosen(metafunc.config)
+        some = getattr(metafunc.module, "FRAMEWORKS", found)  # a module may need one of each kind
+        wanted_ones = [framework for framework in found if framework in some]
+        metafunc.parametrize("framework", wanted_ones, scope="session")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test of an answer that no rendering has is not asked for; pytest would skip it."""
+    """A test of what no rendering has, or of another framework, is left out, not skipped."""
     nothing = [item for item in items if not of_a_rendering(item)]
     if nothing:
         config.hook.pytest_deselected(items=nothing)
@@ -145,7 +148,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def of_a_rendering(item: pytest.Item) -> bool:
     parameters = getattr(item, "callspec", None)
-    return not parameters or isinstance(parameters.params.get("rendering", ()), tuple)
+    if not parameters:
+        return True
+    found = parameters.params
+    return isinstance(found.get("rendering", ()), tuple) and isinstance(
+        found.get("framework", ""), str
+    )
 
 
 @pytest.fixture(scope="session")

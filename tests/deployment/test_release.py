@@ -37,6 +37,7 @@ pytestmark = [
     pytest.mark.contract("D1", "D3", "D4", "P5"), pytest.mark.container, pytest.mark.slow,
 ]  # fmt: skip
 
+FRAMEWORKS = ("falcon", "fastapi", "django", "nameko")  # WSGI, ASGI, an ORM of its own, a broker
 SHELL = ["bash", "-euo", "pipefail", "-c"]
 
 
@@ -81,7 +82,12 @@ class Release:
         archive = f"docker-archive:{place}/image/amd64.tar:service"
         self.engine("push", "--quiet", "localhost/service", archive)
         job = yaml.safe_load((self.folder / GITLAB).read_text())["publish"]
-        variables = self.variables(CI_COMMIT_SHA=commit)
+        # Each job has a container, and so a storage of its own.
+        storage = place / "storage.conf"
+        storage.write_text(
+            f'[storage]\ndriver = "vfs"\ngraphroot = "{place}/graph"\nrunroot = "{place}/run"\n'
+        )
+        variables = self.variables(CI_COMMIT_SHA=commit, CONTAINERS_STORAGE_CONF=str(storage))
         expect_exit(run([*SHELL, "\n".join(job["script"])], cwd=place, env=variables))
         return (place / "published.env").read_text().strip().removeprefix("DIGEST=")
 
@@ -100,6 +106,14 @@ class Release:
         text = text.replace("origin promote", f"origin {commit}")
         expect_exit(run([*SHELL, text], cwd=self.folder, env=variables))
         return self.rendering.manifests
+
+    def deliver(self, commit: str) -> list[Manifest]:
+        """What the overlay sends once the repository's image is published and promoted."""
+        digest = self.publish(commit)
+        built = self.promote(commit, digest)
+        assert image_of(built) == f"{self.image}@{digest}"
+        self.pull(image_of(built))
+        return built
 
     def pull(self, reference: str) -> None:
         """What a node does; by another digest than the published one it has to fail."""
@@ -151,12 +165,21 @@ class Pods:
         file.write_text(yaml.safe_dump_all(self.manifests(built, number)))
         self._release.engine("play", "kube", "--network", "host", str(file))
 
+    def image(self, number: int) -> str:
+        """What a replica runs."""
+        (pod,) = self._pods(number)
+        return self._release.engine("inspect", "--format", "{{.ImageName}}", f"{pod}-service")
+
     def stop(self, number: int) -> None:
         """SIGTERM, and as long as the manifests grant."""
-        engine, name = self._release.engine, f"{NAME}-{number}-pod"
-        if engine.try_("pod", "exists", name).returncode == 0:
-            engine.try_("pod", "stop", "--time", "45", name, timeout=60)
-            engine.try_("pod", "rm", "--force", name)
+        for pod in self._pods(number):
+            self._release.engine.try_("pod", "stop", "--time", "45", pod, timeout=60)
+            self._release.engine("pod", "rm", "--force", pod)
+
+    def _pods(self, number: int) -> list[str]:
+        named = f"name=^{NAME}-{number}-pod"
+        listed = ("pod", "ps", "--filter", named, "--format", "{{.Name}}")
+        return self._release.engine(*listed).split()
 
 
 @contextlib.contextmanager
@@ -197,49 +220,43 @@ def test_a_release_goes_from_a_new_service_to_pods_and_back(
     release.work.mkdir()
     url = server.create_database(f"release_{framework}", "svc", "secret")
     variables = {"DATABASE_URL": url, **projects.surroundings(framework)}
-    variables |= {"SECRET_KEY": "a" * 64} if framework == "django" else {}
     assert "sqlalchemy" in bill_of_materials(release) or framework == "django"
 
-    first = release.publish("first")
-    built = release.promote("first", first)
-    (image,) = {c["image"] for pod in release.rendering.pods for c in pod["spec"]["containers"]}
-    assert image == f"{release.image}@{first}"
-    release.pull(image)
-    migrate(release, built, variables)
-    with replicas(release, secrets(built, variables)) as pods:
+    first = release.deliver("first")
+    app = release.folder / "src" / PACKAGE / "app.py"
+    app.write_text(app.read_text() + "\nRELEASE = 2\n")
+    second = release.deliver("second")
+    assert image_of(first) != image_of(second)
+    migrate(release, first, variables)
+    with replicas(release, secrets(first, variables)) as pods:
         addresses = [("127.0.0.1", port) for port in pods.ports]
         for number in range(2):
-            pods.start(built, number)
+            pods.start(first, number)
         with Balancer(addresses) as balancer:
             wait_until(lambda: len(balancer.ready) == 2, 60, "both replicas are ready")
-            with Callers(balancer.url, balancer.note) as callers:
+            with Callers(balancer.url, balancer.note, host=NAME) as callers:
                 wait_until(lambda: len(callers.outcomes) > 50, 20, "traffic flows")
-                update(release, pods, balancer)
+                for number in range(2):
+                    balancer.note(f"replica {number} is told to stop")
+                    pods.stop(number)
+                    pods.start(second, number)
+                    wait_until(lambda: len(balancer.ready) == 2, 60, "both are ready again")
                 settled = len(callers.outcomes)
                 wait_until(lambda: len(callers.outcomes) > settled + 50, 20, "traffic goes on")
-        outcomes = Counter(callers.outcomes)
-        assert set(outcomes) == {"GET 200", "POST 201"}, "\n".join(
-            [str(outcomes), *balancer.events]
-        )
+        running = {pods.image(number) for number in range(2)}
+    assert running == {image_of(second)}
+    outcomes = Counter(callers.outcomes)
+    assert set(outcomes) == {"GET 200", "POST 201"}, "\n".join([str(outcomes), *balancer.events])
     come_back(release, url, tmp_path)
 
 
-def update(release: Release, pods: Pods, balancer: Balancer) -> None:
-    """A second release: another image, by another digest, one replica after the other."""
-    app = release.folder / "src" / PACKAGE / "app.py"
-    app.write_text(app.read_text() + "\nRELEASE = 2\n")
-    second = release.publish("second")
-    built = release.promote("second", second)
-    (image,) = {c["image"] for pod in release.rendering.pods for c in pod["spec"]["containers"]}
-    assert image == f"{release.image}@{second}"
-    release.pull(image)
-    for number in range(2):
-        balancer.note(f"replica {number} is told to stop")
-        pods.stop(number)
-        pods.start(built, number)
-        wait_until(lambda: len(balancer.ready) == 2, 60, "every replica is ready again")
-        name = f"{NAME}-{number}-pod-service"
-        assert release.engine("inspect", "--format", "{{.ImageName}}", name) == image
+def image_of(built: list[Manifest]) -> str:
+    """What the server and the migration both run."""
+    pods = [
+        one["spec"]["template"]["spec"] for one in built if one["kind"] in {"Deployment", "Job"}
+    ]
+    (image,) = {container["image"] for pod in pods for container in pod["containers"]}
+    return str(image)
 
 
 def come_back(release: Release, url: str, folder: Path) -> None:

@@ -29,12 +29,12 @@ STRANGERS = 5
 class Callers:
     """A steady number of requests each second, whatever the answers do; one in five writes."""
 
-    def __init__(self, url: str, note: Callable[[str], None]) -> None:
+    def __init__(self, url: str, note: Callable[[str], None], host: str = "localhost") -> None:
         self.outcomes: list[str] = []
         self.told_to_leave = 0
         self._note = note
         self._over = threading.Event()
-        self._stranger, self._regular = client(url, kept=0), client(url, kept=10)
+        self._stranger, self._regular = client(url, host, kept=0), client(url, host, kept=10)
 
     def __enter__(self) -> Self:
         self._pool = ThreadPoolExecutor(max_workers=100)
@@ -74,13 +74,14 @@ class Callers:
         self.outcomes.append(outcome)
 
 
-def client(url: str, kept: int) -> httpx.Client:
+def client(url: str, host: str, kept: int) -> httpx.Client:
     """One for many threads, which keeps at most so many connections that are not in use.
 
     One for each request would cost 26 ms of CPU every time, and starve the balancer beside it.
     """
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=kept)
-    return httpx.Client(base_url=url, trust_env=False, timeout=20, limits=limits)
+    named = {"Host": host}
+    return httpx.Client(base_url=url, headers=named, trust_env=False, timeout=20, limits=limits)
 
 
 def restart(service: Service, balancer: Balancer, replicas: int) -> None:
