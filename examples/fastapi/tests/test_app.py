@@ -31,7 +31,6 @@ from stock_keeper.runtime.endpoints import Endpoints
 from stock_keeper.runtime.http import Problem
 from stock_keeper.runtime.openapi import problems
 from stock_keeper.runtime.service import Service
-from stock_keeper.runtime.telemetry import metrics
 from stock_keeper.runtime.threads import THREADS, Threads
 from stock_keeper.settings import Settings
 
@@ -241,7 +240,7 @@ def test_a_request_counts_under_its_route_with_the_prefix(client: TestClient) ->
         assert client.get(path).status_code == 200
     assert client.get("/inner/unknown").status_code == 404
     for route in ("/more/things/{thing}", "/inner/things/{thing}", "/inner/{path}"):
-        assert f'http_route="{route}"'.encode() in metrics()
+        assert f'http_route="{route}"'.encode() in metrics.text()
 
 
 def test_fastapi_finds_the_application() -> None:
@@ -408,6 +407,44 @@ def test_a_call_that_runs_out_of_time_by_itself_says_so() -> None:
     with pytest.raises(TimeoutError, match="its own"):
         asyncio.run(threads.run(give_up))
     threads.close()
+
+
+def test_the_errors_of_calls_reach_their_callers_and_nobody_else() -> None:
+    def fail(number: int) -> int:
+        if number % 3 == 0:
+            raise StopIteration
+        if number % 3 == 1:
+            raise KeyError(number)
+        return number
+
+    async def all_at_once() -> list[int | BaseException]:
+        calls = [threads.run(fail, number) for number in range(30)]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    threads = Threads(5)
+    for _ in range(2):  # each time with an event loop of its own
+        found = asyncio.run(all_at_once())
+        kinds = [type(one) for one in found]
+        assert kinds == [RuntimeError, KeyError, int] * 10
+        assert [one for one in found if isinstance(one, int)] == list(range(2, 30, 3))
+    threads.close()
+
+
+def test_a_call_is_not_made_for_a_caller_who_has_gone() -> None:
+    made, release = list[int](), threading.Event()
+
+    async def come_and_go() -> None:
+        waiting = [asyncio.create_task(threads.run(release.wait, 5)) for _ in range(THREADS)]
+        late = asyncio.create_task(threads.run(made.append, 1))
+        await asyncio.sleep(0.05)
+        late.cancel()
+        release.set()
+        await asyncio.gather(*waiting)
+
+    threads = Threads(5)
+    asyncio.run(come_and_go())
+    threads._executor.shutdown(wait=True)
+    assert made == []
 
 
 def test_the_wait_for_a_thread_ends_at_the_deadline(stuck: Threads) -> None:

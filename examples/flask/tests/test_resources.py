@@ -1,22 +1,28 @@
 """What every resource gets: content, pages, references, constraints; on tables of these tests."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 from uuid import UUID, uuid4
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import ForeignKey, String
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
 from stock_keeper.runtime import Duplicate, KeyReused, StillReferenced, UnknownReference, health
 from stock_keeper.runtime.content import Content, Line, Lines, Timestamp
-from stock_keeper.runtime.database import Database
+from stock_keeper.runtime.database import Database, replaced_revisions
 from stock_keeper.runtime.document import Route, build
 from stock_keeper.runtime.http import Problem
 from stock_keeper.runtime.resource import Resource
 from stock_keeper.runtime.store import Store
-from stock_keeper.runtime.tables import Base, Record
+from stock_keeper.runtime.tables import Base, Instant, Record
 
 
 class Shelf(Record):
@@ -248,3 +254,61 @@ def test_a_check_that_fails_or_raises_is_reported() -> None:
     found = health.Checks(lambda: {"database": True}, [works, fails, breaks]).run()
     assert found == {"database": True, "works": True, "fails": False, "breaks": False}
     assert health.report(found)[0] == 503
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-02 00:00:00.000000",
+        "2026-01-02T00:00:00Z",
+        "2026-01-02 02:00:00+02:00",
+        "2026-01-02",
+    ],
+)
+def test_a_point_in_time_that_sqlite_has_as_text_is_in_utc(text: str) -> None:
+    read = Instant().result_processor(sqlite.dialect(), None)
+    found = read(text)
+    assert (found, found.tzinfo) == (datetime(2026, 1, 2, tzinfo=UTC), UTC)
+    assert read(None) is None
+
+
+def test_the_newest_revision_is_found_as_alembic_finds_it(tmp_path: Path) -> None:
+    lines = {
+        "a": "down_revision: str | None = None",
+        "b": 'down_revision: str | None = "a"',
+        "c": 'down_revision = "a"',
+        "d": 'down_revision = ("b", "c")',
+        "e": 'down_revision = "d"\ndepends_on = "c"',
+    }
+    (tmp_path / "versions").mkdir()
+    for revision, line in lines.items():
+        text = f'revision: str = "{revision}"\n{line}\nbranch_labels = None\n'
+        (tmp_path / "versions" / f"{revision}.py").write_text(text)
+    scripts = ScriptDirectory(str(tmp_path))
+    known = {script.revision for script in scripts.walk_revisions()}
+    assert known == set(lines)
+    assert replaced_revisions(tmp_path / "versions") == known - set(scripts.get_heads())
+    assert replaced_revisions(tmp_path / "versions") == set("abcd")
+
+
+NOT_FOR_SERVING = ("alembic", "mako")
+READY = """
+import sys
+from stock_keeper.app import create_app
+from stock_keeper.runtime.database import Database
+from stock_keeper.runtime.settings import load_settings
+database = Database(load_settings())
+create_app()
+assert database.checks() == {"database": True}, database.checks()
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def test_a_service_does_not_import_what_migrates_it(database_url: str) -> None:
+    environ = os.environ | {"DATABASE_URL": database_url}
+    migrate = [sys.executable, "-m", "stock_keeper", "migrate"]
+    subprocess.run(migrate, env=environ, check=True, capture_output=True)
+    ready = [sys.executable, "-c", READY]
+    ended = subprocess.run(ready, env=environ, check=True, capture_output=True, text=True)
+    assert {"sqlalchemy", "psycopg"} <= set(ended.stdout.split())
+    assert not set(NOT_FOR_SERVING) & set(ended.stdout.split())

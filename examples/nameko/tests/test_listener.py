@@ -29,11 +29,11 @@ HEAD = b"POST /v1/products HTTP/1.1\r\nHost: x\r\nContent-Type: application/json
 @pytest.fixture
 def running(settings: Settings, database: Database) -> Iterator[Service]:
     """The service as it runs, on a free port; nobody answers at its broker's address."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as free:
-        port = free.getsockname()[1]
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
     url = "amqp://127.0.0.1:1/"
     service = create_app(settings.model_copy(update={"port": port, "amqp_url": url}))
-    service.start()
+    service.start(listener)
     yield service
     service.stop(5)
 

@@ -285,7 +285,7 @@ def bounded(seconds: float) -> Iterator[None]:
     except Error as error:
         notice(error)
         if is_unavailable(error):
-            raise Unavailable("the database is out of reach") from error
+            raise Unavailable("the database is unreachable") from error
         raise
     finally:
         for each in connections.all(initialized_only=True):

@@ -20,6 +20,9 @@ _PARAMETER = re.compile(r"(?:\(\?P)?<(?:\w+:)?(\w+)>(?:[^)/]*\)\$?)?")
 class ApiDocument:
     """The document of the service, made when it is first needed."""
 
+    def __init__(self, root_path: str = "") -> None:
+        self._servers = {"servers": [{"url": root_path}]} if root_path else {}
+
     @cached_property
     def content(self) -> Document:
         """The document as OpenAPI 3.1 has it."""
@@ -47,7 +50,8 @@ class ApiDocument:
     @cached_property
     def body(self) -> bytes:
         """The document as compact JSON in UTF-8."""
-        return json.dumps(self.content, ensure_ascii=False, separators=(",", ":")).encode()
+        content = self.content | self._servers
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
     def route_of(self, path: str) -> str:
         """The path template that `path` matches, or ""."""

@@ -69,6 +69,12 @@ def _split(hosts: object) -> object:
     return tuple(host.strip().lower() for host in hosts.split(",") if host.strip())
 
 
+def _known_prefix(path: str) -> str:
+    if not re.fullmatch(r"(/[\w.~-]+)*/?", path, re.ASCII):
+        raise ValueError("must be a path such as /shop")
+    return path.removesuffix("/")
+
+
 def _lower(level: object) -> object:
     return level.lower() if isinstance(level, str) else level
 
@@ -95,7 +101,11 @@ class Settings(BaseSettings):
     # How long a connection may be idle between requests: longer than a load balancer keeps it.
     keepalive_seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 75
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0
+    # So many processes serve, each with connections to the database of its own.
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    # What a proxy strips from the beginning of the path before it passes a request on.
+    root_path: Annotated[str, AfterValidator(_known_prefix)] = ""
     secret_key: Annotated[str, Field(repr=False, validate_default=True)] = ""
 
     @field_validator("secret_key")
@@ -112,6 +122,12 @@ class Settings(BaseSettings):
     def on_sqlite(self) -> bool:
         """Whether the data is in an SQLite file."""
         return self.database_url.startswith("sqlite:")
+
+    @property
+    def database_label(self) -> str:
+        """The address of the database without a user, a password or parameters."""
+        parts = urlsplit(self.database_url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     @property
     def direct_url(self) -> str:

@@ -10,7 +10,6 @@ import threading
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from watchfiles import watch
@@ -68,7 +67,7 @@ def _start(*arguments: str) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in found.items() if value is not None} | os.environ
     return subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", __name__, *arguments],
-        env=environment | {"DRAIN_SECONDS": "0"},
+        env=environment | {"DRAIN_SECONDS": "0", "WORKERS": "1"},
     )
 
 
@@ -93,7 +92,7 @@ def _serve(settings: Settings) -> None:
             "serving for development, not for production: http://%s:%d/docs, with %s",
             settings.host,
             settings.port,
-            _without_secrets(settings.database_url),
+            settings.database_label,
         )
     database = Database(settings)
     checks = database.checks()
@@ -104,11 +103,6 @@ def _serve(settings: Settings) -> None:
         _log.warning("the database cannot be used: %s", why)
     database.close()
     serve(settings, development=True)
-
-
-def _without_secrets(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def application() -> Any:

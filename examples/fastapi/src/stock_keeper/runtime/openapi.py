@@ -27,8 +27,8 @@ _REPLACED = frozenset({"HTTPValidationError", "ValidationError"})
 class FastApiDocument(ApiDocument):
     """The document of a FastAPI application."""
 
-    def __init__(self, app: FastAPI) -> None:
-        super().__init__(lambda: _routes(app))
+    def __init__(self, app: FastAPI, root_path: str) -> None:
+        super().__init__(lambda: _routes(app), root_path)
         self._app = app
 
     @property

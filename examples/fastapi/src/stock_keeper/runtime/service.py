@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from importlib import metadata
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.params import Depends
@@ -23,9 +23,12 @@ from .http import entity_tag, none_match
 from .openapi import FastApiDocument, complete
 from .resource import Page, Resource
 from .routing import ServiceRoute, awaited
-from .settings import Settings, load_settings
+from .settings import load_settings
 from .tables import Record
 from .threads import Threads
+
+if TYPE_CHECKING:
+    from ..settings import Settings
 
 Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
@@ -40,12 +43,12 @@ class Service(FastAPI):
     """
 
     def __init__(
-        self, settings: Settings | None = None, checks: Iterable[Check] = (), **options: Any
+        self, settings: "Settings | None" = None, checks: Iterable[Check] = (), **options: Any
     ) -> None:
         self.settings = settings or load_settings()
         self.database = Database(self.settings)
         self.threads = Threads(self.settings.database_timeout_seconds)
-        self.document = FastApiDocument(self)
+        self.document = FastApiDocument(self, self.settings.root_path)
         self._endpoints = Endpoints(Checks(self.database.checks, checks), self.document)
         options["dependencies"] = [awaited(one) for one in options.get("dependencies") or ()]
         options["lifespan"] = self._running(options.get("lifespan"))
@@ -129,7 +132,7 @@ def answer(
     if request.method == "GET" and none_match(request.headers.get("If-None-Match"), row.revision):
         return Response(status_code=304, headers=headers)
     if location is not None:
-        headers["Location"] = location
+        headers["Location"] = str(request.scope.get("root_path", "")) + location
     return JSONResponse(resource.show(row), status, headers)
 
 

@@ -1,6 +1,7 @@
 """Tables: the columns that every resource has, and column types that behave the same everywhere."""
 
 import enum
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Literal, cast
@@ -43,10 +44,24 @@ class Instant(TypeDecorator[datetime]):
             raise ValueError("a datetime without a time zone does not name a point in time")
         return None if value is None else value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        """Without the impl's own: to parse text and change its zone afterwards takes six times."""
+        return _from_text if dialect.name == "sqlite" else _in_utc
+
+
+def _from_text(text: str | None) -> datetime | None:
+    """A point in time that SQLite has as text, mostly without a time zone: it is UTC."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(f"{text}+00:00")
+    except ValueError:  # it has a zone
+        found = datetime.fromisoformat(text)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)
 
 
 class Exact(TypeDecorator[Decimal]):

@@ -31,6 +31,9 @@ class Api(flask_restful.Api):
                 errors=[(str(name), str(why)) for name, why in details],
                 headers={name: value for name, value in e.get_headers() if name != "Content-Type"},
             )
+        elif told := self.errors.get(type(e).__name__):
+            more = {name: told[name] for name in told if name not in {"status", "message"}}
+            e = Problem(told.get("status", 500), told.get("message", ""), members=more)
         return original_handler(e)
 
 

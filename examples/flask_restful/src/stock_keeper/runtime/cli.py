@@ -12,15 +12,19 @@ from .. import NAME
 from .address import listen
 from .logs import configure_logs
 from .settings import Settings, SettingsError, load_settings
+from .workers import shared_metrics
 
 if TYPE_CHECKING:
     from .database import Database
 
 
 def main() -> None:
-    """Run `serve` (the default), `dev` or `migrate`; a bad setting ends each with exit code 2."""
+    """Run `serve` (the default), `dev`, `migrate` or `seed`.
+
+    A bad setting ends each with exit code 2.
+    """
     parser = argparse.ArgumentParser(prog=NAME, description=f"Run {NAME}.")
-    commands = ["serve", "dev", "migrate"]
+    commands = ["serve", "dev", "migrate", "seed"]
     parser.add_argument("command", nargs="?", choices=commands, default="serve")
     command = parser.parse_args().command
     if command == "dev":
@@ -60,9 +64,16 @@ def _refuse(error: SettingsError) -> NoReturn:
 
 
 def run(command: str, settings: Settings) -> None:
-    """Run the command. On SQLite `serve` migrates first, because nobody else would."""
+    """Run the command, with the metrics of all workers in one place."""
+    with shared_metrics(settings.workers if command == "serve" else 1):
+        _run(command, settings)
+
+
+def _run(command: str, settings: Settings) -> None:
+    """Run the command. On SQLite all of them migrate first, because nobody else would."""
     # Imported here because it takes a second; a bad setting is reported before that.
     from .database import Database  # noqa: PLC0415
+    from .seeding import seed  # noqa: PLC0415
     from .server import serve  # noqa: PLC0415
 
     if command == "migrate" or settings.on_sqlite:
@@ -73,6 +84,8 @@ def run(command: str, settings: Settings) -> None:
         database.close()  # a server that forks must not hand down an open connection
     if command == "serve":
         serve(settings)
+    if command == "seed":
+        seed(settings)
 
 
 def migrate(database: "Database") -> None:

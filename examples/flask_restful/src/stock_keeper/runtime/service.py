@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import Flask, Response, current_app, jsonify, request
 from werkzeug.exceptions import HTTPException
@@ -24,9 +24,12 @@ from .http import (
     problem_of,
 )
 from .resource import Page, PageRequest, Resource
-from .settings import Settings, load_settings
+from .settings import load_settings
 from .tables import Record
 from .wsgi import CONTEXT, REJECTED, ServiceMiddleware, path_of
+
+if TYPE_CHECKING:
+    from ..settings import Settings
 
 Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
@@ -37,11 +40,11 @@ _CONVERTER = re.compile(r"<(?:[^<>:]*:)?(\w+)>")
 class Service(Flask):
     """Flask with the service's endpoints, settings and database; all errors become problems."""
 
-    def __init__(self, settings: Settings | None = None, checks: Iterable[Check] = ()) -> None:
+    def __init__(self, settings: "Settings | None" = None, checks: Iterable[Check] = ()) -> None:
         super().__init__(__name__.partition(".")[0], static_folder=None)
         self.settings = settings or load_settings()
         self.database = Database(self.settings)
-        self.document = ApiDocument(self.routes)
+        self.document = ApiDocument(self.routes, self.settings.root_path)
         self.json.sort_keys = False  # type: ignore[attr-defined]
         self.url_map.merge_slashes = False
         self.before_request(_enter)

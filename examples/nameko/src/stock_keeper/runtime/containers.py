@@ -92,9 +92,8 @@ class Container(ServiceContainer):  # type: ignore[misc]
             structlog.contextvars.bind_contextvars(**{name: kept})
         # A green thread begins without the context of the one that took the request.
         request = context.args[0] if context.args else None
-        if isinstance(request, Request):
-            if subject := request.environ.get(SUBJECT):
-                structlog.contextvars.bind_contextvars(subject=subject)
+        if isinstance(request, Request) and (subject := request.environ.get(SUBJECT)):
+            structlog.contextvars.bind_contextvars(subject=subject)
         super()._worker_setup(context)
 
 

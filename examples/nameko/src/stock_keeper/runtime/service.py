@@ -50,7 +50,7 @@ class Service:
     def __init__(self, settings: "Settings | None" = None, checks: Iterable[Check] = ()) -> None:
         self.settings: Settings = settings or load_settings()
         self.database = Database(self.settings)
-        self.document = ApiDocument(self.routes)
+        self.document = ApiDocument(self.routes, self.settings.root_path)
         self.tasks = Tasks()
         self.config: dict[str, Any] = {
             "AMQP_URI": self.settings.amqp_url,
@@ -109,12 +109,12 @@ class Service:
     ) -> Iterable[bytes]:
         return self.wsgi_app(environ, start_response)
 
-    def start(self) -> None:
-        """Listen, start the timers, and begin to connect to the broker."""
+    def start(self, listener: Any) -> None:
+        """Accept connections, start the timers, and begin to connect to the broker."""
         for container in self.containers:
             container.start()
         self._lives = [eventlet.spawn(container.wait) for container in self.containers]
-        self._listener = Listener(self._middleware, self.settings)
+        self._listener = Listener(self._middleware, self.settings, listener)
         self.messaging.start()
 
     @property
@@ -183,7 +183,7 @@ def answer(
     ):
         return Response(status=304, headers=headers)
     if location is not None:
-        headers["Location"] = location
+        headers["Location"] = request.root_path + location
     return _json(resource.show(row), status, headers)
 
 

@@ -1,8 +1,9 @@
 """The database: connections with a deadline, transactions, and the state of the schema."""
 
+import ast
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -11,14 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Select, create_engine, event, text
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from . import Unavailable, deadlines
 from .deadlines import Bulkhead
@@ -26,12 +24,16 @@ from .locks import LOCK_SECONDS, patiently
 from .outages import Outages, count_unexpected
 from .probe import Probe
 from .settings import Settings
+from .statements import Statement, is_kept
 
 CONNECTIONS: Final = 10
 READINESS_SECONDS: Final = 2.0
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _NEARLY_MILLISECONDS = 50
 _MIGRATION_LOCK = 7_061_644_215_716_937  # any number, as long as every replica takes the same
+
+
+Query = Callable[[Select[Any], Mapping[str, Any]], Sequence[Any]]
 
 
 @dataclass(slots=True)
@@ -66,6 +68,8 @@ class Database:
             if self._sqlite
             else _postgresql_engine(settings.database_url, self._seconds)
         )
+        self._error_listeners = len(self._engine.dialect.dispatch.handle_error)
+        self._statements: dict[Select[Any], Statement] = {}
         self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._outages = Outages(settings.database_url)
         self._probe = Probe(partial(_open, settings), self._outages)
@@ -85,6 +89,64 @@ class Database:
             return
         with self._guard(self._readers, seconds), self._engine.connect() as connection:
             yield connection
+
+    @contextmanager
+    def querying(self) -> Iterator[Query]:
+        """Read rows by `rows(query, values)`; a query that is `kept` is run by the driver itself.
+
+        If somebody listens to SQLAlchemy's events of statements, SQLAlchemy runs it.
+        """
+        if self._transaction() or self._is_observed():
+            with self.reading() as connection:
+                yield lambda query, values: connection.execute(query, values).all()
+            return
+        with self._guard(self._readers, None):
+            yield self._query
+
+    def _is_observed(self) -> bool:
+        heard = self._engine.dispatch
+        return bool(
+            heard.before_cursor_execute
+            or heard.after_cursor_execute
+            or heard.before_execute
+            or heard.after_execute
+            or len(self._engine.dialect.dispatch.handle_error) > self._error_listeners
+        )
+
+    def _query(self, query: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
+        if not is_kept(query):
+            with self._engine.connect() as connection:
+                return connection.execute(query, values).all()
+        if (statement := self._statements.get(query)) is None:
+            statement = self._statements[query] = Statement(query, self._engine.dialect)
+        parameters = statement.parameters(values)
+        driver = self._engine.dialect.loaded_dbapi
+        try:
+            with self._borrowed() as connection:
+                return statement.rows(connection, parameters)
+        except driver.Error as error:
+            raise DBAPIError.instance(statement.text, None, error, driver.Error) from error
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[PoolProxiedConnection]:
+        """A connection of the driver; if it turns out to be broken, no other is used again."""
+        pool = self._engine.pool
+        connection = self._engine.raw_connection()
+        try:
+            yield connection
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            if self._engine.dialect.is_disconnect(error, connection, None):
+                connection.invalidate(error)
+                if pool is self._engine.pool:
+                    self._engine.dispose()
+            raise
+        except Exception:
+            raise
+        except BaseException as error:  # a thread that is ended: the result may come later
+            connection.invalidate(error)
+            raise
+        finally:
+            connection.close()
 
     @contextmanager
     def writing(
@@ -157,6 +219,10 @@ class Database:
 
         If somebody else holds a table for too long, everything is rolled back and tried again.
         """
+        # Imported here because serving does without it, which saves 8 MB.
+        from alembic import command  # noqa: PLC0415
+        from alembic.config import Config  # noqa: PLC0415
+
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
         config.attributes["database"] = self
@@ -183,9 +249,7 @@ class Database:
 
     @cached_property
     def _outdated(self) -> frozenset[str]:
-        scripts = ScriptDirectory(str(_MIGRATIONS))
-        known = {script.revision for script in scripts.walk_revisions()}
-        return frozenset(known - set(scripts.get_heads()))
+        return replaced_revisions(_MIGRATIONS / "versions")
 
     @contextmanager
     def _guard(self, bulkhead: Bulkhead, seconds: float | None) -> Iterator[None]:
@@ -235,6 +299,23 @@ class Database:
                 yield connection
             finally:
                 connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+
+
+def replaced_revisions(folder: Path) -> frozenset[str]:
+    """The revisions in a folder of Alembic's that are not its newest, read without Alembic."""
+    known: set[str] = set()
+    replaced: set[str] = set()
+    for path in folder.glob("*.py"):
+        for statement in ast.parse(path.read_bytes()).body:
+            match statement:
+                case (
+                    ast.Assign(targets=[ast.Name(name)], value=ast.expr() as value)
+                    | ast.AnnAssign(target=ast.Name(name), value=ast.expr() as value)
+                ) if name in ("revision", "down_revision"):
+                    found = ast.literal_eval(value)
+                    names = (found,) if isinstance(found, str) else found or ()
+                    (known if name == "revision" else replaced).update(names)
+    return frozenset(known & replaced)
 
 
 def _open(settings: Settings) -> Any:

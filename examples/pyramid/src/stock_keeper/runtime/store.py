@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy import (
     Connection,
     Executable,
+    Integer,
     Select,
     Table,
     bindparam,
@@ -30,6 +31,7 @@ from .content import Content
 from .database import Database
 from .idempotency import FirstRequest
 from .resource import Order, Page, PageRequest, Resource
+from .statements import kept
 from .tables import Record
 
 Row = TypeVar("Row", bound=Record)
@@ -77,21 +79,17 @@ class Store(Generic[Row, Sent]):
 
     def get(self, row_id: UUID) -> Row:
         """Read a row; raises `NotFound` if there is none."""
-        with self.database.reading() as connection:
-            row = connection.execute(_by_id(self._table), {"row_id": row_id}).one_or_none()
-        if row is None:
-            raise NotFound
-        return self._row(row)
+        with self.database.querying() as rows:
+            found = rows(_by_id(self._table), {"row_id": row_id})
+        return self._row(found[0] if found else self._missing())
 
     def page(self, request: PageRequest) -> Page[Row]:
         """Read a page of the list."""
-        with self.database.reading() as connection:
-            query, values = self.selection(request)
-            rows = [*connection.execute(query, values)]
-            if (rest := self._without_value(request, len(rows))) is not None:
-                query, values = self.selection(rest)
-                rows += connection.execute(query, values)
-        return self.resource.page([self._row(row) for row in rows], request)
+        with self.database.querying() as rows:
+            found = [*rows(*self.selection(request))]
+            if (rest := self._without_value(request, len(found))) is not None:
+                found += rows(*self.selection(rest))
+        return self.resource.page([self._row(row) for row in found], request)
 
     def replace(self, row_id: UUID, content: Sent, revisions: frozenset[str] | None = None) -> Row:
         """Replace the content of a row if its revision is one of `revisions` (None: any).
@@ -140,14 +138,15 @@ class Store(Generic[Row, Sent]):
         order = request.order
         part = "first" if request.after is None else "later"
         values = {f"filter_{name}": value for name, value in request.filters.items()}
+        values["limit"] = request.limit + 1
+        values["after"] = 0
         if request.after is not None:
             values["after"] = request.after[0]
             if order is not None and request.after[1] is None:
                 part = "without"
             elif order is not None:
                 values["after_value"] = request.after[1]
-        query = _list(self._table, frozenset(request.filters), order, part)
-        return query.limit(request.limit + 1), values
+        return _list(self._table, frozenset(request.filters), order, part), values
 
     def _without_value(self, request: PageRequest, found: int) -> PageRequest | None:
         """What is left to read of a page: the rows that have no value in its order come last.
@@ -223,8 +222,8 @@ def _revision() -> str:
 # Each statement is built once: building one takes longer than running it.
 
 
-@cache
-def _by_id(table: Table) -> Executable:
+@kept
+def _by_id(table: Table) -> Select[Any]:
     return select(table).where(table.c.id == bindparam("row_id"))
 
 
@@ -248,19 +247,17 @@ def _delete(table: Table) -> Executable:
     return delete(table).where(table.c.id == bindparam("row_id")).returning(table)
 
 
-@cache
+@kept
 def _list(table: Table, filters: frozenset[str], order: Order | None, part: str) -> Select[Any]:
     """A list or a part of it: the `first` page, `later` ones, the rows `without` a value."""
-    query = select(table)
+    query = select(table).limit(bindparam("limit", type_=Integer()))
     for name in sorted(filters):
         query = query.where(table.c[name] == bindparam(f"filter_{name}"))
     position = table.c.position
+    after = bindparam("after", type_=position.type)
     if order is None:
-        # Always bound, so that the first page and the others share a statement.
-        after = bindparam("after", 0, type_=position.type)
         return query.where(position > after).order_by(position)
     column = table.c[order.column]
-    after = bindparam("after", type_=position.type)
     if part == "without":
         query = query.where(column.is_(None))
         query = query.where(position < after if order.descending else position > after)

@@ -2,18 +2,16 @@
 
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from random import randbytes
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, Histogram
 
 from .. import NAME
+from . import metrics
 from .logs import output
 
 METHODS = frozenset(
@@ -39,22 +37,23 @@ _active = Gauge(
     "http_server_active_requests",
     "Requests in progress by method.",
     ["http_request_method"],
+    multiprocess_mode="livesum",
 )
-_build = Gauge("build_info", "The service, by name and version.", ["service", "version"])
+_build = Gauge(
+    "build_info",
+    "The service, by name and version.",
+    ["service", "version"],
+    multiprocess_mode="livemax",
+)
 _build.labels(NAME, metadata.version(NAME)).set(1)
 # Cached because labels() costs more than observing.
 _duration_of = cache(_durations.labels)
 _active_of = cache(_active.labels)
 
 
-class _LogMetrics(Collector):
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        """How many lines the log has lost, read when it is asked for."""
-        about = "Lines of the log that could not be written."
-        yield CounterMetricFamily("log_lines_dropped", about, output.dropped)
-
-
-REGISTRY.register(_LogMetrics())
+metrics.watch_counter(
+    "log_lines_dropped", "Lines of the log that could not be written.", lambda: output.dropped
+)
 
 
 @dataclass(slots=True)
@@ -109,11 +108,6 @@ def finish(context: RequestContext, status: int) -> None:
 def subject() -> str:
     """The caller's subject, if a check of who may call has bound it for the log; else empty."""
     return str(structlog.contextvars.get_contextvars().get("subject", ""))
-
-
-def metrics() -> bytes:
-    """All metrics in the text format of Prometheus."""
-    return generate_latest(REGISTRY)
 
 
 def _valid_request_id(value: str | None) -> str | None:

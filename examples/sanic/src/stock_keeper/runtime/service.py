@@ -84,7 +84,7 @@ class Service(Sanic[Config, SimpleNamespace]):
             configure_logging=not getLogger().hasHandlers(),
         )
         self.database = Database(self.settings)
-        self.document = ApiDocument(self.routes)
+        self.document = ApiDocument(self.routes, self.settings.root_path)
         self._endpoints = Endpoints(Checks(self.database.checks, checks), self.document)
         self._jobs: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -226,13 +226,13 @@ def answer(
     ):
         return empty(304, headers)
     if location is not None:
-        headers["Location"] = location
+        headers["Location"] = request.app.settings.root_path + location
     return json(resource.show(row), status, headers)
 
 
 def answer_page(request: Request, resource: Resource[Row, Sent], page: Page[Row]) -> HTTPResponse:
     """A page of a list, with the link to the next one."""
-    link = page.link(request.path)
+    link = page.link(request.app.settings.root_path + request.path)
     return json(resource.show_page(page), headers={"Link": link} if link else None)
 
 
@@ -312,7 +312,7 @@ def _is_handling_request() -> bool:
 def _template(parts: tuple[str, ...]) -> str:
     """A path with its parameters as the OpenAPI document writes them."""
     return "".join(
-        f"/{{{part[1:-1].partition(':')[0]}}}" if part.startswith("<") else f"/{part}"
+        "/{" + part[1:-1].partition(":")[0] + "}" if part.startswith("<") else f"/{part}"
         for part in parts
     )
 

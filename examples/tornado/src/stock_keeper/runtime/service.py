@@ -82,7 +82,7 @@ class Service(Application):
         # `settings` is Tornado's name for `options`.
         self.service_settings = settings or load_settings()
         self.database = Database(self.service_settings)
-        self.document = ApiDocument(self.routes)
+        self.document = ApiDocument(self.routes, self.service_settings.root_path)
         self.stream = Stream(self.service_settings)
         self.threads = Threads(self.service_settings.database_timeout_seconds)
         self.check = check
@@ -218,12 +218,12 @@ class Handler(RequestHandler):
             return
         self.set_status(status)
         if location is not None:
-            self.set_header("Location", location)
+            self.set_header("Location", self.application.service_settings.root_path + location)
         self._finish_json(resource.show(row))
 
     def answer_page(self, resource: Resource[Row, Sent], page: Page[Row]) -> None:
         """Finish with a page of a list, and the link to the next one."""
-        if link := page.link(self.request.path):
+        if link := page.link(self.application.service_settings.root_path + self.request.path):
             self.set_header("Link", link)
         self._finish_json(resource.show_page(page))
 

@@ -1,0 +1,98 @@
+"""Queries that are compiled once, and run by the driver itself.
+
+To run a query of one row, SQLAlchemy takes longer than PostgreSQL: each time it looks the query up,
+and makes a description of the result and a reader of it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from functools import cache
+from typing import Any, Final, NamedTuple, ParamSpec, cast
+
+from sqlalchemy import Dialect, Select
+from sqlalchemy.engine import result_tuple
+
+Arguments = ParamSpec("Arguments")
+Process = Callable[[Any], Any]
+
+_kept: Final[set[Select[Any]]] = set()
+
+
+def kept(build: Callable[Arguments, Select[Any]]) -> Callable[Arguments, Select[Any]]:
+    """Build each query once, and have it compiled once.
+
+    Its parameters have names and no values, none of them is a list, and its arguments are hashable.
+    """
+
+    @cache
+    def built(*args: Any, **kwargs: Any) -> Select[Any]:
+        query = build(*args, **kwargs)
+        _kept.add(query)
+        return query
+
+    return cast("Callable[Arguments, Select[Any]]", built)
+
+
+def is_kept(query: Select[Any]) -> bool:
+    """Whether a query is one that a function with `kept` has built."""
+    return query in _kept
+
+
+class Statement:
+    """A query as the driver takes it; it returns the rows that SQLAlchemy would return."""
+
+    def __init__(self, query: Select[Any], dialect: Dialect) -> None:
+        compiled: Any = query.compile(dialect=dialect)
+        self.text = str(compiled)
+        self._dialect = dialect
+        self._order = compiled.positiontup  # None if the driver takes parameters by name
+        # What SQLAlchemy adds itself, such as SQLite's OFFSET.
+        self._added = {
+            name: parameter.value
+            for name, parameter in compiled.binds.items()
+            if not parameter.required
+        }
+        self._bound = [
+            (name, process)
+            for name, parameter in compiled.binds.items()
+            if (process := parameter.type.dialect_impl(dialect).bind_processor(dialect))
+        ]
+        self._types = [column.type.dialect_impl(dialect) for column in query.selected_columns]
+        self._reader: _Reader | None = None
+
+    def parameters(self, values: Mapping[str, Any]) -> Any:
+        """The values as the driver takes them."""
+        if self._added or self._bound:
+            values = {**self._added, **values}
+            for name, process in self._bound:
+                values[name] = process(values[name])
+        return values if self._order is None else [values[name] for name in self._order]
+
+    def rows(self, connection: Any, parameters: Any) -> Sequence[Any]:
+        """Run the statement on a connection of the driver and return its rows."""
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(self.text, parameters)
+            if (reader := self._reader) is None:
+                reader = self._reader = self._new_reader(cursor.description)
+            found = cursor.fetchall()
+        return [reader.row(reader.values(row)) for row in found]
+
+    def _new_reader(self, description: Sequence[Sequence[Any]]) -> "_Reader":
+        """How rows are read depends on what the database calls the types of their columns."""
+        processes = [
+            (index, process)
+            for index, (type_, column) in enumerate(zip(self._types, description, strict=True))
+            if (process := type_.result_processor(self._dialect, column[1]))
+        ]
+        return _Reader(result_tuple([column[0] for column in description]), processes)
+
+
+class _Reader(NamedTuple):
+    row: Callable[[Sequence[Any]], Any]
+    processes: Sequence[tuple[int, Process]]
+
+    def values(self, row: Sequence[Any]) -> Sequence[Any]:
+        values = list(row)
+        for index, process in self.processes:
+            values[index] = process(values[index])
+        return values
