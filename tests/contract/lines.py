@@ -10,6 +10,7 @@ TITLES = {
     "P7": "stays in time while the database hangs",
     "P8": "acknowledged means stored",
     "P9": "no orphan, no hang after a worker's death",
+    "P10": "several processes serve as one",
     "P11": "a change of the code is served while it is developed",
     "H1": "liveness and readiness",
     "H2": "metrics",

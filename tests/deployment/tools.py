@@ -80,7 +80,7 @@ def node_modules(package: str) -> Path:
             result = run([npm, "install", "--silent", "--no-save", "--prefix", scratch, package])
             if result.returncode:
                 missing(f"npm cannot install {package}: {result.stderr[-500:]}")
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             (Path(scratch) / "node_modules").rename(folder / "node_modules")
     return folder
 

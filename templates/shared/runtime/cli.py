@@ -12,6 +12,7 @@ from .. import NAME
 from .address import listen
 from .logs import configure_logs
 from .settings import Settings, SettingsError, load_settings
+from .workers import shared_metrics
 
 if TYPE_CHECKING:
     from .database import Database
@@ -63,6 +64,12 @@ def _refuse(error: SettingsError) -> NoReturn:
 
 
 def run(command: str, settings: Settings) -> None:
+    """Run the command, with the metrics of all workers in one place."""
+    with shared_metrics(settings.workers if command == "serve" else 1):
+        _run(command, settings)
+
+
+def _run(command: str, settings: Settings) -> None:
     """Run the command. On SQLite all of them migrate first, because nobody else would."""
     # Imported here because it takes a second; a bad setting is reported before that.
     from .database import Database  # noqa: PLC0415

@@ -67,7 +67,7 @@ def _start(*arguments: str) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in found.items() if value is not None} | os.environ
     return subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", __name__, *arguments],
-        env=environment | {"DRAIN_SECONDS": "0"},
+        env=environment | {"DRAIN_SECONDS": "0", "WORKERS": "1"},
     )
 
 

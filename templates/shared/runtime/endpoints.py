@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from . import docs, health, telemetry
+from . import docs, health, metrics, telemetry
 from .document import ApiDocument
 from .health import Checks
 from .http import Problem
@@ -35,7 +35,7 @@ class Endpoints:
         self._replies: dict[str, Callable[[], Reply]] = {
             "/livez": lambda: Reply(200, health.CONTENT_TYPE, health.LIVENESS, _NO_STORE),
             "/readyz": self._readiness,
-            "/metrics": lambda: Reply(200, telemetry.METRICS_CONTENT_TYPE, telemetry.metrics()),
+            "/metrics": lambda: Reply(200, telemetry.METRICS_CONTENT_TYPE, metrics.text()),
             "/openapi.json": lambda: Reply(200, "application/json", document.body),
         }
 

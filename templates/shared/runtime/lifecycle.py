@@ -12,7 +12,14 @@ on_start: Final[list[Callable[[], object]]] = []
 draining: Final = threading.Event()
 
 
+# What stops this process, if it is one of several workers: those that stop the service are for
+# their parent.
+own_signals: Final[list[signal.Signals]] = []
+
+
 def stop_signals() -> tuple[signal.Signals, ...]:
     """The signals that stop the service: SIGTERM, SIGINT and, unless `nohup` ignores it, SIGHUP."""
+    if own_signals:
+        return tuple(own_signals)
     hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
     return (signal.SIGTERM, signal.SIGINT, *hangup)

@@ -7,9 +7,10 @@ from urllib.parse import quote, unquote
 
 import psycopg
 import structlog
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter
 
 from .deadlines import bulkheads
+from .metrics import watch_gauge
 
 OVER_SECONDS: Final = 5.0
 _MAX_REASON: Final = 500
@@ -31,12 +32,16 @@ _SQLITE_KINDS: Final = {
 }
 _log = structlog.get_logger()
 _errors = Counter("database_errors", "Errors of the database by kind.", ["kind"])
-Gauge(
-    "database_connections_in_use", "Requests that have a connection to the database."
-).set_function(lambda: sum(one.in_use for one in tuple(bulkheads)))
-Gauge(
-    "database_requests_waiting", "Requests that wait for a connection to the database."
-).set_function(lambda: sum(one.waiting for one in tuple(bulkheads)))
+watch_gauge(
+    "database_connections_in_use",
+    "Requests that have a connection to the database.",
+    lambda: sum(one.in_use for one in tuple(bulkheads)),
+)
+watch_gauge(
+    "database_requests_waiting",
+    "Requests that wait for a connection to the database.",
+    lambda: sum(one.waiting for one in tuple(bulkheads)),
+)
 
 
 class Outages:

@@ -1,4 +1,4 @@
-"""The server: granian with one worker process."""
+"""The server: granian, with WORKERS worker processes."""
 
 import ctypes
 import gc
@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 {% block imports %}
 from types import SimpleNamespace
@@ -21,12 +22,14 @@ from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server.mp import MPServer
 
+from . import metrics
 {% block relative_imports %}
 from .address import BACKLOG, listen
 from .connections import ConnectionGuard
 from .lifecycle import draining, on_start, stop_signals
 from .logs import configure_logs, logging_config
 from .settings import Settings, load_settings
+from .workers import forget
 from .wsgi import progress
 {% endblock %}
 
@@ -65,6 +68,8 @@ def serve(settings: Settings, *, development: bool = False) -> None:
             max_buffer_size=65_536,
         ),
         blocking_threads=THREADS,
+        workers=settings.workers,
+        respawn_failed_workers=settings.workers > 1,
         workers_kill_timeout=1 if development else IN_FLIGHT_SECONDS,
         log_level=LogLevels(settings.log_level),
         log_dictconfig=logging_config(settings.log_level, settings.log_format),
@@ -95,7 +100,7 @@ def application() -> Callable[..., Any]:
 {% endblock %}
     configure_logs(settings.log_level, settings.log_format)
     app: Callable[..., Any] = import_module("..app", __package__).create_app(settings)
-    for call in on_start:
+    for call in (metrics.start, *on_start):
         call()
     if sys.platform == "linux":
         _guard(settings.port).start()
@@ -136,7 +141,8 @@ class _DrainingServer(MPServer):
             return
         draining.set()
         for worker in self.wrks:
-            os.kill(worker.inner.pid, signal.SIGUSR2)
+            with suppress(ProcessLookupError):  # it has died, and is being replaced
+                os.kill(worker.inner.pid, signal.SIGUSR2)
         timer = threading.Timer(self._drain_seconds, stop)
         timer.daemon = True
         timer.start()
@@ -150,6 +156,12 @@ class _DrainingServer(MPServer):
         self._sso = listen(self.bind_addr, self.bind_port)
         held = SocketHolder(self._sso.fileno(), False, BACKLOG)  # type: ignore[call-arg]
         self._shd = held  # type: ignore[assignment]
+
+    def _respawn_workers(self, workers: list[int], *args: Any, **options: Any) -> None:
+        """Replace workers that have died; a single one is left to whoever runs the service."""
+        for index in workers:
+            forget(self.wrks[index].inner.pid)
+        super()._respawn_workers(workers, *args, **options)
 
     def _stop_workers(self) -> None:
         for worker in self.wrks:

@@ -114,6 +114,8 @@ class Settings(BaseSettings):
     # How long a connection may be idle between requests: longer than a load balancer keeps it.
     keepalive_seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 75
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0
+    # So many processes serve, each with connections to the database of its own.
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     # What a proxy strips from the beginning of the path before it passes a request on.
     root_path: Annotated[str, AfterValidator(_known_prefix)] = ""

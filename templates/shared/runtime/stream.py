@@ -45,7 +45,9 @@ Send = Callable[[str], Awaitable[object]]
 Close = Callable[[int], object]
 
 _log = logging.getLogger(__name__)
-_subscribers = Gauge("stream_readers", "Open connections to the streams.")
+_subscribers = Gauge(
+    "stream_readers", "Open connections to the streams.", multiprocess_mode="livesum"
+)
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
 # How long a change of this replica waits for its notification, to keep its place in the order.
 _NOTIFICATION_SECONDS = 1.0

@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -12,13 +11,13 @@ import structlog
 {% if 'tracing' in with %}
 from opentelemetry.trace import Span, format_trace_id
 {% endif %}
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily
-from prometheus_client.registry import Collector
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, Histogram
 
 from .. import NAME
 {% if 'tracing' in with %}
-from . import tracing
+from . import metrics, tracing
+{% else %}
+from . import metrics
 {% endif %}
 from .logs import output
 
@@ -45,22 +44,23 @@ _active = Gauge(
     "http_server_active_requests",
     "Requests in progress by method.",
     ["http_request_method"],
+    multiprocess_mode="livesum",
 )
-_build = Gauge("build_info", "The service, by name and version.", ["service", "version"])
+_build = Gauge(
+    "build_info",
+    "The service, by name and version.",
+    ["service", "version"],
+    multiprocess_mode="livemax",
+)
 _build.labels(NAME, metadata.version(NAME)).set(1)
 # Cached because labels() costs more than observing.
 _duration_of = cache(_durations.labels)
 _active_of = cache(_active.labels)
 
 
-class _LogMetrics(Collector):
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        """How many lines the log has lost, read when it is asked for."""
-        about = "Lines of the log that could not be written."
-        yield CounterMetricFamily("log_lines_dropped", about, output.dropped)
-
-
-REGISTRY.register(_LogMetrics())
+metrics.watch_counter(
+    "log_lines_dropped", "Lines of the log that could not be written.", lambda: output.dropped
+)
 
 
 @dataclass(slots=True)
@@ -142,11 +142,6 @@ def _trace(context: RequestContext, method: str, traceparent: str | None) -> Non
 def subject() -> str:
     """The caller's subject, if a check of who may call has bound it for the log; else empty."""
     return str(structlog.contextvars.get_contextvars().get("subject", ""))
-
-
-def metrics() -> bytes:
-    """All metrics in the text format of Prometheus."""
-    return generate_latest(REGISTRY)
 
 
 def _valid_request_id(value: str | None) -> str | None:

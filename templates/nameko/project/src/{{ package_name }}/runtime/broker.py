@@ -27,7 +27,10 @@ GATHER_SECONDS: Final = 0.05
 POLL_SECONDS: Final = 5  # for events that another replica has left behind
 CONNECTED_POLL_SECONDS: Final = 0.2
 _log = structlog.get_logger()
-_waiting = Gauge("outbox_events_waiting", "Events that are stored and not sent yet.")
+# Each worker sees all of them.
+_waiting = Gauge(
+    "outbox_events_waiting", "Events that are stored and not sent yet.", multiprocess_mode="livemax"
+)
 
 
 class Line:

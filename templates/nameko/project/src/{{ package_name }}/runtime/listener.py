@@ -11,7 +11,6 @@ import eventlet
 from eventlet import hubs, wsgi
 from nameko.web.server import HttpOnlyProtocol
 
-from .address import listen
 from .http import PROBLEM_CONTENT_TYPE, Problem
 from .settings import Settings
 from .wsgi import MAY_CLOSE
@@ -204,9 +203,9 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
 class Listener:
     """Accepts connections and serves a WSGI application to them."""
 
-    def __init__(self, app: "WSGIApplication", settings: Settings) -> None:
+    def __init__(self, app: "WSGIApplication", settings: Settings, listener: Any) -> None:
         self._connections: list[list[Any]] = []
-        self._socket: Any = listen(settings.host, settings.port)
+        self._socket = listener
         self._server = wsgi.Server(
             self._socket,
             self._socket.getsockname(),

@@ -1,7 +1,8 @@
-"""The runner of the service; Nameko's own needs an old setuptools."""
+"""The runner of the service, in WORKERS processes; Nameko's own needs an old setuptools."""
 
 import gc
 import signal
+import socket
 import sys
 import time
 from importlib import import_module
@@ -10,17 +11,30 @@ from typing import Any, Final
 import eventlet
 import structlog
 
+from . import metrics
+from .address import listen
 from .lifecycle import draining, on_start, stop_signals
 from .settings import Settings
+from .supervisor import supervise
 
 IN_FLIGHT_SECONDS: Final = 30
 
 
-def serve(settings: Settings, *, development: bool = False) -> None:
+def serve(
+    settings: Settings, *, development: bool = False, listener: socket.socket | None = None
+) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
 
-    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser.
+    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser. One of
+    several workers is given its `listener`.
     """
+    if settings.workers > 1 and listener is None:
+        supervise(settings)
+    else:
+        _serve(settings, development, listener or listen(settings.host, settings.port))
+
+
+def _serve(settings: Settings, development: bool, listener: socket.socket) -> None:
     log = structlog.get_logger()
     signals: list[int] = []  # a signal handler must not switch green threads, so it only notes
     for number in stop_signals():
@@ -28,7 +42,8 @@ def serve(settings: Settings, *, development: bool = False) -> None:
     service: Any = import_module("..app", __package__).create_app(settings)
     if development:
         import_module(".development", __package__).show_errors(service)
-    service.start()
+    service.start(listener)
+    metrics.start()
     for call in on_start:
         call()
     # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.

@@ -109,12 +109,12 @@ class Service:
     ) -> Iterable[bytes]:
         return self.wsgi_app(environ, start_response)
 
-    def start(self) -> None:
-        """Listen, start the timers, and begin to connect to the broker."""
+    def start(self, listener: Any) -> None:
+        """Accept connections, start the timers, and begin to connect to the broker."""
         for container in self.containers:
             container.start()
         self._lives = [eventlet.spawn(container.wait) for container in self.containers]
-        self._listener = Listener(self._middleware, self.settings)
+        self._listener = Listener(self._middleware, self.settings, listener)
         self.messaging.start()
 
     @property

@@ -1,24 +1,33 @@
-"""The server: Sanic's own, in one process."""
+"""The server: Sanic's own, in WORKERS processes."""
 
 import asyncio
 import gc
 import logging
+import socket
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from . import metrics
 from .address import listen
 from .lifecycle import stop_signals
 from .settings import Settings
+from .supervisor import supervise
 
 if TYPE_CHECKING:
     from .service import Service
 
 
-def serve(settings: Settings, *, development: bool = False) -> None:
+def serve(
+    settings: Settings, *, development: bool = False, listener: socket.socket | None = None
+) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
 
-    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser.
+    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser. One of
+    several workers is given its `listener`.
     """
+    if settings.workers > 1 and listener is None:
+        supervise(settings)
+        return
     app: Service = import_module("..app", __package__).create_app(settings)
     if development:
         import_module(".development", __package__).show_errors(app)
@@ -26,7 +35,8 @@ def serve(settings: Settings, *, development: bool = False) -> None:
     app.after_server_start(_handle_signals)
     # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
     gc.freeze()
-    listener = listen(settings.host, settings.port)
+    metrics.start()
+    listener = listener or listen(settings.host, settings.port)
     app.run(sock=listener, single_process=True, access_log=False, motd=False)
 
 

@@ -1,4 +1,4 @@
-"""The server: Tornado's own, in one process."""
+"""The server: Tornado's own, in WORKERS processes."""
 
 import asyncio
 import errno
@@ -14,9 +14,11 @@ from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
 
+from . import metrics
 from .address import listen
 from .lifecycle import draining, stop_signals
 from .settings import Settings
+from .supervisor import supervise
 
 if TYPE_CHECKING:
     from .service import Service
@@ -28,24 +30,32 @@ _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE_SECONDS: Final = 0.5
 
 
-def serve(settings: Settings, *, development: bool = False) -> None:
+def serve(
+    settings: Settings, *, development: bool = False, listener: socket.socket | None = None
+) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
 
-    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser.
+    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser. One of
+    several workers is given its `listener`.
     """
-    asyncio.run(_serve(settings, development))
+    if settings.workers > 1 and listener is None:
+        supervise(settings)
+    else:
+        found = listener or listen(settings.host, settings.port)
+        asyncio.run(_serve(settings, development, found))
 
 
-async def _serve(settings: Settings, development: bool) -> None:
+async def _serve(settings: Settings, development: bool, found: socket.socket) -> None:
     service: Service = import_module("..app", __package__).create_app(settings)
     if development:
         import_module(".development", __package__).show_errors(service)
     server = http_server(service)
     stopping = _on_signals(settings.drain_seconds)
-    listener = _Listener(fileno=listen(settings.host, settings.port).detach())
+    listener = _Listener(fileno=found.detach())
     listener.setblocking(False)
     server.add_socket(listener)
     service.start()
+    metrics.start()
     if "tornado.autoreload" in sys.orig_argv:
         autoreload.start()  # otherwise it would wait for the process to end
     # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
