@@ -2,7 +2,7 @@
 
 A raw twin is what somebody writes for speed alone: the four requests that are measured, on the
 fastest driver that the framework's people use, with no ORM and nothing of a contract. The WSGI
-frameworks and Nameko run the bare twin's routes on these queries (`QUERIES=raw`): psycopg with
+frameworks and Nameko run the baseline's routes on these queries (`QUERIES=raw`): psycopg with
 psycopg_pool, statements prepared at once, and `sqlite3`. The asynchronous frameworks have twins of
 their own on asyncpg, and Django has plain views.
 

@@ -84,12 +84,12 @@ class Bench:
     def bare(
         self, project: Project, database_url: str
     ) -> contextlib.AbstractContextManager[Server]:
-        """The bare twin, by the service's own interpreter."""
+        """The baseline, by the service's own interpreter."""
         once = "once" if self.statements_once else "each"
         return self._twin(project, f"bare.{project.framework}", database_url, STATEMENTS=once)
 
     def raw(self, project: Project, database_url: str) -> contextlib.AbstractContextManager[Server]:
-        """The raw twin: a module of its own, or the bare one's routes on the driver's queries."""
+        """The raw twin: a module of its own, or the baseline's routes on the driver's queries."""
         own = REPOSITORY / "benchmarks" / "raw" / f"{project.framework}.py"
         module = f"{'raw' if own.exists() else 'bare'}.{project.framework}"
         return self._twin(project, module, database_url, QUERIES="raw")
