@@ -27,7 +27,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -298,22 +298,20 @@ class Postgres(OwnServer):
 
 @dataclass
 class PgBouncer(OwnServer):
-    """A pooler in front of a PostgreSQL: three sessions, shared between all transactions."""
+    """A pooler in front of a PostgreSQL: three sessions, shared between all transactions.
+
+    `files` are written beside its configuration, and may have one in its place.
+    """
 
     server_port: int = 0
     users: tuple[tuple[str, str], ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def start(self) -> None:
         users = "".join(f'"{name}" "{password}"\n' for name, password in self.users)
-        (self.folder / "users.txt").write_text(users)
-        (self.folder / "pgbouncer.ini").write_text(
-            "[databases]\n"
-            f"* = host=127.0.0.1 port={self.server_port}\n"
-            "[pgbouncer]\n"
-            f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
-            f"auth_type = plain\nauth_file = {self.folder}/users.txt\n"
-            "pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 500\n"
-        )
+        files = {"users.txt": users, "pgbouncer.ini": self._configuration(), **self.files}
+        for name, text in files.items():
+            (self.folder / name).write_text(text)
         owner = _cluster_owner()
         for path in (self.folder, *self.folder.iterdir()):
             shutil.chown(path, owner)
@@ -322,6 +320,24 @@ class PgBouncer(OwnServer):
             command = ["runuser", "-u", owner, "--", *command]
         self._spawn(command, {})
         self._wait_for(self._answers, 10)
+
+    def _configuration(self) -> str:
+        return (
+            "[databases]\n"
+            f"* = host=127.0.0.1 port={self.server_port}\n"
+            "[pgbouncer]\n"
+            f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
+            f"auth_type = plain\nauth_file = {self.folder}/users.txt\n"
+            "pool_mode = transaction\ndefault_pool_size = 3\nmax_client_conn = 500\n"
+        )
+
+    def interrupt(self) -> None:
+        """End once no transaction is open; connections that are idle are cut."""
+        assert self.process is not None
+        for process in process_tree(self.process.pid):
+            if process.name() == "pgbouncer":
+                process.send_signal(signal.SIGINT)
+        self.process.wait(10)
 
     def url(self, of_server: str) -> str:
         """The same database by way of the pooler."""
@@ -333,17 +349,23 @@ class PgBouncer(OwnServer):
 
 @dataclass
 class HAProxy(OwnServer):
-    """A load balancer that keeps connections for 60 s and sends no request twice."""
+    """A load balancer that keeps connections for 60 s and sends no request twice.
+
+    It strips ``prefix`` from the path, and answers 503 to all that does not begin with it.
+    """
 
     server_port: int = 0
+    prefix: str = ""
 
     def start(self) -> None:
         (self.folder / "haproxy.cfg").write_text(
             "defaults\n  mode http\n  retries 0\n"
             "  timeout connect 5s\n  timeout client 90s\n  timeout server 90s\n"
-            f"frontend clients\n  bind 127.0.0.1:{self.port}\n  default_backend service\n"
+            f"frontend clients\n  bind 127.0.0.1:{self.port}\n  use_backend service if "
+            f"{{ path_beg {self.prefix}/ }}\n"
             "  stats enable\n  stats uri /statistics\n"
             "backend service\n"
+            f"  http-request replace-path {self.prefix}(/.*) \\1\n"
             f"  http-reuse never\n  server one 127.0.0.1:{self.server_port}\n"
         )
         self._spawn([_system_binary("haproxy"), "-db", "-f", str(self.folder / "haproxy.cfg")], {})

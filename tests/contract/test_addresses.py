@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 import time
 
+import httpx
 import pytest
 
 from tests.contract.conftest import Launch
-from tests.contract.items import ITEMS
+from tests.contract.items import ITEMS, fresh_name
 from tests.contract.wire import exchange
+from tests.servers import HAProxy
 from tests.services import Project, Service
 
 pytestmark = [pytest.mark.contract("N10"), pytest.mark.any_database]
@@ -37,6 +40,43 @@ def test_no_response_waits_for_its_client_to_acknowledge(service: Service) -> No
 
     # A busy machine may be slow for a while, but not for three times.
     assert min(statistics.median(seconds() for _ in range(15)) for _ in range(3)) < 0.03
+
+
+def test_a_proxy_may_strip_a_prefix(launch: Launch) -> None:
+    """Whatever leads on to another address has the prefix, as a client of the proxy needs it."""
+    service = launch(ROOT_PATH="/shop/")
+    with (
+        HAProxy(server_port=service.port, prefix="/shop") as proxy,
+        httpx.Client(base_url=f"http://127.0.0.1:{proxy.port}", timeout=20) as client,
+    ):
+        created = [client.post(f"/shop{ITEMS}", json={"name": fresh_name()}) for _ in range(2)]
+        for one in created:
+            assert one.status_code == 201, one.text
+            assert one.headers["location"].startswith(f"/shop{ITEMS}/")
+            assert client.get(one.headers["location"]).json() == one.json()
+        page = client.get(f"/shop{ITEMS}", params={"limit": 1})
+        target = page.headers["link"].partition("<")[2].partition(">")[0]
+        assert target.startswith(f"/shop{ITEMS}?")
+        assert client.get(target).status_code == 200
+        document = client.get("/shop/openapi.json").json()
+        assert document["servers"] == [{"url": "/shop"}]
+        assert ITEMS in document["paths"]
+        assert client.get("/shop/unknown").status_code == 404
+        metrics = client.get("/shop/metrics").text
+    # Asked directly it is the same service: a kubelet and Prometheus know no prefix.
+    assert service.http.get(ITEMS).status_code == 200
+    assert service.http.get("/readyz").status_code == 200
+    routes = set(re.findall(r'http_route="([^"]*)"', metrics))
+    assert {ITEMS, f"{ITEMS}/{{item_id}}"} <= routes
+    assert not [route for route in routes if route.startswith("/shop")]
+
+
+@pytest.mark.parametrize("value", ["shop", "/a b", "/shop?", "//shop", "https://example.com/shop"])
+@pytest.mark.any_framework("flask")
+def test_a_prefix_that_is_no_path_is_refused_by_name(project: Project, value: str) -> None:
+    ended = project.run("serve", environment={"ROOT_PATH": value})
+    assert ended.returncode == 2
+    assert "ROOT_PATH" in ended.stdout
 
 
 @pytest.mark.any_framework

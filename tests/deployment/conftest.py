@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,9 +16,10 @@ from typing import Any, TypeVar
 import pytest
 import yaml
 
-from tests.deployment.tools import build_manifests
-from tests.servers import any_amqp_url
-from tests.services import Projects, frameworks, render, surroundings_of
+from tests.deployment import boxcheck
+from tests.deployment.tools import build_manifests, program, run
+from tests.servers import any_amqp_url, missing
+from tests.services import TEMPLATES, Projects, frameworks, render, surroundings_of
 
 ANSWERS = (("sqlite", "github"), ("postgresql", "gitlab"))
 
@@ -187,6 +190,19 @@ def amqp_url() -> Iterator[str]:
     """A broker for every service that needs one, started when the first of them does."""
     with any_amqp_url() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def engine() -> boxcheck.Engine:
+    """podman, with stand-ins of the images that a Dockerfile starts from."""
+    for name in ("podman", "runc", "catatonit", "debootstrap"):
+        program(name, name)
+    script = TEMPLATES / "shared/Dockerfile.jinja"
+    (tag,) = re.findall(r"^FROM ghcr\.io/astral-sh/uv:(\S+)", script.read_text(), re.M)
+    made = run([sys.executable, boxcheck.__file__, "base", "--uv-tag", tag])
+    if made.returncode:
+        missing(f"no stand-ins of the base images: {made.stderr[-1000:]}")
+    return boxcheck.Engine("podman")
 
 
 def pytest_terminal_summary(

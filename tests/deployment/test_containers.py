@@ -10,7 +10,6 @@ import base64
 import contextlib
 import json
 import os
-import re
 import shutil
 import sys
 import tomllib
@@ -26,8 +25,8 @@ import yaml
 
 from tests.deployment import boxcheck
 from tests.deployment.conftest import Manifest, Rendering
-from tests.deployment.tools import program, run
-from tests.servers import Postgres, free_port, missing, postgres, wait_until
+from tests.deployment.tools import run
+from tests.servers import Postgres, free_port, postgres, wait_until
 from tests.services import NAME, PACKAGE, TEMPLATES, Projects, uv
 
 pytestmark = [pytest.mark.container, pytest.mark.slow]
@@ -54,19 +53,6 @@ class Image:
 
 Images = Callable[[str, str], Image]
 """Gives the image of a framework's service on a database."""
-
-
-@pytest.fixture(scope="session")
-def engine() -> boxcheck.Engine:
-    """podman, with stand-ins of the images that a Dockerfile starts from."""
-    for name in ("podman", "runc", "catatonit", "debootstrap"):
-        program(name, name)
-    script = TEMPLATES / "shared/Dockerfile.jinja"
-    (tag,) = re.findall(r"^FROM ghcr\.io/astral-sh/uv:(\S+)", script.read_text(), re.M)
-    made = run([sys.executable, boxcheck.__file__, "base", "--uv-tag", tag])
-    if made.returncode:
-        missing(f"no stand-ins of the base images: {made.stderr[-1000:]}")
-    return boxcheck.Engine("podman")
 
 
 @pytest.fixture(scope="session")
@@ -285,6 +271,8 @@ def secrets(manifests: list[Manifest], values: Mapping[str, str]) -> dict[str, d
             pod = manifest["spec"]["template"]["spec"]
             for variable in pod["containers"][0].get("env", []):
                 reference = variable["valueFrom"]["secretKeyRef"]
+                if reference.get("optional"):
+                    continue
                 found.setdefault(reference["name"], {})[reference["key"]] = values[variable["name"]]
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 from tests.deployment.conftest import Rendering
 from tests.deployment.tools import expect_exit, program, run
-from tests.servers import Postgres, postgres, postgres_url
+from tests.servers import Forwarder, PgBouncer, Postgres, postgres, postgres_url
 from tests.services import NAME, PACKAGE, Project, Projects
 
 pytestmark = pytest.mark.contract("D3")
@@ -98,6 +99,68 @@ def test_the_service_works_without_the_right_to_change_the_schema(
         for statement in ("create table t (i int)", "drop table items", "truncate items"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement)
+
+
+def pooler(rendering: Rendering, server: Postgres) -> PgBouncer:
+    """The component's own, with the secrets that its page has made, as PgBouncer reads them."""
+    page = rendering.read("deploy/pgbouncer.md")
+    (databases,) = re.findall(r"--from-literal=databases\.ini='(.+?)'", page, re.S)
+    (users,) = re.findall(r"--from-literal=userlist\.txt='(.+?)'", page)
+    files = {
+        "databases.ini": databases.replace("database.example.com", "127.0.0.1").replace(
+            "port=5432", f"port={server.port}"
+        ),
+        "userlist.txt": users.replace('"password"', '"s"') + "\n",
+        "server-ca.crt": (server.folder / "data/server.crt").read_text(),
+        "tls.crt": (server.folder / "data/server.crt").read_text(),
+        "tls.key": (server.folder / "data/server.key").read_text(),
+    }
+    found = PgBouncer(server_port=server.port, files=files)
+    (config,) = (
+        one["data"]
+        for one in rendering.with_components("pgbouncer")
+        if one["kind"] == "ConfigMap" and "pgbouncer" in one["metadata"]["name"]
+    )
+    text = config["pgbouncer.ini"].replace("listen_port = 6432", f"listen_port = {found.port}")
+    files["pgbouncer.ini"] = re.sub(r"/etc/pgbouncer/(secret|tls)", str(found.folder), text)
+    return found
+
+
+@pytest.mark.slow
+def test_the_pooler_of_the_component_encrypts_both_ways_and_may_be_replaced(
+    framework: str,
+    projects: Projects,
+    renderings: Renderings,
+    server: Postgres,
+    roles: Callable[[str], str],
+    authority: Path,
+) -> None:
+    project = projects.get(framework)
+    checked = f"?sslmode=verify-full&sslrootcert={authority}"
+    direct = roles(PACKAGE) + checked
+    expect_exit(migrate(project, roles(f"{PACKAGE}_migrate") + checked))
+    rendering = renderings[framework, "postgresql", "gitlab"]
+    with (
+        pooler(rendering, server) as first,
+        pooler(rendering, server) as second,
+        Forwarder(first.port) as address,
+    ):
+        through = direct.replace(f":{server.port}/", f":{address.port}/")
+        settings = {"DATABASE_URL": through, "DATABASE_DIRECT_URL": direct}
+        with pytest.raises(psycopg.OperationalError, match="SSL required"):
+            psycopg.connect(through.replace("verify-full", "disable"))
+        with project.service(settings) as service:
+            made = service.http.post("/v1/items", json={"name": "bolt"})
+            assert made.status_code == 201
+            with psycopg.connect(server.url()) as connection:
+                query = "select bool_and(ssl) from pg_stat_ssl join pg_stat_activity using (pid)"
+                query += f" where usename = '{PACKAGE}'"
+                assert connection.execute(query.encode()).fetchone() == (True,)
+            address.target = second.port
+            first.interrupt()
+            statuses = {service.http.get(made.headers["Location"]).status_code for _ in range(20)}
+            assert statuses == {200}
+            assert service.http.get("/readyz").status_code == 200
 
 
 def script(rendering: Rendering, what: str, places: dict[str, Path]) -> list[str]:

@@ -192,6 +192,28 @@ def test_secrets_come_from_a_secret_and_none_is_in_the_manifests(rendering: Rend
             assert variable["valueFrom"]["secretKeyRef"]["name"] in {NAME, f"{NAME}-broker"}
 
 
+@only("postgresql")
+def test_what_needs_a_session_has_an_address_past_the_pooler(rendering: Rendering) -> None:
+    """A stream by DATABASE_DIRECT_URL, a migration by its own role's; neither goes to a pooler."""
+
+    def secret_keys(kind: str) -> dict[str, Manifest]:
+        container = rendering.the(kind)["spec"]["template"]["spec"]["containers"][0]
+        return {one["name"]: one["valueFrom"]["secretKeyRef"] for one in container["env"]}
+
+    direct = {"name": NAME, "key": "DATABASE_DIRECT_URL", "optional": True}
+    assert secret_keys("Deployment")["DATABASE_DIRECT_URL"] == direct
+    assert secret_keys("Deployment")["DATABASE_URL"]["key"] == "DATABASE_URL"
+    # With the service's role, which may not change the schema, Django would migrate by it.
+    assert "DATABASE_DIRECT_URL" not in secret_keys("Job")
+    assert secret_keys("Job")["DATABASE_URL"]["key"] == "MIGRATE_DATABASE_URL"
+    compose = rendering.load("compose.yaml")["services"]
+    for name in ("service", "migrate"):
+        variables = compose[name]["environment"]
+        assert "@database:5432/" in variables["DATABASE_DIRECT_URL"]
+    page = rendering.read("deploy/README.md")
+    assert "`DATABASE_DIRECT_URL`" in page
+
+
 def test_only_migrate_migrates(rendering: Rendering) -> None:
     deployment = rendering.the("Deployment")["spec"]["template"]["spec"]["containers"][0]
     assert "args" not in deployment

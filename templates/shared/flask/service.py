@@ -44,7 +44,7 @@ class Service(Flask):
         super().__init__(__name__.partition(".")[0], static_folder=None)
         self.settings = settings or load_settings()
         self.database = Database(self.settings)
-        self.document = ApiDocument(self.routes)
+        self.document = ApiDocument(self.routes, self.settings.root_path)
         self.json.sort_keys = False  # type: ignore[attr-defined]
         self.url_map.merge_slashes = False
         self.before_request(_enter)

@@ -61,6 +61,7 @@ class ServiceMiddleware:
         self._endpoints = endpoints
         self._max_body_bytes = settings.max_body_bytes
         self._allowed_hosts = settings.allowed_hosts
+        self._root_path = settings.root_path
         self._probe_threads = Threads(READINESS_SECONDS)
         self._running = 0
 
@@ -125,6 +126,10 @@ class ServiceMiddleware:
             return
         if method == "HEAD":
             scope["method"] = "GET"
+        if self._root_path:  # which is a part of the path in ASGI
+            scope["root_path"] = self._root_path
+            scope["path"] = self._root_path + scope["path"]
+            scope["raw_path"] = self._root_path.encode() + scope["raw_path"]
         if rejected is None:
             await self._app(scope, body.receive, response.send)
         else:

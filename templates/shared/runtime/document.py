@@ -55,8 +55,9 @@ class Route:
 class ApiDocument:
     """The document of a service; `routes` is called when the document is first needed."""
 
-    def __init__(self, routes: Callable[[], Iterable[Route]]) -> None:
+    def __init__(self, routes: Callable[[], Iterable[Route]], root_path: str = "") -> None:
         self._routes = routes
+        self._servers = {"servers": [{"url": root_path}]} if root_path else {}
 
 {% if 'auth' in with %}
     def routes(self) -> Iterable[Route]:
@@ -77,7 +78,8 @@ class ApiDocument:
     @cached_property
     def body(self) -> bytes:
         """The document as compact JSON in UTF-8."""
-        return json.dumps(self.content, ensure_ascii=False, separators=(",", ":")).encode()
+        content = self.content | self._servers
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
     def route_of(self, path: str) -> str:
         """The path template that `path` matches, or "".

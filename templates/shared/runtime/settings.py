@@ -82,6 +82,12 @@ def _split(hosts: object) -> object:
     return tuple(host.strip().lower() for host in hosts.split(",") if host.strip())
 
 
+def _known_prefix(path: str) -> str:
+    if not re.fullmatch(r"(/[\w.~-]+)*/?", path, re.ASCII):
+        raise ValueError("must be a path such as /shop")
+    return path.removesuffix("/")
+
+
 def _lower(level: object) -> object:
     return level.lower() if isinstance(level, str) else level
 
@@ -111,6 +117,8 @@ class Settings(BaseSettings):
     # So many processes serve, each with connections to the database of its own.
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    # What a proxy strips from the beginning of the path before it passes a request on.
+    root_path: Annotated[str, AfterValidator(_known_prefix)] = ""
 {% if 'auth' in with %}
     # Both are required; the empty default is validated, and rejected.
     oidc_issuer: Annotated[str, AfterValidator(_known_url), Field(validate_default=True)] = ""

@@ -73,6 +73,7 @@ class ServiceMiddleware:
         self._endpoints = endpoints
         self._max_body_bytes = settings.max_body_bytes
         self._allowed_hosts = settings.allowed_hosts
+        self._root_path = settings.root_path
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -115,6 +116,8 @@ class ServiceMiddleware:
             # The framework answers, so that its own hooks see the response: CORS, for example.
             environ[REJECTED] = rejected
             _set_body(environ, b"")
+        if self._root_path:
+            environ["SCRIPT_NAME"] = self._root_path
         progress.answering[id(environ)] = environ.get("REMOTE_ADDR", ""), time.perf_counter()
         return self._app(environ, response.start)
 

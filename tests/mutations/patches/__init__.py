@@ -7,16 +7,26 @@ Another framework joins by one line here and a module of its own.
 
 from __future__ import annotations
 
-from tests.mutations.patches import auth, django, everywhere, fastapi, flask, store, tracing, wsgi
+from tests.mutations.patches import (
+    auth,
+    calls,
+    django,
+    everywhere,
+    fastapi,
+    flask,
+    store,
+    tracing,
+    wsgi,
+)
 from tests.mutations.patches.patch import Patch
 
 __all__ = ["PATCHES", "Patch"]
 
-BY_ROUTE = [*everywhere.PATCHES, *auth.PATCHES, *auth.BY_ROUTE, *tracing.PATCHES]
+BY_ROUTE = [*everywhere.PATCHES, *auth.PATCHES, *auth.BY_ROUTE, *tracing.PATCHES, *calls.PATCHES]
 
 PATCHES: dict[str, list[Patch]] = {
-    "flask": [*BY_ROUTE, *wsgi.PATCHES, *store.PATCHES, *flask.PATCHES],
-    "fastapi": [*BY_ROUTE, *store.PATCHES, *fastapi.PATCHES],
+    "flask": [*BY_ROUTE, *calls.IN_THREADS, *wsgi.PATCHES, *store.PATCHES, *flask.PATCHES],
+    "fastapi": [*BY_ROUTE, *calls.AWAITED, *store.PATCHES, *fastapi.PATCHES],
     "django": [
         *everywhere.PATCHES,
         *wsgi.PATCHES,
@@ -24,5 +34,7 @@ PATCHES: dict[str, list[Patch]] = {
         *auth.PATCHES,
         *auth.BY_VIEW,
         *tracing.PATCHES,
+        *calls.PATCHES,
+        *calls.IN_THREADS,
     ],
 }

@@ -440,6 +440,14 @@ PROCESS = [
         by="test_an_address_that_libpq_does_not_know_is_refused_by_name",
     ),
     Patch(
+        "N10",
+        "any text is a prefix",
+        SETTINGS,
+        '    if not re.fullmatch(r"(/[\\w.~-]+)*/?", path, re.ASCII):\n',
+        "    if False:\n",
+        by="test_a_prefix_that_is_no_path_is_refused_by_name",
+    ),
+    Patch(
         "P4",
         "another file than the one that is named",
         SETTINGS,

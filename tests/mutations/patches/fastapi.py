@@ -501,6 +501,14 @@ PATCHES = [
         by="test_a_name_with_an_underscore_is_no_name_with_a_dash",
     ),
     Patch(
+        "N10",
+        "an address without the prefix that a proxy strips",
+        SERVICE,
+        'str(request.scope.get("root_path", "")) + location',
+        "location",
+        by="test_a_proxy_may_strip_a_prefix",
+    ),
+    Patch(
         "O11",
         "what is refused at the edge never reaches the framework",
         ASGI,

@@ -18,6 +18,14 @@ IS_UPPER = (
 
 PATCHES = [
     Patch(
+        "N10",
+        "addresses without the prefix that a proxy strips",
+        WSGI,
+        '            environ["SCRIPT_NAME"] = self._root_path\n',
+        "            pass\n",
+        by="test_a_proxy_may_strip_a_prefix",
+    ),
+    Patch(
         "P4",
         "the environment's limit for bodies is ignored",
         WSGI,

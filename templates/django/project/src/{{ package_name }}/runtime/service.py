@@ -35,7 +35,7 @@ class Service:
     ) -> None:
         self.settings = settings or load_settings()
         self.database = Database(self.settings)
-        self.document = ApiDocument()
+        self.document = ApiDocument(self.settings.root_path)
         self.endpoints = Endpoints(Checks(self.database.checks, checks), self.document)
         self._app = self.behind_endpoints(WSGIHandler())
         _current[:] = [self]

@@ -53,7 +53,7 @@ class Service(App[Request, Response]):
         super().__init__(middleware=[_Outermost()], router=router, **options)
         self.settings = settings or load_settings()
         self.database = Database(self.settings)
-        self.document = ApiDocument(router.routes)
+        self.document = ApiDocument(router.routes, self.settings.root_path)
         self.add_error_handler(Exception, _answer_error)
         self.set_error_serializer(_serialize)
         endpoints = Endpoints(Checks(self.database.checks, checks), self.document)

@@ -68,7 +68,8 @@ class _Innermost:
 
 def _route_of(scope: Scope) -> str:
     """The path template of the route that matched, with what each router and mount puts before."""
-    mount = scope.get("root_path", "").removeprefix(scope.get("app_root_path", ""))
+    root = scope.get("root_path", "")
+    mount = root.removeprefix(scope.get("app_root_path", root))
     route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     if route is None:
         return f"{mount}/{{path}}" if mount and "app_root_path" in scope else ""

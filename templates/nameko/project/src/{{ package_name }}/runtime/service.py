@@ -50,7 +50,7 @@ class Service:
     def __init__(self, settings: "Settings | None" = None, checks: Iterable[Check] = ()) -> None:
         self.settings: Settings = settings or load_settings()
         self.database = Database(self.settings)
-        self.document = ApiDocument(self.routes)
+        self.document = ApiDocument(self.routes, self.settings.root_path)
         self.tasks = Tasks()
         self.config: dict[str, Any] = {
             "AMQP_URI": self.settings.amqp_url,
@@ -183,7 +183,7 @@ def answer(
     ):
         return Response(status=304, headers=headers)
     if location is not None:
-        headers["Location"] = location
+        headers["Location"] = request.root_path + location
     return _json(resource.show(row), status, headers)
 
 

@@ -74,7 +74,7 @@ class Service:
     def __init__(self, settings: "Settings", registry: Registry, checks: Iterable[Check]) -> None:
         self.settings = settings
         self.database = Database(settings)
-        self.document = ApiDocument(self.routes)
+        self.document = ApiDocument(self.routes, self.settings.root_path)
         self.registry = registry
         endpoints = Endpoints(Checks(self.database.checks, checks), self.document)
         self._middleware = ServiceMiddleware(self._handle, settings, endpoints)
