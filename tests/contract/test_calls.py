@@ -42,9 +42,11 @@ AGAIN_SECONDS = 10
 def project_with(target: Target, projects: Projects, *answers: str) -> Project:
     """The example with `calls`, which runs by the environment of the one without."""
     name = "-".join([target.framework, *answers])
+    if name in projects.given:
+        given = projects.given[name]
+        return Project(target.framework, given, projects.surroundings(target.framework))
     without = projects.get(target.framework)
-    folder = projects.given.get(name, projects.folder / name)
-    packages = projects.folder / f"{'-'.join(answers)}-packages"
+    folder, packages = projects.folder / name, projects.folder / f"{'-'.join(answers)}-packages"
     wanted = [*PACKAGES, *(TRACING if "tracing" in answers else ())]
     with (projects.folder / "calls.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -54,11 +56,8 @@ def project_with(target: Target, projects: Projects, *answers: str) -> Project:
         if not folder.exists():
             render(target.framework, folder, **{"with": list(answers)})
             lend_environment(without.folder, folder)
-    return Project(target.framework, folder, surroundings(without, folder, packages))
-
-
-def surroundings(without: Project, folder: Path, packages: Path) -> dict[str, str]:
-    return {**without.surroundings, "PYTHONPATH": f"{folder / 'src'}:{packages}"}
+    path = f"{folder / 'src'}:{packages}"
+    return Project(target.framework, folder, {**without.surroundings, "PYTHONPATH": path})
 
 
 def with_view(project: Project, folder: Path) -> Project:
@@ -66,8 +65,8 @@ def with_view(project: Project, folder: Path) -> Project:
     copy_of(project.folder, folder)
     lend_environment(project.folder, folder)
     add_view(project.framework, folder)
-    packages = project.surroundings["PYTHONPATH"].rpartition(":")[2]
-    return Project(project.framework, folder, surroundings(project, folder, Path(packages)))
+    path = f"{folder / 'src'}:{project.surroundings.get('PYTHONPATH', '')}"
+    return Project(project.framework, folder, {**project.surroundings, "PYTHONPATH": path})
 
 
 @pytest.fixture(scope="session")

@@ -163,3 +163,14 @@ def test_nothing_stands_in_two_templates_that_could_be_shared() -> None:
                     places[run].add(framework)
     repeated = {"\n".join(run): sorted(where) for run, where in places.items() if len(where) > 1}
     assert repeated == {}
+
+
+def test_every_gauge_says_how_several_workers_add_up() -> None:
+    """Without a mode, each worker's value stands in the metrics by itself, with its `pid`."""
+    gauges = [
+        call
+        for path in TEMPLATES.rglob("*.py*")
+        for call in re.findall(r"\bGauge\((.*?)\n?\)", path.read_text(), re.DOTALL)
+    ]
+    assert len(gauges) > 4
+    assert [call for call in gauges if "multiprocess_mode=" not in call] == []

@@ -36,7 +36,10 @@ _durations = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10),
 )
 _active = Gauge(
-    "http_client_active_requests", "Calls of other services in progress.", ["dependency"]
+    "http_client_active_requests",
+    "Calls of other services in progress.",
+    ["dependency"],
+    multiprocess_mode="livesum",
 )
 _repeats = Counter(
     "http_client_repeats", "Calls of other services that were sent again.", ["dependency"]
