@@ -26,7 +26,7 @@ from fastapi.testclient import TestClient
 from prometheus_client import REGISTRY
 from pydantic import BaseModel, model_validator
 
-from stock_keeper.runtime import NotFound, Unavailable, asgi, entrypoint
+from stock_keeper.runtime import NotFound, Unavailable, asgi, entrypoint, metrics
 from stock_keeper.runtime.endpoints import Endpoints
 from stock_keeper.runtime.http import Problem
 from stock_keeper.runtime.openapi import problems

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, Select, String
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -20,7 +20,7 @@ from stock_keeper.runtime.content import Content, Line, Lines, Timestamp
 from stock_keeper.runtime.database import Database, replaced_revisions
 from stock_keeper.runtime.document import Route, build
 from stock_keeper.runtime.http import Problem
-from stock_keeper.runtime.resource import Resource
+from stock_keeper.runtime.resource import PageRequest, Resource
 from stock_keeper.runtime.store import Store
 from stock_keeper.runtime.tables import Base, Instant, Record
 
@@ -117,6 +117,35 @@ def test_a_walk_keeps_filter_and_order(
     assert walk(boxes, "limit=2&sort=packed_at") == [1, 1, 3, 4, 5]
     assert walk(boxes, "limit=2&sort=-packed_at") == [5, 4, 3, 1, 1]
     assert walk(boxes, "limit=1&sealed=true&sort=packed_at") == [3, 4, 5]
+
+
+class OpenBoxes(Store[Box, BoxContent]):
+    """Lists the boxes that are not sealed, and no others."""
+
+    def selection(self, request: PageRequest) -> tuple[Select[Any], dict[str, Any]]:
+        query, values = super().selection(request)
+        return query.where(Box.sealed.is_(False)), values
+
+
+def test_a_list_that_its_owner_narrows_is_narrow_on_every_page(
+    database: Database, shelves: Store[Shelf, ShelfContent], boxes: Store[Box, BoxContent]
+) -> None:
+    fill(shelves, boxes, [5, 1, 3, 2, 4, 6])
+    narrow = OpenBoxes(BOXES, database)
+    for _ in range(2):  # what one has asked for, the other must not get
+        assert walk(narrow, "limit=2") == [1, 2, 6]
+        assert walk(boxes, "limit=2") == [5, 1, 3, 2, 4, 6]
+        assert walk(narrow, "limit=1&sort=-packed_at") == [6, 2, 1]
+        assert walk(narrow, "limit=1&sealed=true") == []
+
+
+def test_a_read_inside_a_transaction_sees_what_it_has_written(
+    database: Database, shelves: Store[Shelf, ShelfContent], boxes: Store[Box, BoxContent]
+) -> None:
+    with database.writing():
+        shelf = fill(shelves, boxes, [1])
+        assert shelves.get(shelf.id) == shelf
+        assert walk(boxes, "limit=2") == [1]
 
 
 @pytest.mark.parametrize(
