@@ -37,6 +37,7 @@ GROUPS = {
     "O": "As its owner has it",
     "A": "Who may call",
     "T": "Traces",
+    "C": "Calls of other services",
     "D": "Deployment",
 }
 STEPS = (

@@ -122,8 +122,8 @@ def test_a_goal_that_one_service_misses_is_missed_and_names_it() -> None:
     record = measured()
     record["frameworks"]["tornado"]["databases"]["sqlite"]["create"]["kept"] = 0.7
     missed = [str(goal) for goal in speed.goals(record) if not goal.met and "POST" in goal.wanted]
-    assert missed == [f"**missed**: {speed.REQUESTS['create']} keeps at least 80% of the bare "
-                      "service's throughput: Tornado on SQLite 70.0%"]  # fmt: skip
+    assert missed == [f"**missed**: {speed.REQUESTS['create']} keeps at least 80% of the "
+                      "baseline's throughput: Tornado on SQLite 70.0%"]  # fmt: skip
 
 
 def test_falcon_has_to_be_twice_as_fast_as_fastapi_on_each_database() -> None:
