@@ -198,7 +198,7 @@ def test_connecting_ends_at_the_deadline() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:  # it accepts, and says nothing
         url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/none"
         started = time.monotonic()
-        with deadline(0.5), pytest.raises(psycopg.OperationalError, match="in time|expired"):
+        with deadline(0.5), pytest.raises(psycopg.OperationalError, match="in time"):
             connect(url)
         assert time.monotonic() - started < 1, "libpq itself would wait for two seconds"
 
