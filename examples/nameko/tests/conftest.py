@@ -1,3 +1,7 @@
+# eventlet has to be there before psycopg, which is then imported to wait by it.
+import stock_keeper  # noqa: F401
+
+# isort: split
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

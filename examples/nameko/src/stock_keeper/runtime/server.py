@@ -25,8 +25,8 @@ def serve(
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
 
-    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser; what gets a
-    `listener` is one of several workers.
+    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser; who is
+    given a `listener` is one of several workers.
     """
     if settings.workers > 1 and listener is None:
         supervise(settings)
