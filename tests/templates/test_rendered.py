@@ -6,6 +6,7 @@ import ast
 import itertools
 import json
 import re
+import subprocess
 import tokenize
 import tomllib
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from pytest_copie.plugin import Copie
 
 from scaffold.making import render as scaffold_render
 from scaffold.making.formatting import format_code
+from scaffold.resources import short_form
+from tests.contract.declarations import RICH, SHORT_FORMS, as_data
 from tests.services import NAME, PACKAGE, REPOSITORY, TEMPLATES, frameworks, render
 
 BUDGET = {"modules": 44, "lines": 3870, "owner_lines": 220, "function_lines": 30, "files": 82}
@@ -117,6 +120,34 @@ NO_CODE = {
     tokenize.DEDENT,
     tokenize.ENDMARKER,
 }
+
+
+def lint(folder: Path) -> str:
+    """What ruff says by the settings of the service, nothing if it is content."""
+    said = [
+        subprocess.run(["ruff", *command], cwd=folder, capture_output=True, text=True, check=False)
+        for command in (["check", "--no-cache", "-q"], ["format", "--check", "--no-cache", "-q"])
+    ]
+    return "".join(done.stdout + done.stderr for done in said)
+
+
+def test_lint_has_nothing_to_say(rendered: Rendered) -> None:
+    assert lint(rendered.folder) == ""
+
+
+EVERYTHING = ("auth", "tracing", "calls")
+WITH = [EVERYTHING, *(pytest.param((one,), marks=pytest.mark.slow) for one in EVERYTHING)]
+
+
+@pytest.mark.parametrize("parts", WITH, ids=",".join)
+@pytest.mark.parametrize("framework", frameworks())
+def test_lint_has_nothing_to_say_of_what_is_asked_for(
+    framework: str, parts: tuple[str, ...], tmp_path: Path
+) -> None:
+    resources = short_form.parse_all(SHORT_FORMS[RICH])
+    given = {"resources": as_data(resources), "with": list(parts)}
+    render(framework, tmp_path / NAME, **given)
+    assert lint(tmp_path / NAME) == ""
 
 
 def line_count(paths: list[Path]) -> int:

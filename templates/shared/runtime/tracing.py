@@ -5,9 +5,11 @@ import os
 import re
 import threading
 {% block standard %}
-{% endblock %}
 {% if 'calls' in with %}
 from collections.abc import Iterator, MutableMapping
+{% endif %}
+{% endblock %}
+{% if 'calls' in with %}
 from contextlib import contextmanager
 {% endif %}
 from functools import cache, lru_cache
