@@ -181,6 +181,15 @@ def render(framework: str, target: Path, **answers: object) -> None:
     format_code(target)
 
 
+def lint(folder: Path) -> str:
+    """What ruff says by the settings of the service, nothing if it is content."""
+    said = [
+        subprocess.run(["ruff", *command], cwd=folder, capture_output=True, text=True, check=False)
+        for command in (["check", "--no-cache", "-q"], ["format", "--check", "--no-cache", "-q"])
+    ]
+    return "".join(done.stdout + done.stderr for done in said)
+
+
 def install(project: Path) -> None:
     """Make the project's environment with this interpreter and uv's cache."""
     uv(project, "sync")

@@ -6,7 +6,6 @@ import ast
 import itertools
 import json
 import re
-import subprocess
 import tokenize
 import tomllib
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from scaffold.making import render as scaffold_render
 from scaffold.making.formatting import format_code
 from scaffold.resources import short_form
 from tests.contract.declarations import RICH, SHORT_FORMS, as_data
-from tests.services import NAME, PACKAGE, REPOSITORY, TEMPLATES, frameworks, render
+from tests.services import NAME, PACKAGE, REPOSITORY, TEMPLATES, frameworks, lint, render
 
 BUDGET = {"modules": 44, "lines": 3870, "owner_lines": 220, "function_lines": 30, "files": 82}
 ANSWERS = [("sqlite", "github"), ("postgresql", "gitlab"), ("sqlite", "none")]
@@ -120,15 +119,6 @@ NO_CODE = {
     tokenize.DEDENT,
     tokenize.ENDMARKER,
 }
-
-
-def lint(folder: Path) -> str:
-    """What ruff says by the settings of the service, nothing if it is content."""
-    said = [
-        subprocess.run(["ruff", *command], cwd=folder, capture_output=True, text=True, check=False)
-        for command in (["check", "--no-cache", "-q"], ["format", "--check", "--no-cache", "-q"])
-    ]
-    return "".join(done.stdout + done.stderr for done in said)
 
 
 def test_lint_has_nothing_to_say(rendered: Rendered) -> None:

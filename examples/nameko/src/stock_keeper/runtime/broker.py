@@ -1,5 +1,6 @@
 """The connections to the broker: for probes, for events and for the service classes."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -135,6 +136,7 @@ class Messaging:
         self._measure_next = 0.0
         self._services: list[type] = []
         self._running: dict[type, Container] = {}
+        self._closing = threading.Event()
         self._probe = Line(config["AMQP_URI"], READINESS_SECONDS)
         self._events = Publisher(config["AMQP_URI"], PUBLISH_SECONDS)
 
@@ -148,7 +150,7 @@ class Messaging:
         """Start in the background: this waits for nothing."""
         for service in self._services:
             eventlet.spawn(self._run, service)
-        eventlet.spawn(self._send_events)
+        self._sender = eventlet.spawn(self._send_events)
 
     def answers(self) -> bool:
         """Whether messages arrive, and the broker answers."""
@@ -160,6 +162,17 @@ class Messaging:
             with eventlet.Timeout(seconds, False):
                 for container in self.containers:
                     container.stop()
+
+    def close(self, seconds: float) -> None:
+        """End the sender of events once it has finished what it does, or after `seconds`.
+
+        What is stored by then is sent by another replica, or after the next start.
+        """
+        self._closing.set()
+        filled.set()
+        with eventlet.Timeout(seconds, False):
+            self._sender.wait()
+        self._sender.kill()
 
     @property
     def containers(self) -> list[Container]:
@@ -185,24 +198,25 @@ class Messaging:
             eventlet.sleep(RECONNECT_SECONDS)
 
     def _send_events(self) -> None:
-        while True:
+        while not self._closing.is_set():
             self._measure_backlog()
             # An event that is sent before the queues of this service's handlers exist is lost.
             if not self._is_connected:
-                eventlet.sleep(CONNECTED_POLL_SECONDS)
+                self._closing.wait(CONNECTED_POLL_SECONDS)
                 continue
             filled.clear()
             try:
                 self._outbox.send(self._events.publish)
             except (Unavailable, SQLAlchemyError) as error:
                 _log.warning("events_wait", error=type(error).__name__)
-                eventlet.sleep(RECONNECT_SECONDS)
+                self._closing.wait(RECONNECT_SECONDS)
             except Exception as error:
                 _log.error("unhandled_error", exc_info=error)
-                eventlet.sleep(RECONNECT_SECONDS)
+                self._closing.wait(RECONNECT_SECONDS)
             else:
-                eventlet.sleep(GATHER_SECONDS)
-                filled.wait(POLL_SECONDS)
+                self._closing.wait(GATHER_SECONDS)
+                if not self._closing.is_set():
+                    filled.wait(POLL_SECONDS)
 
     def _measure_backlog(self) -> None:
         if time.monotonic() < self._measure_next:

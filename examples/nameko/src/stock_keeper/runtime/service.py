@@ -134,6 +134,7 @@ class Service:
                 container.stop()
             messages.wait()
             self.tasks.wait()
+        self.messaging.close(max(0.1, end - time.monotonic()))
         self.database.close()
 
 
