@@ -1,4 +1,4 @@
-"""Tells what the services cost beside raw twins, straight on the driver: a part of docs/speed.md.
+"""Describes the cost of the services compared with raw versions: a part of docs/speed.md.
 
 docs/data/raw.json comes from `python -m benchmarks.serving.raw --write`.
 """
@@ -54,15 +54,15 @@ def told(found: Measured) -> Iterator[str]:
             yield f"### {REQUESTS[request]} on {DATABASES[database]}, beside the driver"
             yield ""
             yield (
-                "| framework | requests/s | bare | raw | of raw | CPU µs | bare | raw | times raw "
-                "| p99 ms | bare | raw | times raw |"
+                "| framework | requests/s | baseline | raw | of raw | CPU µs | baseline | raw "
+                "| times raw | p99 ms | baseline | raw | times raw |"
             )
             yield f"|{' --- |' * 13}"
             yield from rows
 
 
 def goals(found: Measured) -> Iterator[Goal]:
-    """What is asked of the services beside their raw twins, as far as it was measured."""
+    """What is asked of the services beside their raw versions, as far as it was measured."""
     for (request, database), least in KEPT_AT_LEAST.items():
         kept = {
             (framework, name): of
@@ -77,19 +77,19 @@ def goals(found: Measured) -> Iterator[Goal]:
             for (framework, name), of in kept.items()
             if of["kept"] < at_least(framework, request, least)
         ]
-        wanted = f"{on} keeps at least {least:.0%} of the raw twin's throughput"
+        wanted = f"{on} keeps at least {least:.0%} of the raw version's throughput"
         yield Goal(wanted, ", ".join(below) or f"{len(kept)} of {len(kept)}", not below)
         late = [
             f"{name} {of['p99 times']:g} times"
             for (_, name), of in kept.items()
             if of["p99 times"] > P99_TIMES
         ]
-        wanted = f"the p99 of {on} is at most {P99_TIMES:g} times the raw twin's"
+        wanted = f"the p99 of {on} is at most {P99_TIMES:g} times the raw version's"
         yield Goal(wanted, ", ".join(late) or f"{len(kept)} of {len(kept)}", not late)
 
 
 def at_least(framework: str, request: str, usually: float) -> float:
-    """The part of the raw twin's throughput that a framework has to keep."""
+    """The part of the raw version's throughput that a framework has to keep."""
     return NAMEKO_AT_LEAST.get(request, usually) if framework == "nameko" else usually
 
 

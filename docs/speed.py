@@ -105,8 +105,8 @@ def serving_tables(found: Measured) -> Iterator[str]:
                 yield f"### {title} on {name}"
                 yield ""
                 yield (
-                    "| framework | requests/s | bare | kept | CPU µs | bare | p50 ms | bare "
-                    "| p99 ms | bare |"
+                    "| framework | requests/s | baseline | % | CPU µs | baseline | p50 ms "
+                    "| baseline | p99 ms | baseline |"
                 )
                 yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
                 yield from rows
@@ -206,7 +206,7 @@ def profile_tables(found: Measured) -> Iterator[str]:
                 (f"{name}{suffix}", of[database][request][side])
                 for framework, name in _known(found["frameworks"])
                 if database in (of := found["frameworks"][framework])
-                for side, suffix in {"generated": "", "bare": ", bare"}.items()
+                for side, suffix in {"generated": "", "bare": ", baseline"}.items()
             ]
             parts = list(dict.fromkeys(part for _, of in shown for part in of))
             parts.sort(key=lambda part: -max(of.get(part, 0) for _, of in shown))

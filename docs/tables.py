@@ -60,8 +60,8 @@ def frameworks_table(known: Catalog, links: str) -> Iterator[str]:
         names = " / ".join(known.database_name(database) for database in _databases(known))
         yield ""
         page = links.replace("frameworks/", "speed.md")
-        yield f"Measured here: requests a second for one item, on {names}"
-        yield f"({figures.conditions(known.measurement)}). [All of it]({page})"
+        yield f"Measured here: requests per second for reading one item, on {names}"
+        yield f"({figures.conditions(known.measurement)}). [All results]({page})"
 
 
 def _rates(known: Catalog, one: Framework) -> str:
@@ -90,7 +90,7 @@ def facts_of(known: Catalog, one: Framework) -> Iterator[str]:
     for name, value in _facts(one.facts):
         yield f"| {name} | {value} |"
     if line := figures.line(PAGE, known, one):
-        yield f"| figures | {line} |"
+        yield f"| benchmarks | {line} |"
     yield ""
     yield "| the article's rating | strength | source |"
     yield "| --- | --- | --- |"
@@ -114,9 +114,9 @@ def _facts(facts: Facts) -> Iterator[tuple[str, str]]:
 def limits_of(_: Catalog, one: Framework) -> Iterator[str]:
     """The requirements that a template does not meet."""
     if not one.limits:
-        yield "It holds every line of [the contract](../contract.md)."
+        yield "None: it meets every requirement of [the contract](../contract.md)."
         return
-    yield "Requirements of [the contract](../contract.md) that it does not meet:"
+    yield "It does not meet these requirements of [the contract](../contract.md):"
     yield ""
     for limit in one.limits:
         yield f"- {limit.line}: {limit.what} ({limit.evidence})"
@@ -128,7 +128,7 @@ def limits_table(known: Catalog) -> Iterator[str]:
     for one in known.frameworks:
         for limit in one.limits:
             having.setdefault((limit.line, limit.what), []).append(one.name)
-    yield "| line | known limitation | where |"
+    yield "| requirement | known limitation | frameworks |"
     yield "| --- | --- | --- |"
     for (line, what), names in sorted(having.items()):
         yield f"| {line} | {what} | {', '.join(names)} |"
@@ -172,7 +172,7 @@ def evidence_example(known: Catalog) -> Iterator[str]:
     try:
         recommendation = recommend(known, {"load": "rate"}, rank_by=RankBy.BENCHMARKS)
     except NotMeasured as lack:
-        yield f"Where figures are missing it says which, with exit code {lack.code}:"
+        yield f"If benchmark results are missing, the error says which, with exit code {lack.code}:"
         shown = f"scaffold: {lack}"
     else:
         yield "With `--load rate`:"
@@ -187,10 +187,10 @@ def errors_table() -> Iterator[str]:
     yield "| exit code | `kind` | when |"
     yield "| --- | --- | --- |"
     yield "| 0 | | done |"
-    yield "| 1 | `unexpected` | a defect of ours; `--debug` shows the traceback |"
-    yield "| 2 | `usage` | a flag or an argument that there is not |"
+    yield "| 1 | `unexpected` | a bug in scaffold; `--debug` shows the traceback |"
+    yield "| 2 | `usage` | an unknown flag or argument |"
     rows = [(code, f"`{kind}`", documented[one.__name__]) for code, kind, one in kinds]
-    rows += [(4, "", "`update` left conflicts, which git knows and `update` names")]
+    rows += [(4, "", "`update`, `add` or `remove` left conflicts, marked in the files")]
     rows += [(5, "", "`check` found a service that is behind or has drifted")]
     for code, kind, when in sorted(rows):
         yield f"| {code} | {kind} | {when} |"

@@ -1,38 +1,38 @@
-"""What can go wrong by a user's or a system's doing. Nothing else is raised on purpose.
+"""Errors caused by the user or the system; no other errors are raised on purpose.
 
     UserError
-    ├── BadAnswers            2  bad-answers         an answer that would not work
-    │   ├── BadName           2  bad-name            the name of the service would not work
-    │   ├── BadAnswersFile    2  bad-answers-file    the file of answers cannot be used
-    │   ├── MissingAnswers    2  missing-answers     it has to be said, and nobody can be asked
-    │   ├── SplitWorkload     2  split-workload      the workload is one of two services
+    ├── BadAnswers            2  bad-answers         an answer is not valid
+    │   ├── BadName           2  bad-name            the service name is not valid
+    │   ├── BadAnswersFile    2  bad-answers-file    the answers file cannot be used
+    │   ├── MissingAnswers    2  missing-answers     an answer is missing and cannot be prompted for
+    │   ├── SplitWorkload     2  split-workload      the workload needs two services
     │   ├── NoTemplate        2  no-template         the framework has no template yet
     │   ├── NothingMaintained 2  nothing-maintained  no maintained framework meets a requirement
-    │   ├── NotMeasured       2  not-measured        figures are asked for that are not there
-    │   └── FixedAnswer       2  fixed-answer        an answer that an update cannot change
-    ├── TargetError           3  target-refuses      the service cannot go where it should
-    │   ├── NotAService       3  not-a-service       the folder has no service of this tool
-    │   ├── NoRepository      3  no-repository       an update needs git, and a commit to go from
-    │   ├── DirtyTree         3  dirty-tree          something is not committed
-    │   ├── UnknownRelease    3  unknown-release     what it was made from is not known here
-    │   └── ProgramFailed     3  program-failed      git or uv could not do its part
-    │       ├── NotInGit      3  not-in-git          the folder is in no git repository
+    │   ├── NotMeasured       2  not-measured        benchmark results are missing
+    │   └── FixedAnswer       2  fixed-answer        the answer cannot be changed by an update
+    ├── TargetError           3  target-refuses      the target folder cannot be used
+    │   ├── NotAService       3  not-a-service       the folder is not a generated service
+    │   ├── NoRepository      3  no-repository       git or a first commit is missing
+    │   ├── DirtyTree         3  dirty-tree          there are uncommitted changes
+    │   ├── UnknownRelease    3  unknown-release     the service's template release is not known
+    │   └── ProgramFailed     3  program-failed      git or uv failed
+    │       ├── NotInGit      3  not-in-git          the folder is not in a git repository
     │       ├── ForeignOwner  3  foreign-owner       the repository belongs to another user
-    │       ├── DiskFull      3  disk-full           git or uv has no room to write
-    │       ├── IndexLocked   3  index-locked        another git is at work, or was killed
+    │       ├── DiskFull      3  disk-full           the disk is full
+    │       ├── IndexLocked   3  index-locked        another git process is running, or was killed
     │       ├── NoPermission  3  no-permission       git or uv may not read or write a file
-    │       ├── NoSolution    3  no-solution         uv finds no versions that fit together
+    │       ├── NoSolution    3  no-solution         uv finds no compatible versions
     │       ├── Unreachable   3  unreachable         git or uv cannot reach a server
-    │       └── BadSettings   3  bad-settings        the settings of git or uv do not work
+    │       └── BadSettings   3  bad-settings        the configuration of git or uv is not valid
     ├── SourceError           3  source-refuses      the templates cannot be read from their source
-    └── Interrupted         130  interrupted         a signal ended it
+    └── Interrupted         130  interrupted         a signal stopped the command
 
-`code` is the exit code, `kind` the slug that `--json` shows.
+`code` is the exit code, and `kind` the identifier in the output of `--json`.
 """
 
 
 class UserError(Exception):
-    """One sentence for the person at the terminal; more problems are further lines of it."""
+    """One sentence for the user; further problems are on further lines."""
 
     code = 1
     kind = "error"
@@ -97,7 +97,7 @@ class UnknownRelease(TargetError):
 
 
 class ProgramFailed(TargetError):
-    """What another program gave as its reason, in one line."""
+    """The reason that another program gave, in one line."""
 
     kind = "program-failed"
 
