@@ -18,6 +18,11 @@ RETIRED = "retired"
 # The question that any number of answers are given to: what a service has besides.
 WITH = "with"
 DATA = (RESOURCES, BORN_WITH, RETIRED, WITH)
+# Of these the value is a list of words.
+WORD_LISTS = (RETIRED, WITH)
+# Without them a service of other templates might be taken for one of the defaults.
+NEEDED = ("name", "framework")
+CONFLICT = re.compile(rb"^(<{7}|>{7}) ", re.MULTILINE)
 # A name that nobody can register: an update reads the templates from the installed package.
 OWN_ADDRESS = "https://scaffold.invalid/templates.git"
 
@@ -48,6 +53,7 @@ def read(folder: Path) -> Record:
     try:
         with file.open("rb") as content:
             text = content.read(documents.LARGEST + 1)
+        _refuse_conflict(text, file)
         given, problems = documents.answers_in(text, str(file), data=DATA)
     except OSError as error:
         why = f"{ANSWERS_FILE} cannot be read: {error.strerror}"
@@ -56,7 +62,17 @@ def read(folder: Path) -> Record:
         raise NotAService(str(error)) from error
     if problems:
         raise NotAService("\n".join(f"{file}: {problem}" for problem in problems))
-    return Record(_answers(given, file), _origin(given, file))
+    origin = _origin(given, file)
+    return Record(_answers(given, file), origin)
+
+
+def _refuse_conflict(content: bytes, file: Path) -> None:
+    """Raises NotAService for a file that a merge has left conflicts in."""
+    if found := CONFLICT.search(content):
+        line = content.count(b"\n", 0, found.start()) + 1
+        raise NotAService(
+            f"{file} has the markers of a merge conflict (line {line}). Settle it and commit first."
+        )
 
 
 def write(folder: Path, origin: Origin) -> None:
@@ -78,6 +94,10 @@ def _quoted(text: str) -> str:
 
 def _answers(given: Mapping[str, Any], file: Path) -> dict[str, Any]:
     answers = {key: value for key, value in given.items() if not key.startswith("_")}
+    for key in WORD_LISTS:
+        value = answers.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
+            raise NotAService(f'{file}: "{key}" must be a list of words.')
     declared = (key for key in (RESOURCES, BORN_WITH) if key in answers)
     return answers | {key: _declared(answers[key], file) for key in declared}
 
@@ -94,9 +114,9 @@ def _declared(data: object, file: Path) -> list[dict[str, Any]]:
 
 
 def _origin(given: Mapping[str, Any], file: Path) -> Origin:
-    try:
-        return Origin(given["_src_path"], given["_commit"])
-    except KeyError as missing:
-        raise NotAService(
-            f"{file} does not say {missing.args[0]}, so what it was made from is not known."
-        ) from missing
+    for key in ("_src_path", "_commit", *NEEDED):
+        if not given.get(key):
+            raise NotAService(
+                f"{file} does not say {key}, so what the service was made from is not known."
+            )
+    return Origin(given["_src_path"], given["_commit"])

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from scaffold.catalog.history import NOBODY
 from scaffold.catalog.record import ANSWERS_FILE
@@ -42,6 +42,7 @@ MARKERS = "the template and you changed the same lines; markers show both"
 TEMPLATE_DROPPED = "the template no longer has it, and you changed it: keep it or remove it"
 BOTH_MOVED = "the template and you moved it to different places"
 FILE_OR_FOLDER = "the template and you have a file and a folder of the same name"
+FILE_OR_LINK = "the template has a file where you have a link, or the other way round"
 FOLDER_SPLIT = "you moved the files of its folder to several places: move this new one as well"
 
 
@@ -57,7 +58,7 @@ class Merge:
 
     `unmerged` has the stages of each file in conflict: 1 before, 2 ours, 3 theirs. `labels` are to
     be replaced in files with markers. `untouched` are files that the template changed and that the
-    owner has only outside git.
+    owner has only outside git; `submodules` are the owner's where the template has files now.
     """
 
     repository: Repository
@@ -66,6 +67,7 @@ class Merge:
     unmerged: Mapping[str, Mapping[int, Entry]]
     conflicts: Sequence[Conflict]
     untouched: Sequence[str]
+    submodules: Sequence[str]
     labels: Mapping[str, str]
 
     @property
@@ -169,9 +171,10 @@ def merge(place: Workplace, message: str) -> Merge:
         unmerged=kept,
         conflicts=_conflicts(place.repository, kept, told, changes),
         untouched=_untouched(place, base, theirs, changes),
+        submodules=_submodules(place),
         labels=labels,
     )
-    obstacles.refuse(place.repository, changes)
+    obstacles.refuse(place.repository, changes, kept)
     return done
 
 
@@ -341,8 +344,10 @@ def _conflicts(
 
 
 def _reason(stages: Mapping[int, Entry], kind: str) -> str:
-    if "file/directory" in kind or "distinct" in kind:
+    if "file/directory" in kind:
         return FILE_OR_FOLDER
+    if "distinct" in kind:
+        return FILE_OR_LINK
     if OURS_STAGE in stages and THEIRS_STAGE in stages:
         return MARKERS
     return TEMPLATE_DROPPED if 1 in stages else BOTH_MOVED
@@ -357,6 +362,24 @@ def _untouched(place: Workplace, base: str, theirs: str, changes: Sequence[Chang
         return []
     names = ("ls-tree", "-r", "-z", "--name-only", "--full-tree", place.repository.head, "--")
     ours = set(place.paths(*names, *filter(None, [repository.prefix])))
-    return sorted(
-        repository.own(path) for path in known - ours if os.path.lexists(repository.top / path)
-    )
+    return sorted(repository.own(path) for path in known - ours if _is_there(repository.top, path))
+
+
+def _is_there(top: Path, path: str) -> bool:
+    """Whether a file exists, and not only behind a link, where it is another file."""
+    parents = [top / parent for parent in [*PurePosixPath(path).parents][:-1]]
+    return os.path.lexists(top / path) and not any(parent.is_symlink() for parent in parents)
+
+
+def _submodules(place: Workplace) -> list[str]:
+    """The owner's submodules where the template begins to have files, which git leaves out."""
+    repository = place.repository
+    under = [repository.prefix] if repository.prefix else []
+    listed = place.paths("ls-tree", "-r", "-z", "--full-tree", repository.head, "--", *under)
+    links = (entry.split("\t", 1)[1] for entry in listed if entry.startswith("160000 "))
+    before, after = (place.folder / side for side in ("before", "after"))
+    return [
+        repository.own(path)
+        for path in links
+        if os.path.lexists(after / path) and not os.path.lexists(before / path)
+    ]

@@ -1,5 +1,6 @@
 """The git repository that a service lies in, and what in it is not committed."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from scaffold.programs import found, git_line, git_paths
 COMMIT = "git add --all && git commit -m 'As generated'"
 UPDATE = "scaffold update"
 MAX_NAMED = 3
+# What git has in its directory while it waits for somebody to finish something.
+UNDER_WAY = {
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+}
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,17 @@ def _not_yet(folder: Path, why: str, advice: str) -> str:
 
 
 def refuse_dirty(repository: Repository) -> None:
-    """Raises DirtyTree if the service, or what is staged beside it, is not committed."""
+    """Raises DirtyTree if the service, or what is staged beside it, is not committed.
+
+    Also in the middle of a merge or a rebase: it would take what is changed as a part of it.
+    """
+    for name, what in UNDER_WAY.items():
+        if os.path.lexists(repository.git_dir / name):
+            raise DirtyTree(
+                f"git is in the middle of a {what} in {quote_path(repository.top)}. Finish or "
+                f"abort it first, so that what `{repository.command}` changes can be reviewed and "
+                "undone separately."
+            )
     if dirty := uncommitted(repository):
         raise DirtyTree(
             f"{quote_path(repository.folder)} has uncommitted changes: {listed(dirty)}. "

@@ -40,7 +40,7 @@ def apply(place: Workplace, merge: Merge) -> None:
             with journal.locked_index(repository, record):
                 refuse_moved(repository)
                 refuse_dirty(repository)
-                obstacles.refuse(repository, merge.changes)
+                obstacles.refuse(repository, merge.changes, merge.unmerged)
                 _keep(merge, record)
                 with no_interruption():
                     _replace(repository, record)

@@ -26,6 +26,7 @@ LOCK = "uv.lock"
 PROJECT = "pyproject.toml"
 RECOVERED = "An earlier run of scaffold was killed half way; what it had changed was undone first."
 NOT_IN_GIT = "{}: the template changed it, but yours is not in git, so it stays as it is."
+IN_A_SUBMODULE = "{}: left out what the template has there now, as it is a submodule of yours."
 # Why an answer stays as it was given.
 FIXED = {
     "framework": (
@@ -168,6 +169,7 @@ def apply(
     with _reporting_interruption(service, dry_run):
         done, diff = _merged(service, sides, message, progress, dry_run)
         warnings += map(NOT_IN_GIT.format, done.untouched)
+        warnings += map(IN_A_SUBMODULE.format, done.submodules)
         if lock and not dry_run:
             warnings += _lock(service, done, progress)
     return Applied(done.files, done.conflicts, warnings, diff)

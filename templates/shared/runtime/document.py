@@ -107,7 +107,7 @@ def build(title: str, version: str, routes: Iterable[Route]) -> Document:
     document = base()
     document["info"] |= {"title": title, "version": version}
     described = [(route, operation_of(route.handler)) for route in routes]
-    schemas, references = _schemas([operation for _, operation in described])
+    schemas, references = schemas_of([operation for _, operation in described])
     paths: Document = {}
     tags: Document = {}
     for route, operation in described:
@@ -229,7 +229,7 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def _schemas(operations: list[Operation]) -> tuple[Schema, Callable[..., Schema]]:
+def schemas_of(operations: list[Operation]) -> tuple[Schema, Callable[..., Schema]]:
     """The schemas by name, and how to refer to the one of a model in a mode."""
     wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {}
     for operation in operations:

@@ -1,0 +1,231 @@
+"""Repositories that their owners use in other ways than ours: nothing is lost, nothing is mixed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.tool.lineage import (
+    EXAMPLE,
+    FIRST,
+    GUIDE,
+    NEWER_EXAMPLE,
+    NEWER_GUIDE,
+    SECOND,
+    SOMEBODY,
+    Lineage,
+    Owned,
+    commit,
+    git,
+)
+from tests.tool.state import state_of
+
+COMMANDS = [("update", "--no-lock"), ("update", "--dry-run"), ("add", "auth", "--no-lock")]
+RECORD = ".copier-answers.yml"
+
+
+@pytest.fixture
+def service(lineage: Lineage, made: Path, tmp_path: Path) -> Owned:
+    """A service of the first release, where the second is installed now."""
+    folder = tmp_path / "my-svc"
+    shutil.copytree(made / FIRST, folder)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    commit(folder)
+    return Owned(folder, lineage[SECOND])
+
+
+def refused(service: Owned, *command: str) -> str:
+    """What the command says that stops with exit code 3 and changes nothing."""
+    before = state_of(service.folder)
+    ran = service.run(*command)
+    assert ran.code == 3, ran
+    assert state_of(service.folder) == before
+    return ran.err
+
+
+def another(folder: Path, files: dict[str, str]) -> Path:
+    """A repository that is none of ours."""
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    git(folder, "init", "--quiet")
+    commit(folder)
+    return folder
+
+
+# ---- edits that git is told not to see
+
+
+@pytest.mark.parametrize("command", COMMANDS[:2])
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_an_edit_that_git_does_not_look_at_is_not_overwritten(
+    service: Owned, flag: str, command: tuple[str, ...]
+) -> None:
+    """What is committed conflicts, so that the file would get markers."""
+    service.edit({"guide.md": GUIDE.replace("line 3\n", "line 3, in other words\n")})
+    git(service.folder, "update-index", flag, "guide.md")
+    (service.folder / "guide.md").write_text("Only here.\n")
+    assert "files that you edited and that git is told not to look at" in refused(service, *command)
+    assert service.text("guide.md") == "Only here.\n"
+
+
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_a_file_that_git_does_not_look_at_is_no_obstacle_as_it_was_committed(
+    service: Owned, flag: str
+) -> None:
+    git(service.folder, "update-index", flag, "guide.md", "pyproject.toml")
+    (service.folder / "pyproject.toml").write_text("Only here, and not changed by the template.\n")
+    assert service.update().code == 0
+    assert git(service.folder, "show", ":guide.md") == NEWER_GUIDE
+    assert service.text("pyproject.toml").startswith("Only here")
+    seen = service.text("guide.md")
+    assert seen == (GUIDE if flag == "--skip-worktree" else NEWER_GUIDE)
+
+
+# ---- what git waits for
+
+
+def divided(service: Owned) -> None:
+    """Two branches that change the same file."""
+    git(service.folder, "switch", "--quiet", "--create", "other")
+    service.edit({"notes.md": "Other.\n"})
+    git(service.folder, "switch", "--quiet", "main")
+    service.edit({"notes.md": "Main.\n"})
+
+
+def begun(service: Owned, *arguments: str) -> None:
+    """A command of git that may stop half way."""
+    environment = os.environ | SOMEBODY | {"GIT_SEQUENCE_EDITOR": "sed -i s/pick/edit/"}
+    command = ["git", *arguments]
+    subprocess.run(command, cwd=service.folder, env=environment, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("what", "arguments"),
+    [
+        ("merge", ("merge", "--no-commit", "--strategy=ours", "other")),
+        ("merge", ("merge", "other")),
+        ("rebase", ("rebase", "--interactive", "HEAD~1")),
+        ("cherry-pick", ("cherry-pick", "other")),
+        ("revert", ("revert", "--no-edit", "HEAD~1")),
+    ],
+    ids=["merge-that-went-well", "merge", "rebase", "cherry-pick", "revert"],
+)
+def test_in_the_middle_of_a_merge_nothing_is_mixed_into_it(
+    service: Owned, what: str, arguments: tuple[str, ...]
+) -> None:
+    service.edit({"notes.md": "Before.\n"})
+    divided(service)
+    begun(service, *arguments)
+    said = refused(service, "update", "--no-lock")
+    assert f"git is in the middle of a {what}" in said
+    assert "Finish or abort it first" in said
+    assert f"in the middle of a {what}" in refused(service, "add", "auth", "--no-lock")
+
+
+# ---- repositories in the repository
+
+
+def test_a_repository_in_the_way_is_not_written_into(service: Owned) -> None:
+    service.edit({".gitignore": "*.local\n/scripts/\n"})
+    inner = another(service.folder / "scripts", {"own.md": "Own.\n"})
+    assert "something that is not in git: scripts." in refused(service, "update")
+    assert git(inner, "status", "--porcelain") == ""
+
+
+def submodule(service: Owned, source: Path, name: str) -> None:
+    allowed = ("-c", "protocol.file.allow=always")
+    git(service.folder, *allowed, "submodule", "--quiet", "add", str(source), name)
+    commit(service.folder)
+
+
+def test_files_that_would_lie_in_a_submodule_are_left_out_and_it_is_said(
+    service: Owned, tmp_path: Path
+) -> None:
+    submodule(service, another(tmp_path / "own", {"own.md": "Own.\n"}), "scripts")
+    ran = service.update("--json")
+    assert ran.code == 0
+    (warning,) = ran.json["warnings"]
+    assert warning.startswith("scripts: left out what the template has there now")
+    assert service.text("guide.md") == NEWER_GUIDE
+    assert not service.has("scripts/run.md")
+    commit(service.folder)
+    assert service.update("--json").json["warnings"] == []
+
+
+def test_a_folder_that_the_owner_made_a_submodule_stays_one(service: Owned, tmp_path: Path) -> None:
+    git(service.folder, "rm", "--quiet", "-r", "example")
+    submodule(service, another(tmp_path / "own", {"one.md": EXAMPLE}), "example")
+    ran = service.update("--json")
+    assert (ran.code, ran.json["warnings"]) == (0, [])
+    assert service.text("example/one.md") == EXAMPLE
+    assert git(service.folder / "example", "status", "--porcelain") == ""
+
+
+# ---- links
+
+
+def test_a_link_in_place_of_a_file_is_a_conflict_of_that_name(service: Owned) -> None:
+    service.edit({"guide.md": None, "docs/guide.md": GUIDE})
+    (service.folder / "guide.md").symlink_to("docs/guide.md")
+    commit(service.folder)
+    ran = service.update("--json")
+    assert ran.code == 4
+    (conflict,) = ran.json["conflicts"]
+    assert conflict["file"] == "guide.md"
+    assert conflict["why"].startswith("the template has a file where you have a link")
+
+
+def test_a_change_that_arrived_behind_a_link_is_not_said_to_be_missing(service: Owned) -> None:
+    (service.folder / "real").mkdir()
+    git(service.folder, "mv", "example", "real/example")
+    (service.folder / "example").symlink_to("real/example")
+    commit(service.folder)
+    ran = service.update("--json")
+    assert (ran.code, ran.json["warnings"]) == (0, [])
+    assert service.text("real/example/one.md") == NEWER_EXAMPLE
+
+
+# ---- a record that somebody wrote in
+
+
+def without(question: str) -> Callable[[str], str]:
+    def edit(text: str) -> str:
+        lines = text.splitlines(keepends=True)
+        return "".join(line for line in lines if not line.startswith(question))
+
+    return edit
+
+
+def in_conflict(text: str) -> str:
+    return f"# Ours\n<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> theirs\n"
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (without("framework"), "does not say framework, so what the service was made from"),
+        (without("name"), "does not say name, so what the service was made from"),
+        (without("_commit"), "does not say _commit, so what the service was made from"),
+        (lambda text: text + "with: 5\n", '"with" must be a list of words.'),
+        (lambda text: text + "with:\n", '"with" must be a list of words.'),
+        (lambda text: text + "with: [[auth]]\n", '"with" must be a list of words.'),
+        (lambda text: text + "retired: {a: b}\n", '"retired" must be a list of words.'),
+        (in_conflict, "has the markers of a merge conflict (line 2). Settle it and commit"),
+    ],
+    ids=["framework", "name", "commit", "number", "nothing", "nested", "mapping", "conflict"],
+)
+def test_a_record_that_does_not_say_enough_stops_each_command_alike(
+    service: Owned, edit: Callable[[str], str], told: str
+) -> None:
+    service.edit({RECORD: edit(service.text(RECORD))})
+    for command in [*COMMANDS, ("remove", "auth")]:
+        assert told in refused(service, *command)
+    ran = service.run("check", ".", "--json")
+    assert ran.code == 3
+    assert told in ran.json["services"][0]["problem"]
