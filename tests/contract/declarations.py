@@ -26,7 +26,7 @@ SHORT_FORMS: Mapping[str, tuple[str, ...]] = {
         " price:decimal:10.2:optional:sort paid:bool:default=false:filter"
         " state:enum=asked,kept,lapsed:default=asked:filter:sort notes:text:optional"
         " rate:float:default=1.5 code:str:3..20:unique:filter:sort invoice:ref:optional",
-        "invoice number:int:1..9999999999:unique total:decimal:12.2:filter"
+        "invoice number:int:1..9007199254740993:unique total:decimal:12.2:filter"
         " due:date:default=2027-01-31 sent_at:datetime:optional:filter"
         " token:uuid:default=6f1c2d9e-52f1-4a3b-8a57-0c9d1e2f3a4b:filter"
         ' site:url:default="https://example.com/" terms:text:0..2000:default="as agreed"'
