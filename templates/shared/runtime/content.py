@@ -162,7 +162,9 @@ class Digits:
             return text
         most = 10.0**whole - 10.0**-self.scale
         number = {"type": "number", "minimum": -most, "maximum": most}
-        return {"anyOf": [text, number | {"multipleOf": 10.0**-self.scale}]}
+        if self.precision <= _DOUBLE:
+            number["multipleOf"] = 10.0**-self.scale
+        return {"anyOf": [text, number]}
 
     def _validated(self, value: Any) -> Decimal:
         if isinstance(value, Decimal):
