@@ -44,6 +44,7 @@ from tests.servers import (
 
 REPOSITORY = Path(__file__).parent.parent
 TEMPLATES = REPOSITORY / "templates"
+EVERYTHING = ("auth", "tracing", "calls")  # what a service may have `with`
 NAME = "stock-keeper"
 PACKAGE = "stock_keeper"
 START_SECONDS = 30.0

@@ -7,19 +7,30 @@ from pathlib import Path
 
 import pytest
 
+from scaffold.resources import short_form
+from tests.contract.declarations import RICH, SHORT_FORMS, as_data
 from tests.servers import any_postgres_url, create_database
-from tests.services import NAME, Projects, install, uv
+from tests.services import EVERYTHING, NAME, Projects, install, render, uv
 
 pytestmark = [pytest.mark.slow, pytest.mark.contract("D6")]
 
 COVERED_PERCENT = 90
 
 
-@pytest.fixture(scope="module")
-def fresh(framework: str, projects: Projects, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project just rendered and installed."""
+@pytest.fixture(scope="module", params=["example", "everything"])
+def fresh(
+    request: pytest.FixtureRequest,
+    framework: str,
+    projects: Projects,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A project just rendered and installed: the example, or all that can be asked for."""
     project = tmp_path_factory.mktemp(framework) / NAME
-    projects.fresh(framework, project)
+    if request.param == "example":
+        projects.fresh(framework, project)
+    else:
+        resources = as_data(short_form.parse_all(SHORT_FORMS[RICH]))
+        render(framework, project, resources=resources, **{"with": [*EVERYTHING]})
     install(project)
     return project
 

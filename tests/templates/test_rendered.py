@@ -20,7 +20,16 @@ from scaffold.making import render as scaffold_render
 from scaffold.making.formatting import format_code
 from scaffold.resources import short_form
 from tests.contract.declarations import RICH, SHORT_FORMS, as_data
-from tests.services import NAME, PACKAGE, REPOSITORY, TEMPLATES, frameworks, lint, render
+from tests.services import (
+    EVERYTHING,
+    NAME,
+    PACKAGE,
+    REPOSITORY,
+    TEMPLATES,
+    frameworks,
+    lint,
+    render,
+)
 
 BUDGET = {"modules": 44, "lines": 3870, "owner_lines": 220, "function_lines": 30, "files": 82}
 ANSWERS = [("sqlite", "github"), ("postgresql", "gitlab"), ("sqlite", "none")]
@@ -125,7 +134,6 @@ def test_lint_has_nothing_to_say(rendered: Rendered) -> None:
     assert lint(rendered.folder) == ""
 
 
-EVERYTHING = ("auth", "tracing", "calls")
 WITH = [EVERYTHING, *(pytest.param((one,), marks=pytest.mark.slow) for one in EVERYTHING)]
 
 

@@ -173,11 +173,11 @@ def _described(statement: str) -> tuple[str, str]:
 
 def _tracer() -> Tracer:
     with _lock:
-        return _made_tracer()
+        return made_tracer()
 
 
 @cache
-def _made_tracer() -> Tracer:
+def made_tracer() -> Tracer:
     """The tracer of this process: a server makes it when it serves, as its thread survives no fork.
 
     The queue is bounded, and what does not fit in it is dropped.
