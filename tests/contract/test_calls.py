@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,45 @@ def test_what_may_pass_is_tried_again(calling: Service, other: Other) -> None:
             assert_problem(answer, status)
             assert_tells_no_address(answer, other.url)
             assert ("Retry-After" in answer.headers) == (status == 503)
+
+
+@pytest.mark.contract("C1", "E3")
+@pytest.mark.any_framework("sanic")
+@pytest.mark.any_database
+@pytest.mark.parametrize("later", [b"-caf\xc3\xa9", b"-" + 8_000 * b"x"], ids=["not ASCII", "long"])
+def test_what_a_later_traceparent_has_breaks_no_call(
+    calling: Service, other: Other, later: bytes
+) -> None:
+    """The other service gets the part of it that is known, as the version that is known."""
+    name, known = secrets.token_hex(8), f"{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    headers = {b"traceparent": b"cc-" + known.encode() + later}
+    answer = calling.http.get(f"{VIEW}/{name}", headers=headers)
+    assert (answer.status_code, answer.json()) == (200, KNOWN)
+    (asked,) = other.of(name)
+    passed_on = {key.lower(): value for key, value in asked.headers.items()}.get("traceparent")
+    # Some servers drop a header that is not ASCII, and then the trace is not passed on.
+    assert passed_on in ((f"00-{known}",) if later.isascii() else (f"00-{known}", None))
+
+
+@pytest.mark.contract("C1")
+@pytest.mark.any_framework("flask")
+@pytest.mark.any_database
+def test_a_wait_that_is_asked_for_is_passed_on_within_bounds(
+    calling: Service, other: Other
+) -> None:
+    in_two_minutes = formatdate(time.time() + 120, usegmt=True)
+    for asked, least, most in (
+        ("60", 60, 60),
+        (400 * "9", 3600, 3600),
+        (in_two_minutes, 110, 120),
+        (formatdate(0, usegmt=True), 1, 1),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600, 3600),
+        ("soon", 1, 1),
+    ):
+        other.answers(Reply(429, {"Retry-After": asked}))
+        answer = ask(calling)
+        assert_problem(answer, 503)
+        assert least <= int(answer.headers["Retry-After"]) <= most, asked
 
 
 @pytest.mark.contract("C1")
