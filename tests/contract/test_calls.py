@@ -430,6 +430,30 @@ def test_a_call_is_a_span_whose_ids_are_passed_on(
     assert name not in str([s.attributes for s in calls])
 
 
+@pytest.mark.contract("C1")
+@pytest.mark.slow
+def test_what_is_not_sampled_is_passed_on_as_such(
+    target: Target,
+    projects: Projects,
+    database: Any,
+    other: Other,
+    collector: Collector,
+    tmp_path: Path,
+) -> None:
+    """Whoever decided it; and the other service continues the trace that the log has."""
+    project = with_view(project_with(target, projects, "tracing", "calls"), tmp_path / "service")
+    given = {**environment(database, other.url), **collector.environment}
+    with project.service(given | {"OTEL_TRACES_SAMPLER": "always_off"}) as service:
+        sampled = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+        for headers in ({}, {"traceparent": sampled}):
+            name = secrets.token_hex(8)
+            assert ask(service, name, X_Request_ID=name, **headers).status_code == 200
+            (asked,) = other.of(name)
+            sent = {key.lower(): value for key, value in asked.headers.items()}["traceparent"]
+            trace = service.wait_for_request_line(name)["trace_id"]
+            assert (sent[3:35], sent[-3:]) == (trace, "-00")
+
+
 @pytest.mark.contract("C2")
 @pytest.mark.slow
 def test_its_own_tests_stand_in_for_the_other_service(own_project: Project) -> None:

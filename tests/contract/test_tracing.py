@@ -129,6 +129,41 @@ def test_a_request_is_a_span_by_the_conventions(
 
 
 @pytest.mark.any_server
+@pytest.mark.contract("T1", "T2")
+@pytest.mark.any_database
+def test_what_a_client_sends_makes_no_long_span(traced: Service, collector: Collector) -> None:
+    """Otherwise the spans that wait for a collector which hangs would take all memory."""
+    header, trace, _ = traceparent()
+    traced.http.request("GET", f"/{20_000 * 'x'}", headers={"traceparent": header})
+    span = request_span(collector, trace)
+    assert max(len(str(value)) for value in span.attributes.values()) <= 1024
+
+
+@pytest.mark.contract("P4", "H3", "T1")
+@pytest.mark.any_database
+@pytest.mark.any_framework("flask")
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),
+        pytest.param("OTEL_BSP_SCHEDULE_DELAY", "0", marks=pytest.mark.slow),
+        pytest.param("OTEL_ATTRIBUTE_COUNT_LIMIT", "many", marks=pytest.mark.slow),
+        pytest.param("OTEL_EXPORTER_OTLP_HEADERS", "Bearer secret", marks=pytest.mark.slow),
+    ],
+)
+def test_a_variable_that_the_sdk_cannot_use_ends_it_with_one_line(
+    traced_project: Project, variable: str, value: str
+) -> None:
+    """Otherwise each request would fail while the service is ready."""
+    given = {"DATABASE_URL": "sqlite:///none.db", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://[::1]:1"}
+    ended = traced_project.run("migrate", environment={**given, variable: value})
+    assert ended.returncode == 2
+    (line,) = (ended.stderr + ended.stdout).strip().splitlines()
+    assert variable in line
+    assert "secret" not in line
+
+
+@pytest.mark.any_server
 @pytest.mark.contract("T1")
 @pytest.mark.any_database
 def test_the_log_has_the_ids_that_are_exported(traced: Service, collector: Collector) -> None:
