@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import fcntl
 import http.client
 import json
 import re
 import secrets
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -35,8 +33,7 @@ from tests.services import (
     Service,
     copy_of,
     lend_environment,
-    render,
-    uv_environment,
+    project_having,
 )
 
 CANONICAL = Path(__file__).parent / "openapi.json"
@@ -77,24 +74,7 @@ def forged(issuer: Issuer) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def auth_project(target: Target, projects: Projects) -> Project:
-    """The example with `auth`, which runs by the environment of the one without."""
-    name = f"{target.framework}-auth"
-    if name in projects.given:
-        return Project(
-            target.framework, projects.given[name], projects.surroundings(target.framework)
-        )
-    without = projects.get(target.framework)
-    folder, packages = projects.folder / name, projects.folder / "auth-packages"
-    with (projects.folder / "auth.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not packages.exists():
-            command = ["uv", "pip", "install", "--quiet", "--target", packages, "joserfc>=1.8"]
-            subprocess.run(command, env=uv_environment(), check=True)
-        if not folder.exists():
-            render(target.framework, folder, **{"with": ["auth"]})
-            lend_environment(without.folder, folder)
-    path = f"{folder / 'src'}:{packages}"
-    return Project(target.framework, folder, {**without.surroundings, "PYTHONPATH": path})
+    return project_having(projects, target.framework, "auth")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import secrets
 import signal
 import subprocess
@@ -29,36 +28,13 @@ from tests.services import (
     Service,
     copy_of,
     lend_environment,
-    render,
+    project_having,
     uv_environment,
 )
 
-PACKAGES = ("httpx>=0.28,<1", "tenacity>=9.1")
-TRACING = ("opentelemetry-exporter-otlp-proto-http>=1.38", "opentelemetry-sdk>=1.38")
 LIMIT = 20
 CALL_SECONDS = 2
 AGAIN_SECONDS = 10
-
-
-def project_with(target: Target, projects: Projects, *answers: str) -> Project:
-    """The example with `calls`, which runs by the environment of the one without."""
-    name = "-".join([target.framework, *answers])
-    if name in projects.given:
-        given = projects.given[name]
-        return Project(target.framework, given, projects.surroundings(target.framework))
-    without = projects.get(target.framework)
-    folder, packages = projects.folder / name, projects.folder / f"{'-'.join(answers)}-packages"
-    wanted = [*PACKAGES, *(TRACING if "tracing" in answers else ())]
-    with (projects.folder / "calls.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not packages.exists():
-            command = ["uv", "pip", "install", "--quiet", "--target", packages, *wanted]
-            subprocess.run(command, env=uv_environment(), check=True)
-        if not folder.exists():
-            render(target.framework, folder, **{"with": list(answers)})
-            lend_environment(without.folder, folder)
-    path = f"{folder / 'src'}:{packages}"
-    return Project(target.framework, folder, {**without.surroundings, "PYTHONPATH": path})
 
 
 def with_view(project: Project, folder: Path) -> Project:
@@ -73,7 +49,7 @@ def with_view(project: Project, folder: Path) -> Project:
 @pytest.fixture(scope="session")
 def own_project(target: Target, projects: Projects) -> Project:
     """A service as it was generated."""
-    return project_with(target, projects, "calls")
+    return project_having(projects, target.framework, "calls")
 
 
 @pytest.fixture(scope="session")
@@ -410,7 +386,9 @@ def test_a_call_is_a_span_whose_ids_are_passed_on(
     collector: Collector,
     tmp_path: Path,
 ) -> None:
-    project = with_view(project_with(target, projects, "tracing", "calls"), tmp_path / "service")
+    project = with_view(
+        project_having(projects, target.framework, "tracing", "calls"), tmp_path / "service"
+    )
     name, trace = secrets.token_hex(8), secrets.token_hex(16)
     parent = f"00-{trace}-{secrets.token_hex(8)}-01"
     given = {**environment(database, other.url), **collector.environment}
@@ -441,7 +419,9 @@ def test_what_is_not_sampled_is_passed_on_as_such(
     tmp_path: Path,
 ) -> None:
     """Whoever decided it; and the other service continues the trace that the log has."""
-    project = with_view(project_with(target, projects, "tracing", "calls"), tmp_path / "service")
+    project = with_view(
+        project_having(projects, target.framework, "tracing", "calls"), tmp_path / "service"
+    )
     given = {**environment(database, other.url), **collector.environment}
     with project.service(given | {"OTEL_TRACES_SAMPLER": "always_off"}) as service:
         sampled = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"

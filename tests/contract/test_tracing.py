@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 import secrets
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,35 +20,16 @@ from tests.services import (
     Project,
     Projects,
     Service,
-    lend_environment,
-    render,
-    uv_environment,
+    project_having,
 )
 
-PACKAGES = ("opentelemetry-exporter-otlp-proto-http>=1.38", "opentelemetry-sdk>=1.38")
 QUIET = ("/livez", "/readyz", "/metrics")
 FLUSH_SECONDS = 5
 
 
 @pytest.fixture(scope="session")
 def traced_project(target: Target, projects: Projects) -> Project:
-    """The example with `tracing`, which runs by the environment of the one without."""
-    name = f"{target.framework}-tracing"
-    if name in projects.given:
-        given = projects.given[name]
-        return Project(target.framework, given, projects.surroundings(target.framework))
-    without = projects.get(target.framework)
-    folder, packages = projects.folder / name, projects.folder / "tracing-packages"
-    with (projects.folder / "tracing.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not packages.exists():
-            command = ["uv", "pip", "install", "--quiet", "--target", packages, *PACKAGES]
-            subprocess.run(command, env=uv_environment(), check=True)
-        if not folder.exists():
-            render(target.framework, folder, **{"with": ["tracing"]})
-            lend_environment(without.folder, folder)
-    path = f"{folder / 'src'}:{packages}"
-    return Project(target.framework, folder, {**without.surroundings, "PYTHONPATH": path})
+    return project_having(projects, target.framework, "tracing")
 
 
 @pytest.fixture(scope="session")
