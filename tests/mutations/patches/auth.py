@@ -30,6 +30,22 @@ PATCHES = guarded(
         by="test_a_key_belongs_to_who_sent_it",
     ),
     Patch(
+        "R8",
+        "a subject that cannot be encoded is an error",
+        IDEMPOTENCY,
+        "{telemetry.subject()!r}",
+        "{telemetry.subject()}",
+        by="test_any_subject_can_send_a_key",
+    ),
+    Patch(
+        "A1",
+        "subjects that begin alike are one",
+        TOKENS,
+        'subject = f"{subject[: _MAX_SUBJECT - 65]}~{digest}"',
+        "subject = subject[:_MAX_SUBJECT]",
+        by="test_any_subject_can_send_a_key",
+    ),
+    Patch(
         "A1",
         "a token of any issuer is let in",
         TOKENS,
