@@ -144,6 +144,37 @@ class Projects:
         return Project(framework, target, self.surroundings(framework))
 
 
+# What the answers of `with` need beyond the packages of every service.
+PACKAGES_OF = {
+    "auth": ("joserfc>=1.8",),
+    "tracing": ("opentelemetry-exporter-otlp-proto-http>=1.38", "opentelemetry-sdk>=1.38"),
+    "calls": ("httpx>=0.28,<1", "tenacity>=9.1"),
+}
+
+
+def project_having(projects: Projects, framework: str, *answers: str) -> Project:
+    """The example with answers of `with`, which runs by the environment of the one without.
+
+    Rendered once for all processes of a test run; their packages are installed beside it.
+    """
+    name = "-".join([framework, *answers])
+    if name in projects.given:
+        return Project(framework, projects.given[name], projects.surroundings(framework))
+    without = projects.get(framework)
+    folder, packages = projects.folder / name, projects.folder / f"{'-'.join(answers)}-packages"
+    wanted = [package for answer in answers for package in PACKAGES_OF[answer]]
+    with (projects.folder / "having.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not packages.exists():
+            command = ["uv", "pip", "install", "--quiet", "--target", packages, *wanted]
+            subprocess.run(command, env=uv_environment(), check=True)
+        if not folder.exists():
+            render(framework, folder, **{"with": list(answers)})
+            lend_environment(without.folder, folder)
+    path = f"{folder / 'src'}:{packages}"
+    return Project(framework, folder, {**without.surroundings, "PYTHONPATH": path})
+
+
 def lend_environment(lender: Path, project: Path) -> None:
     """Run a project by what is installed for another one, which needs at least as much."""
     (project / ".venv").symlink_to(lender / ".venv")

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -66,8 +66,8 @@ class Bench:
             framework
         )
 
-    def wrk(self, items: int = ITEMS) -> Wrk:
-        return Wrk(self.folder, some_ids(items))
+    def wrk(self, items: int = ITEMS, headers: Mapping[str, str] | None = None) -> Wrk:
+        return Wrk(self.folder, some_ids(items), headers)
 
     def generated(
         self, project: Project, database_url: str, *, everywhere: bool = False

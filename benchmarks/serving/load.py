@@ -6,7 +6,7 @@ import http.client
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ local requests, at, posted, run = {}, 0, 0, ""
 function init(arguments)
   if arguments[1] == "create" then
     run = arguments[2]
+    wrk.headers["Content-Type"] = "application/json"
   elseif arguments[1] == "read" then
     for line in io.lines(arguments[2]) do
       requests[#requests + 1] = wrk.format("GET", "/v1/items/" .. line)
@@ -37,7 +38,7 @@ function request()
   if run ~= "" then
     posted = posted + 1
     local body = string.format('{"name": "%s-%d", "quantity": %d}', run, posted, posted % 1000)
-    return wrk.format("POST", "/v1/items", {["Content-Type"] = "application/json"}, body)
+    return wrk.format("POST", "/v1/items", nil, body)
   end
   at = at % #requests + 1
   return requests[at]
@@ -98,9 +99,14 @@ def counted(output: str) -> Counted:
 
 
 class Wrk:
-    """wrk with its script in `folder`; `ids` are the items that are read, one after the other."""
+    """wrk with its script in `folder`; `ids` are the items that are read, one after the other.
 
-    def __init__(self, folder: Path, ids: Sequence[str]) -> None:
+    `headers` are sent with each request.
+    """
+
+    def __init__(
+        self, folder: Path, ids: Sequence[str], headers: Mapping[str, str] | None = None
+    ) -> None:
         found = shutil.which("wrk")
         if found is None:
             raise Refused("wrk is not installed (Debian: apt-get install wrk)")
@@ -110,6 +116,7 @@ class Wrk:
         self._ids = folder / "ids"
         self._ids.write_text("\n".join(ids))
         self._runs = 0
+        self._headers = [f"-H{name}: {value}" for name, value in (headers or {}).items()]
 
     def start(
         self, url: str, request: str, seconds: int, connections: int = CONNECTIONS
@@ -120,7 +127,7 @@ class Wrk:
         arguments = given.get(request, ["get", PATHS.get(request, request)])
         options = f"-t1 -c{connections} -d{seconds}s --timeout 10s -s".split()
         return subprocess.Popen(
-            [self._program, *options, str(self._script), url, "--", *arguments],
+            [self._program, *options, *self._headers, str(self._script), url, "--", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -137,7 +144,7 @@ class Wrk:
         return counted(output)
 
 
-def check(url: str, request: str, item_id: str) -> None:
+def check(url: str, request: str, item_id: str, headers: Mapping[str, str] | None = None) -> None:
     """One request by hand: wrk takes a redirect for an answer, and looks at no body."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
@@ -145,9 +152,10 @@ def check(url: str, request: str, item_id: str) -> None:
     try:
         if request == "create":
             body = json.dumps({"name": "by hand", "quantity": 7})
-            connection.request("POST", path, body, {"Content-Type": "application/json"})
+            as_json = {"Content-Type": "application/json"}
+            connection.request("POST", path, body, {**as_json, **(headers or {})})
         else:
-            connection.request("GET", path)
+            connection.request("GET", path, headers=dict(headers or {}))
         answer = connection.getresponse()
         said = json.loads(answer.read())
     except (OSError, http.client.HTTPException, ValueError) as error:

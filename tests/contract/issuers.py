@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey, RSAKey
 
 AUDIENCE = "stock"
@@ -54,8 +54,9 @@ class Issuer:
         """A token with these scopes; a claim that is None is left out."""
         key = key or next(iter(self.keys.values()))
         algorithm = "RS256" if isinstance(key, RSAKey) else "ES256"
-        header = {"alg": algorithm, "kid": key.kid}
-        return jwt.encode(header, self.claims(*scopes, **changes), key)
+        header = {"typ": "JWT", "alg": algorithm, "kid": key.kid}
+        # The library's own encoder takes no surrogates.
+        return jws.serialize_compact(header, json.dumps(self.claims(*scopes, **changes)), key)
 
     def bearer(self, *scopes: str, **changes: Any) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token(*scopes, **changes)}"}
@@ -81,12 +82,16 @@ class Issuer:
             "from the future": self.token(*scopes, iat=now + 86_400),
             "without exp": self.token(*scopes, exp=None),
             "exp that is no number": self.token(*scopes, exp="tomorrow"),
+            "exp that never comes": self.token(*scopes, exp=float("nan")),
+            "exp beyond all time": self.token(*scopes, exp=float("inf")),
             "of another issuer": self.token(*scopes, iss="https://issuer.example.com"),
             "of no issuer": self.token(*scopes, iss=None),
             "for another": self.token(*scopes, aud="another"),
             "for nobody": self.token(*scopes, aud=None),
             "tampered with": f"{head}.{encoded({**claims, 'sub': 'root'})}.{signature}",
             "cut": good[:-10],
+            "padded": f"{good}==",
+            "with more behind it": f"{good}!!",
             "without a signature": f"{head}.{payload}.",
             "alg none": headed({"alg": "none", "kid": key.kid}, ""),
             "alg None": headed({"alg": "None", "kid": key.kid}),

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import fcntl
 import http.client
 import json
 import re
 import secrets
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +26,15 @@ from tests.contract.issuers import Issuer, serving_issuer
 from tests.contract.items import ITEMS, UNKNOWN_ID, assert_problem, create, fresh_name
 from tests.contract.websocket import handshake, new_key
 from tests.servers import wait_until
-from tests.services import Project, Projects, Service, lend_environment, render, uv_environment
+from tests.services import (
+    PACKAGE,
+    Project,
+    Projects,
+    Service,
+    copy_of,
+    lend_environment,
+    project_having,
+)
 
 CANONICAL = Path(__file__).parent / "openapi.json"
 READ, WRITE = "items:read", "items:write"
@@ -68,24 +74,7 @@ def forged(issuer: Issuer) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def auth_project(target: Target, projects: Projects) -> Project:
-    """The example with `auth`, which runs by the environment of the one without."""
-    name = f"{target.framework}-auth"
-    if name in projects.given:
-        return Project(
-            target.framework, projects.given[name], projects.surroundings(target.framework)
-        )
-    without = projects.get(target.framework)
-    folder, packages = projects.folder / name, projects.folder / "auth-packages"
-    with (projects.folder / "auth.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not packages.exists():
-            command = ["uv", "pip", "install", "--quiet", "--target", packages, "joserfc>=1.6"]
-            subprocess.run(command, env=uv_environment(), check=True)
-        if not folder.exists():
-            render(target.framework, folder, **{"with": ["auth"]})
-            lend_environment(without.folder, folder)
-    path = f"{folder / 'src'}:{packages}"
-    return Project(target.framework, folder, {**without.surroundings, "PYTHONPATH": path})
+    return project_having(projects, target.framework, "auth")
 
 
 @pytest.fixture(scope="session")
@@ -239,6 +228,55 @@ def test_what_is_no_operation_is_open_or_asks_for_a_token(guarded: Service, issu
         assert guarded.http.request(method, path, headers=token).status_code == status
 
 
+# Handlers of an owner's own that answer a method which the document does not have, by the method.
+OWN_HANDLERS = {
+    "pyramid": (
+        "DELETE",
+        "    app: Service",
+        '    config.add_route("own", "/v1/own")\n'
+        '    own = lambda request: {"done": request.method}\n'
+        '    config.add_view(own, route_name="own", renderer="json")\n',
+    ),
+    "falcon": (
+        "HEAD",
+        "    return app",
+        "    class Own:\n"
+        "        def on_post(self, req, resp):\n"
+        "            resp.media = {}\n\n"
+        "        on_head = on_post\n\n"
+        '    app.add_route("/v1/own", Own())\n',
+    ),
+    "flask": (
+        "HEAD",
+        "    return app",
+        '    app.add_url_rule("/v1/own", "own", lambda: {}, methods=["HEAD", "POST"])\n',
+    ),
+}
+
+
+@pytest.mark.contract("A1", "A2")
+@pytest.mark.any_database
+@pytest.mark.any_framework("pyramid")
+def test_what_answers_a_method_that_no_document_has_asks_for_a_token(
+    auth_project: Project, database: Any, issuer: Issuer, tmp_path: Path
+) -> None:
+    if auth_project.framework not in OWN_HANDLERS:
+        pytest.skip("all that it answers is in the document")
+    method, before, lines = OWN_HANDLERS[auth_project.framework]
+    folder = tmp_path / "service"
+    copy_of(auth_project.folder, folder)
+    lend_environment(auth_project.folder, folder)
+    app = folder / "src" / PACKAGE / "app.py"
+    assert before in app.read_text()
+    app.write_text(app.read_text().replace(before, lines + before))
+    path = f"{folder / 'src'}:{auth_project.surroundings['PYTHONPATH']}"
+    own = Project(auth_project.framework, folder, {**auth_project.surroundings, "PYTHONPATH": path})
+    with own.service({"DATABASE_URL": database.url, **issuer.environment}) as service:
+        assert service.http.request(method, "/v1/own").status_code == 401
+        answer = service.http.request(method, "/v1/own", headers=issuer.bearer())
+        assert answer.status_code == 200
+
+
 @pytest.mark.contract("A2")
 @pytest.mark.feature("stream")
 @pytest.mark.any_database
@@ -272,6 +310,21 @@ def test_a_key_belongs_to_who_sent_it(guarded: Service, issuer: Issuer) -> None:
     assert other.json()["id"] != first.json()["id"]
     assert sent("eve@example.com", body).status_code == 422
     assert_problem(sent("bob@example.com", body), 409)
+
+
+@pytest.mark.contract("A1", "R8")
+@pytest.mark.any_database
+@pytest.mark.any_framework("flask", "django")
+@pytest.mark.parametrize("beginning", ["\ud800", 255 * "a"], ids=["surrogate", "long"])
+def test_any_subject_can_send_a_key(guarded: Service, issuer: Issuer, beginning: str) -> None:
+    """Also one that cannot be encoded, and two that begin alike are two."""
+    key, found = secrets.token_hex(8), set()
+    for subject in (f"{beginning}1", f"{beginning}2"):
+        headers = {**issuer.bearer(WRITE, sub=subject), "Idempotency-Key": key}
+        answer = guarded.http.post(ITEMS, json={"name": fresh_name()}, headers=headers)
+        assert answer.status_code == 201
+        found.add(answer.json()["id"])
+    assert len(found) == 2
 
 
 @pytest.mark.contract("A4")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import secrets
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -28,36 +28,13 @@ from tests.services import (
     Service,
     copy_of,
     lend_environment,
-    render,
+    project_having,
     uv_environment,
 )
 
-PACKAGES = ("httpx>=0.28,<1", "tenacity>=9.1")
-TRACING = ("opentelemetry-exporter-otlp-proto-http>=1.38", "opentelemetry-sdk>=1.38")
 LIMIT = 20
 CALL_SECONDS = 2
 AGAIN_SECONDS = 10
-
-
-def project_with(target: Target, projects: Projects, *answers: str) -> Project:
-    """The example with `calls`, which runs by the environment of the one without."""
-    name = "-".join([target.framework, *answers])
-    if name in projects.given:
-        given = projects.given[name]
-        return Project(target.framework, given, projects.surroundings(target.framework))
-    without = projects.get(target.framework)
-    folder, packages = projects.folder / name, projects.folder / f"{'-'.join(answers)}-packages"
-    wanted = [*PACKAGES, *(TRACING if "tracing" in answers else ())]
-    with (projects.folder / "calls.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not packages.exists():
-            command = ["uv", "pip", "install", "--quiet", "--target", packages, *wanted]
-            subprocess.run(command, env=uv_environment(), check=True)
-        if not folder.exists():
-            render(target.framework, folder, **{"with": list(answers)})
-            lend_environment(without.folder, folder)
-    path = f"{folder / 'src'}:{packages}"
-    return Project(target.framework, folder, {**without.surroundings, "PYTHONPATH": path})
 
 
 def with_view(project: Project, folder: Path) -> Project:
@@ -72,7 +49,7 @@ def with_view(project: Project, folder: Path) -> Project:
 @pytest.fixture(scope="session")
 def own_project(target: Target, projects: Projects) -> Project:
     """A service as it was generated."""
-    return project_with(target, projects, "calls")
+    return project_having(projects, target.framework, "calls")
 
 
 @pytest.fixture(scope="session")
@@ -188,6 +165,45 @@ def test_what_may_pass_is_tried_again(calling: Service, other: Other) -> None:
             assert_problem(answer, status)
             assert_tells_no_address(answer, other.url)
             assert ("Retry-After" in answer.headers) == (status == 503)
+
+
+@pytest.mark.contract("C1", "E3")
+@pytest.mark.any_framework("sanic")
+@pytest.mark.any_database
+@pytest.mark.parametrize("later", [b"-caf\xc3\xa9", b"-" + 8_000 * b"x"], ids=["not ASCII", "long"])
+def test_what_a_later_traceparent_has_breaks_no_call(
+    calling: Service, other: Other, later: bytes
+) -> None:
+    """The other service gets the part of it that is known, as the version that is known."""
+    name, known = secrets.token_hex(8), f"{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    headers = {b"traceparent": b"cc-" + known.encode() + later}
+    answer = calling.http.get(f"{VIEW}/{name}", headers=headers)
+    assert (answer.status_code, answer.json()) == (200, KNOWN)
+    (asked,) = other.of(name)
+    passed_on = {key.lower(): value for key, value in asked.headers.items()}.get("traceparent")
+    # Some servers drop a header that is not ASCII, and then the trace is not passed on.
+    assert passed_on in ((f"00-{known}",) if later.isascii() else (f"00-{known}", None))
+
+
+@pytest.mark.contract("C1")
+@pytest.mark.any_framework("flask")
+@pytest.mark.any_database
+def test_a_wait_that_is_asked_for_is_passed_on_within_bounds(
+    calling: Service, other: Other
+) -> None:
+    in_two_minutes = formatdate(time.time() + 120, usegmt=True)
+    for asked, least, most in (
+        ("60", 60, 60),
+        (400 * "9", 3600, 3600),
+        (in_two_minutes, 110, 120),
+        (formatdate(0, usegmt=True), 1, 1),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 3600, 3600),
+        ("soon", 1, 1),
+    ):
+        other.answers(Reply(429, {"Retry-After": asked}))
+        answer = ask(calling)
+        assert_problem(answer, 503)
+        assert least <= int(answer.headers["Retry-After"]) <= most, asked
 
 
 @pytest.mark.contract("C1")
@@ -370,7 +386,9 @@ def test_a_call_is_a_span_whose_ids_are_passed_on(
     collector: Collector,
     tmp_path: Path,
 ) -> None:
-    project = with_view(project_with(target, projects, "tracing", "calls"), tmp_path / "service")
+    project = with_view(
+        project_having(projects, target.framework, "tracing", "calls"), tmp_path / "service"
+    )
     name, trace = secrets.token_hex(8), secrets.token_hex(16)
     parent = f"00-{trace}-{secrets.token_hex(8)}-01"
     given = {**environment(database, other.url), **collector.environment}
@@ -388,6 +406,32 @@ def test_a_call_is_a_span_whose_ids_are_passed_on(
     assert sent == [f"00-{trace}-{s.span_id}-01" for s in calls]
     assert {one.headers["tracestate"] for one in other.of(name)} == {"vendor=1"}
     assert name not in str([s.attributes for s in calls])
+
+
+@pytest.mark.contract("C1")
+@pytest.mark.slow
+def test_what_is_not_sampled_is_passed_on_as_such(
+    target: Target,
+    projects: Projects,
+    database: Any,
+    other: Other,
+    collector: Collector,
+    tmp_path: Path,
+) -> None:
+    """Whoever decided it; and the other service continues the trace that the log has."""
+    project = with_view(
+        project_having(projects, target.framework, "tracing", "calls"), tmp_path / "service"
+    )
+    given = {**environment(database, other.url), **collector.environment}
+    with project.service(given | {"OTEL_TRACES_SAMPLER": "always_off"}) as service:
+        sampled = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+        for headers in ({}, {"traceparent": sampled}):
+            name = secrets.token_hex(8)
+            assert ask(service, name, X_Request_ID=name, **headers).status_code == 200
+            (asked,) = other.of(name)
+            sent = {key.lower(): value for key, value in asked.headers.items()}["traceparent"]
+            trace = service.wait_for_request_line(name)["trace_id"]
+            assert (sent[3:35], sent[-3:]) == (trace, "-00")
 
 
 @pytest.mark.contract("C2")

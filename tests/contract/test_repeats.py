@@ -118,6 +118,35 @@ def test_a_key_is_1_to_255_visible_ascii_characters(service: Service, key: str) 
     assert named(service.http, name) == 0
 
 
+@pytest.mark.any_server
+@pytest.mark.any_database
+def test_a_key_is_refused_after_the_form_of_a_body_and_before_its_content(
+    service: Service,
+) -> None:
+    """By the order of R3: 413, 415, 400, 422, 409."""
+    used, taken = new_key(), fresh_name()
+    first_time(service.http, used, name=taken)
+    bad, as_json = "two words", {"Content-Type": "application/json"}
+    for body, headers, status in (
+        (b" " * 1_100_000, {"Idempotency-Key": bad, **as_json}, 413),
+        (b"{}", {"Idempotency-Key": bad, "Content-Type": "text/plain"}, 415),
+        (b"{}", {"Idempotency-Key": bad, **as_json, "Content-Encoding": "gzip"}, 415),
+        (b'{"quantity": -1}', {"Idempotency-Key": bad, **as_json}, 400),
+        (b'{"quantity": -1}', {"Idempotency-Key": used, **as_json}, 422),
+    ):
+        answer = service.http.post(ITEMS, content=body, headers=headers)
+        assert (status, answer.status_code) == (status, status), headers
+        assert_problem(answer, status)
+    other = fresh_name()
+    create(service.http, name=other)  # which would be 409, if it were carried out
+    assert_invalid(post(service.http, used, name=other), "Idempotency-Key")
+    path = create(service.http).headers["location"]
+    headers = {"Idempotency-Key": bad}  # it is of POST alone
+    changed = service.http.put(path, json={"name": fresh_name()}, headers=headers)
+    assert changed.status_code == 200
+    assert service.http.delete(path, headers=headers).status_code == 204
+
+
 @pytest.mark.parametrize("key", ["~", '"quoted"', "!" * 255])
 def test_a_key_may_have_any_visible_character(service: Service, key: str) -> None:
     key = key if len(key) > 200 else f"{key}{uuid.uuid4().hex}"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 import secrets
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,35 +20,16 @@ from tests.services import (
     Project,
     Projects,
     Service,
-    lend_environment,
-    render,
-    uv_environment,
+    project_having,
 )
 
-PACKAGES = ("opentelemetry-exporter-otlp-proto-http>=1.38", "opentelemetry-sdk>=1.38")
 QUIET = ("/livez", "/readyz", "/metrics")
 FLUSH_SECONDS = 5
 
 
 @pytest.fixture(scope="session")
 def traced_project(target: Target, projects: Projects) -> Project:
-    """The example with `tracing`, which runs by the environment of the one without."""
-    name = f"{target.framework}-tracing"
-    if name in projects.given:
-        given = projects.given[name]
-        return Project(target.framework, given, projects.surroundings(target.framework))
-    without = projects.get(target.framework)
-    folder, packages = projects.folder / name, projects.folder / "tracing-packages"
-    with (projects.folder / "tracing.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not packages.exists():
-            command = ["uv", "pip", "install", "--quiet", "--target", packages, *PACKAGES]
-            subprocess.run(command, env=uv_environment(), check=True)
-        if not folder.exists():
-            render(target.framework, folder, **{"with": ["tracing"]})
-            lend_environment(without.folder, folder)
-    path = f"{folder / 'src'}:{packages}"
-    return Project(target.framework, folder, {**without.surroundings, "PYTHONPATH": path})
+    return project_having(projects, target.framework, "tracing")
 
 
 @pytest.fixture(scope="session")
@@ -126,6 +105,41 @@ def test_a_request_is_a_span_by_the_conventions(
     assert span.resource["service.name"] == "stock-keeper"
     assert span.resource["service.version"] == "0.1.0"
     assert 0 < span.seconds < 10
+
+
+@pytest.mark.any_server
+@pytest.mark.contract("T1", "T2")
+@pytest.mark.any_database
+def test_what_a_client_sends_makes_no_long_span(traced: Service, collector: Collector) -> None:
+    """Otherwise the spans that wait for a collector which hangs would take all memory."""
+    header, trace, _ = traceparent()
+    traced.http.request("GET", f"/{20_000 * 'x'}", headers={"traceparent": header})
+    span = request_span(collector, trace)
+    assert max(len(str(value)) for value in span.attributes.values()) <= 1024
+
+
+@pytest.mark.contract("P4", "H3", "T1")
+@pytest.mark.any_database
+@pytest.mark.any_framework("flask")
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),
+        pytest.param("OTEL_BSP_SCHEDULE_DELAY", "0", marks=pytest.mark.slow),
+        pytest.param("OTEL_ATTRIBUTE_COUNT_LIMIT", "many", marks=pytest.mark.slow),
+        pytest.param("OTEL_EXPORTER_OTLP_HEADERS", "Bearer secret", marks=pytest.mark.slow),
+    ],
+)
+def test_a_variable_that_the_sdk_cannot_use_ends_it_with_one_line(
+    traced_project: Project, variable: str, value: str
+) -> None:
+    """Otherwise each request would fail while the service is ready."""
+    given = {"DATABASE_URL": "sqlite:///none.db", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://[::1]:1"}
+    ended = traced_project.run("migrate", environment={**given, variable: value})
+    assert ended.returncode == 2
+    (line,) = (ended.stderr + ended.stdout).strip().splitlines()
+    assert variable in line
+    assert "secret" not in line
 
 
 @pytest.mark.any_server

@@ -52,7 +52,7 @@ class Shell:
         command = line.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")
         command = command.replace("PORT=8000 ", f"PORT={self.port} ")
         command = command.replace("uvx ", "uv tool run ")
-        if command.endswith(SERVE):
+        if command.endswith((SERVE, f"{SERVE} dev")):
             self.serve(command)
         elif command.startswith("export "):
             self.export(command)

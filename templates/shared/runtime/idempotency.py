@@ -54,7 +54,7 @@ class FirstRequest(Generic[Row, Sent]):
 
     def __init__(self, resource: Resource[Row, Sent], key: str, content: Sent) -> None:
         self._table = resource.table
-        self._digest = _digest(f"{resource.path} {telemetry.subject()} {key}")
+        self._digest = _digest(f"{resource.path} {telemetry.subject()!r} {key}")
         # What the client left out is not in it: a new field with a default changes nothing.
         self._fingerprint = _digest(content.model_dump_json(exclude_unset=True))
 

@@ -29,7 +29,15 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_mode
 from pydantic_core import to_jsonable_python
 
 from .content import Content
-from .http import Problem, invalid, read_limit, read_model, read_query
+from .http import (
+    Problem,
+    check_json,
+    idempotency_key,
+    invalid,
+    read_limit,
+    read_model,
+    read_query,
+)
 from .operations import Operation, described
 from .tables import Record
 
@@ -112,8 +120,20 @@ class Resource(Generic[Row, Sent]):
 
     # What a client sends.
 
-    def read(self, content_type: str | None, content_encoding: str | None, body: bytes) -> Sent:
-        """Parse a body as the content; a `Problem` with 415, 400 or 422 if it is not valid."""
+    def read(
+        self,
+        content_type: str | None,
+        content_encoding: str | None,
+        body: bytes,
+        key: str | None = None,
+    ) -> Sent:
+        """Parse a body as the content; a `Problem` with 415, 400 or 422 if it is not valid.
+
+        `key` is the Idempotency-Key that it was sent with; if it cannot be one, that is 400.
+        """
+        if key is not None:
+            check_json(content_type, content_encoding, body)
+            idempotency_key(key)
         return read_model(self.content, content_type, content_encoding, body)
 
     def read_patch(

@@ -149,7 +149,14 @@ def load_settings() -> "settings.Settings":
     """Read the settings of the service; `SettingsError` names all bad variables on one line."""
     # Imported here because it is derived from the class above.
     from .. import settings  # noqa: PLC0415
+{% if 'tracing' in with %}
+    from .tracing import unusable_variable  # noqa: PLC0415
 
+    if (name := unusable_variable()) is not None:
+        raise SettingsError(f"{name}: OpenTelemetry cannot use its value")
+{% else %}
+
+{% endif %}
     try:
         return settings.Settings()
     except ValidationError as error:

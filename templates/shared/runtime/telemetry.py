@@ -133,7 +133,7 @@ def _trace(context: RequestContext, method: str, traceparent: str | None) -> Non
     if context.span is None:
         return
     if context.method != method:
-        context.span.set_attribute("http.request.method_original", method)
+        context.span.set_attribute("http.request.method_original", method[:64])
     ids = context.span.get_span_context()
     context.trace_id = format_trace_id(ids.trace_id)
 

@@ -33,8 +33,13 @@ from sqlalchemy.engine import ExceptionContext
 from .. import NAME
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+# Clients choose how long a path is, and 2,048 spans may wait for a collector that hangs.
+_MAX_TEXT: Final = 1024
+_MAX_STATEMENT: Final = 4096
 _LAST_SECONDS: Final = 3.0  # for what is still to be sent when the process ends
-_VALUE = re.compile(r"'(?:[^']|'')*'|(?<![\w$:])[0-9]+(?:\.[0-9]+)?\b")
+_VALUE = re.compile(
+    r"\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|(?<![\w$:])[0-9][\w.]*", re.DOTALL
+)
 _lock = threading.Lock()
 _propagator = TraceContextTextMapPropagator()
 
@@ -44,6 +49,32 @@ def is_enabled() -> bool:
     """Whether the environment names a collector."""
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
     return not disabled and any(os.environ.get(name) for name in _ENDPOINTS)
+
+
+def unusable_variable() -> str | None:
+    """The variable whose value OpenTelemetry cannot use, as every request would find out."""
+    for name in ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"):
+        pairs = os.environ.get(name, "").split(",")
+        if not all("=" in pair for pair in pairs if pair.strip()):
+            return name  # the SDK would log the value, which may be a secret
+    if not is_enabled() or _is_usable():
+        return None
+    for name in sorted(name for name in os.environ if name.startswith("OTEL_")):
+        value = os.environ.pop(name)
+        try:
+            if _is_usable():
+                return name
+        finally:
+            os.environ[name] = value
+    return "OTEL_*"
+
+
+def _is_usable() -> bool:
+    try:
+        _provider().shutdown()
+    except Exception:
+        return False
+    return True
 
 
 def start(method: str, path: str, traceparent: str | None) -> Span | None:
@@ -56,7 +87,7 @@ def start(method: str, path: str, traceparent: str | None) -> Span | None:
     parent = context.Context()
     if traceparent:
         parent = _propagator.extract({"traceparent": traceparent}, parent)
-    known = {"http.request.method": method, "url.path": path, "url.scheme": "http"}
+    known = {"http.request.method": method, "url.path": path[:_MAX_TEXT], "url.scheme": "http"}
     span = _tracer().start_span(method, parent, SpanKind.SERVER, known)
     enter(span)
     return span
@@ -115,9 +146,10 @@ def call(
 ) -> Iterator[None]:
     """Have a call of another service be a span, which `headers` pass on; only in a traced request.
 
-    The path is not recorded, as it may have somebody's data in it.
+    In one that is not sampled they pass that on. The path is not recorded, as it may have somebody's data in it.
     """
     if not trace.get_current_span().is_recording():
+        _propagator.inject(headers)  # what is not sampled here is not sampled there
         yield
         return
     known: dict[str, str | int] = {"http.request.method": method, "server.address": host}
@@ -168,7 +200,8 @@ def trace_statements(engine: Engine) -> None:
 @lru_cache(256)
 def _described(statement: str) -> tuple[str, str]:
     """The operation of a statement, and its text with each value replaced by a question mark."""
-    return statement.split(maxsplit=1)[0].upper(), _VALUE.sub("?", statement)
+    operation = statement.split(maxsplit=1)[0].upper() if statement.strip() else ""
+    return operation, _VALUE.sub("?", statement)[:_MAX_STATEMENT]
 
 
 def _tracer() -> Tracer:
@@ -182,14 +215,19 @@ def made_tracer() -> Tracer:
 
     The queue is bounded, and what does not fit in it is dropped.
     """
-    own = {"service.name": NAME, "service.version": metadata.version(NAME)}
-    resource = Resource.create(own).merge(OTELResourceDetector().detect())
-    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    provider = _provider()
     trace.set_tracer_provider(provider)  # for spans of the owner's own
     atexit.register(_flush, provider)
     Finalize(None, _flush, (provider,), exitpriority=1)  # workers end without atexit
     return provider.get_tracer(NAME)
+
+
+def _provider() -> TracerProvider:
+    own = {"service.name": NAME, "service.version": metadata.version(NAME)}
+    resource = Resource.create(own).merge(OTELResourceDetector().detect())
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return provider
 
 
 def _flush(provider: TracerProvider) -> None:

@@ -44,6 +44,16 @@ REFERRED_TO = """\
 
 PATCHES = [
     Patch(
+        "R8",
+        "a key that cannot be one is told after the content",
+        VIEWS,
+        '        key = idempotency_key(request.headers.get("Idempotency-Key"))\n'
+        "        serializer.is_valid(raise_exception=True)\n",
+        "        serializer.is_valid(raise_exception=True)\n"
+        '        key = idempotency_key(request.headers.get("Idempotency-Key"))\n',
+        by="test_a_key_is_refused_after_the_form_of_a_body_and_before_its_content",
+    ),
+    Patch(
         "P11",
         "seed creates its rows again",
         SEEDING,

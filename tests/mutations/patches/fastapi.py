@@ -28,6 +28,14 @@ ERRORS_HANDLED = "        errors.handle_errors(self)\n"
 
 PATCHES = [
     Patch(
+        "R8",
+        "a key that cannot be one is told before the form of the body",
+        ROUTING,
+        "        http.check_json(*types, await request.body())\n        raise\n",
+        "        assert types\n        raise\n",
+        by="test_a_key_is_refused_after_the_form_of_a_body_and_before_its_content",
+    ),
+    Patch(
         "P4",
         "the environment's limit for bodies is ignored",
         ASGI,

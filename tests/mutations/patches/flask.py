@@ -11,6 +11,23 @@ ENDPOINTS_MADE = (
 
 PATCHES = [
     Patch(
+        "A1",
+        "what answers a method that no document has is open",
+        "{package}/runtime/auth/access.py",
+        "return _all_of(operations.values())",
+        "return None",
+        by="test_what_answers_a_method_that_no_document_has_asks_for_a_token",
+        having=("auth",),
+    ),
+    Patch(
+        "R8",
+        "a key that cannot be one is told after the content",
+        SERVICE,
+        "request.get_data(), key)",
+        "request.get_data())",
+        by="test_a_key_is_refused_after_the_form_of_a_body_and_before_its_content",
+    ),
+    Patch(
         "N10",
         "a body waits for the client to acknowledge the head",
         ADDRESS,

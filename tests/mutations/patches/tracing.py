@@ -72,6 +72,22 @@ PATCHES = traced(
         by="test_requests_at_once_do_not_share_their_spans",
     ),
     Patch(
+        "T1",
+        "a span has a path of any length",
+        TRACING,
+        "path[:_MAX_TEXT]",
+        "path",
+        by="test_what_a_client_sends_makes_no_long_span",
+    ),
+    Patch(
+        "T1",
+        "a variable that the SDK cannot use is found by the first request",
+        TRACING,
+        "    if not is_enabled() or _is_usable():",
+        "    if _ENDPOINTS:",
+        by="test_a_variable_that_the_sdk_cannot_use_ends_it_with_one_line",
+    ),
+    Patch(
         "T2",
         "a request waits for the collector",
         TRACING,

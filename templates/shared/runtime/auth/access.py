@@ -45,23 +45,33 @@ class Access:
 
     def _scopes(self, method: str, route: str, handler: Any) -> Scopes:
         method = "GET" if method == "HEAD" else method
-        operations = self._operations.get(route)
-        if operations is not None:  # other methods are answered with 405, or for OPTIONS with 204
+        operations = self._operations.get(route, {})
+        if method == "OPTIONS" or method in operations:
             return operations.get(method)
-        if method == "OPTIONS":
-            return None
         if handler is not None:
             return scopes_of(Route(method, route, handler))
+        if operations:  # a view may answer methods that the document does not have
+            return _all_of(operations.values())
         # A stream shows what its list does.
         return self._operations.get(route.removesuffix("/stream"), {}).get("GET", ())
 
     @cached_property
     def _operations(self) -> dict[str, dict[str, Scopes]]:
         """The scopes by path template and method."""
-        found: dict[str, dict[str, Scopes]] = {}
+        found: dict[str, dict[str, list[Scopes]]] = {}
         for route in self._routes():
-            found.setdefault(route.path, {})[route.method] = scopes_of(route)
-        return found
+            methods = found.setdefault(route.path, {})
+            methods.setdefault(route.method, []).append(scopes_of(route))
+        return {
+            path: {method: _all_of(asked) for method, asked in methods.items()}
+            for path, methods in found.items()
+        }
+
+
+def _all_of(asked: Iterable[Scopes]) -> Scopes:
+    """The scopes of several operations; None only if none of them asks for a token."""
+    known = [scopes for scopes in asked if scopes is not None]
+    return tuple(dict.fromkeys(scope for scopes in known for scope in scopes)) if known else None
 
 
 def _admit(caller: Caller, scopes: tuple[str, ...]) -> Caller:

@@ -20,6 +20,7 @@ MAX_AGE_SECONDS: Final = 300.0
 MAX_KEYS: Final = 100
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 _MIN_RSA_BITS: Final = 2048
+_SIGNING_CURVES: Final = ("Ed25519", "Ed448")  # the others are for the exchange of keys
 
 PublicKey = RSAKey | ECKey | OKPKey
 _log = logging.getLogger(__name__)
@@ -114,6 +115,8 @@ def _imported(data: Any) -> PublicKey | None:
             key = JWKRegistry.import_key(data)
             if isinstance(key, RSAKey) and key.public_key.key_size >= _MIN_RSA_BITS:
                 return key
+            if isinstance(key, OKPKey) and key.curve_name not in _SIGNING_CURVES:
+                return None
             return key if isinstance(key, ECKey | OKPKey) else None
     return None
 

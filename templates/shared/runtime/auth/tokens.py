@@ -27,6 +27,7 @@ LEEWAY_SECONDS: Final = 60
 MAX_REMEMBERED: Final = 1024
 # Requests that wait for a fetch of keys in threads, of which some stay free for others.
 MAX_WAITING: Final = 64
+_MAX_SUBJECT: Final = 255
 # RFC 9068 names the type of access tokens; most issuers still send plain JWTs.
 _TYPES: Final = frozenset({"", "jwt", "at+jwt", "application/at+jwt"})
 
@@ -69,6 +70,7 @@ class Verifier:
         self._places = threading.BoundedSemaphore(MAX_WAITING)
         self._lock = threading.Lock()
         self._remembered: dict[bytes, tuple[Caller, float]] = {}
+        self._changes = 0  # of the set of keys
 
     def verify(self, authorization: str | None) -> Caller:
         """The caller that a token names; waits for the issuer's keys if it needs a new one."""
@@ -103,9 +105,11 @@ class Verifier:
     def _forget(self) -> None:
         """What keys have verified that the issuer may have taken back."""
         with self._lock:
+            self._changes += 1
             self._remembered.clear()
 
     def _verified(self, token: str, key_id: str | None) -> Caller:
+        changes = self._changes
         key = self._keys.find(key_id)
         if key is None:
             if not self._keys.known:
@@ -119,11 +123,13 @@ class Verifier:
         except (JoseError, ValueError, TypeError, RecursionError):
             raise unauthorized("It is not valid, or not any more.") from None
         caller = _caller(decoded.claims)
-        self._remember(token, caller, decoded.claims["exp"])
+        self._remember(token, caller, decoded.claims["exp"], changes)
         return caller
 
-    def _remember(self, token: str, caller: Caller, until: float) -> None:
+    def _remember(self, token: str, caller: Caller, until: float, changes: int) -> None:
         with self._lock:
+            if changes != self._changes:  # its key may have been withdrawn meanwhile
+                return
             if len(self._remembered) >= MAX_REMEMBERED:
                 del self._remembered[next(iter(self._remembered))]
             self._remembered[_digest(token)] = caller, until
@@ -181,6 +187,9 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
         scopes = scopes.split()
     elif not isinstance(scopes, list):
         scopes = []
-    subject = claims.get("sub") or claims.get("client_id") or claims.get("azp") or ""
+    subject = str(claims.get("sub") or claims.get("client_id") or claims.get("azp") or "")
+    if len(subject) > _MAX_SUBJECT:  # the digest tells those apart that begin alike
+        digest = sha256(subject.encode(errors="surrogatepass")).hexdigest()
+        subject = f"{subject[: _MAX_SUBJECT - 65]}~{digest}"
     named = frozenset(scope for scope in scopes if isinstance(scope, str))
-    return Caller(str(subject)[:255], named, claims)
+    return Caller(subject, named, claims)

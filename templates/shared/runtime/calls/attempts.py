@@ -1,8 +1,10 @@
 """What calls of other services have in common, with and without an event loop."""
 
 import json
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -28,6 +30,7 @@ MAX_BYTES: Final = 1_048_576
 CONNECT_SECONDS: Final = 1.0  # an address that does not answer leaves time for another one
 # Shorter than servers keep idle connections, so that one is rarely used as it is being closed.
 _IDLE_SECONDS: Final = 5.0
+_MAX_RETRY_AFTER: Final = 3600.0
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _TEMPORARY: Final = frozenset({502, 503, 504})
 _HEADERS: Final = {"Accept-Encoding": "identity", "User-Agent": NAME}
@@ -133,8 +136,14 @@ def checked(answer: httpx.Response, accepted: Collection[int]) -> httpx.Response
 
 
 def _retry_after(answer: httpx.Response, otherwise: float | None) -> float | None:
+    """The seconds that a response asks to wait, which it may say as a date; an hour at most."""
     asked = answer.headers.get("Retry-After", "")
-    return float(asked) if asked.isascii() and asked.isdecimal() else otherwise
+    if asked.isascii() and asked.isdecimal():
+        return min(float(asked), _MAX_RETRY_AFTER)
+    with suppress(ValueError, OverflowError):
+        seconds = parsedate_to_datetime(asked).timestamp() - time.time()
+        return min(max(seconds, 0.0), _MAX_RETRY_AFTER)
+    return otherwise
 
 
 class Body:
@@ -167,6 +176,8 @@ class Body:
 def failure(error: httpx.TransportError, is_over: Callable[[], bool]) -> CallFailed:
     """Why a call failed that got no response; `is_over` says whether time is left for another."""
     reason = str(error) or type(error).__name__
+    if isinstance(error, httpx.LocalProtocolError):  # nothing was sent, such as a forbidden header
+        return CallFailed("rejected", reason)
     if isinstance(error, httpx.TimeoutException):
         return CallFailed("timeout", reason, None if is_over() else 0.0)
     return CallFailed("unreachable", reason, 0.0)

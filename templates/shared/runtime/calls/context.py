@@ -14,7 +14,8 @@ def pass_on(
     """Have every call that is made for this request carry its ID, and its trace if it has one."""
     headers = {"X-Request-ID": request_id}
     if traceparent and trace_id in traceparent:  # otherwise it is not valid
-        headers["traceparent"] = traceparent
+        # A later version may have anything behind what this one knows.
+        headers["traceparent"] = f"00{traceparent[2:55]}"
         if _TRACESTATE.fullmatch(tracestate or ""):
             headers["tracestate"] = str(tracestate)
     _headers.set(headers)

@@ -71,7 +71,8 @@ def read_query(req: Request, resource: Resource[Row, Sent]) -> PageRequest:
 def read_content(req: Request, resource: Resource[Row, Sent]) -> Sent:
     """The request's body as the content of a resource."""
     encoding = req.get_header("Content-Encoding")
-    return resource.read(req.content_type, encoding, req.bounded_stream.read())
+    key = req.get_header("Idempotency-Key") if req.method == "POST" else None
+    return resource.read(req.content_type, encoding, req.bounded_stream.read(), key)
 
 
 def read_patch(req: Request, resource: Resource[Row, Sent]) -> dict[str, Any]:

@@ -151,7 +151,8 @@ def read_query(resource: Resource[Row, Sent], request: Request) -> PageRequest:
 def read_content(resource: Resource[Row, Sent], request: Request) -> Sent:
     """The request's body as the content of a resource."""
     encoding = request.headers.get("Content-Encoding")
-    return resource.read(request.content_type, encoding, request.get_data())
+    key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+    return resource.read(request.content_type, encoding, request.get_data(), key)
 
 
 def read_patch(resource: Resource[Row, Sent], request: Request) -> dict[str, Any]:

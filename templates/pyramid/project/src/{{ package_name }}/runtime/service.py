@@ -185,7 +185,9 @@ def read_query(request: Request, resource: Resource[Row, Sent]) -> PageRequest:
 def read_content(request: Request, resource: Resource[Row, Sent]) -> Sent:
     """The request's body as the content of a resource."""
     headers = request.headers
-    return resource.read(headers.get("Content-Type"), headers.get("Content-Encoding"), request.body)
+    sent = headers.get("Content-Type"), headers.get("Content-Encoding"), request.body
+    key = headers.get("Idempotency-Key") if request.method == "POST" else None
+    return resource.read(*sent, key)
 
 
 def read_patch(request: Request, resource: Resource[Row, Sent]) -> dict[str, Any]:
