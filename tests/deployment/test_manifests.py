@@ -19,6 +19,7 @@ pytestmark = pytest.mark.contract("D3")
 NEWEST_VERSIONS = ("1.33", "1.34", "1.35", "1.36", "1.37")
 IN_FLIGHT_SECONDS = 30
 DIGEST = "sha256:" + "9" * 64
+OVERLAY = "deploy/kubernetes/overlays/production"
 ASKED = {"cpu", "memory", "ephemeral-storage"}
 KEPT = {
     "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
@@ -241,7 +242,7 @@ def test_the_overlay_alone_names_image_host_and_size(rendering: Rendering, tmp_p
     kustomization["images"][0] |= {"newName": "registry.test/other", "digest": DIGEST}
     (overlay / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     size = (overlay / "size.yaml").read_text()
-    (overlay / "size.yaml").write_text(size.replace("memory: 256Mi", "memory: 999Mi"))
+    (overlay / "size.yaml").write_text(size.replace("memory: 384Mi", "memory: 999Mi"))
     changed = build_manifests(overlay)
     assert changed.count(f"image: registry.test/other@{DIGEST}") == len(rendering.pods)
     assert changed.count("memory: 999Mi") == 1
@@ -285,7 +286,11 @@ def test_callers_reach_the_api_and_no_probe_or_metric(rendering: Rendering) -> N
 def test_compose_gives_as_much_memory_as_the_cluster(rendering: Rendering) -> None:
     container = rendering.the("Deployment")["spec"]["template"]["spec"]["containers"][0]
     limit = rendering.load("compose.yaml")["services"]["service"]["mem_limit"]
-    assert container["resources"]["limits"]["memory"] == limit.replace("m", "Mi")
+    (most,) = re.findall(r"\$\{MEMORY_LIMIT:-(\d+)m\}", limit)
+    assert container["resources"]["limits"]["memory"] == f"{most}Mi"
+    further = r"(\d+)(?:m|Mi) more for each"
+    size = re.findall(further, rendering.read(f"{OVERLAY}/size.yaml"))
+    assert re.findall(further, rendering.read("compose.yaml")) == size
 
 
 @only("postgresql")

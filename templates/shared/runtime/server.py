@@ -25,6 +25,7 @@ from granian.server.mp import MPServer
 from . import metrics
 {% block relative_imports %}
 from .address import BACKLOG, listen
+from .bodies import give_memory_back
 from .connections import ConnectionGuard
 from .lifecycle import draining, on_start, stop_signals
 from .logs import configure_logs, logging_config
@@ -106,6 +107,7 @@ def application() -> Callable[..., Any]:
         _guard(settings.port).start()
     # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
     gc.freeze()
+    give_memory_back()
     return app
 
 
@@ -115,7 +117,7 @@ def _guard(port: int) -> ConnectionGuard:
         port,
         progress.is_answering,
         exact=False,
-        bodies=progress.bodies_since,
+        patience=progress.patience,
         on_end=progress.note_end,
     )
 {% endblock %}
