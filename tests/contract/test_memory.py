@@ -20,7 +20,7 @@ from tests.contract.items import ITEMS, create
 from tests.contract.test_database_faults import liveness_watched
 from tests.contract.test_shutdown import own_database
 from tests.contract.wire import Address, request
-from tests.servers import missing
+from tests.servers import missing, wait_until
 from tests.services import Project
 
 pytestmark = [
@@ -66,20 +66,35 @@ def granted(project: Project, workers: int) -> int:
     return (int(first) + int(more) * (workers - 1)) * MEBIBYTE
 
 
-@contextlib.contextmanager
-def memory_group(limit: int) -> Iterator[Path]:
-    """A cgroup whose processes get so many bytes together."""
+def new_group(limit: int) -> Path:
+    """A cgroup whose processes get so many bytes together; a skip where none can be made."""
     for parent, name in GROUPS:
         group = Path(parent) / f"scaffold-{os.getpid()}"
         with contextlib.suppress(OSError):
             group.mkdir()
-            try:
+            with contextlib.suppress(OSError):
                 (group / name).write_text(str(limit))
-                yield group
-            finally:
-                group.rmdir()
-            return
+                return group
+            group.rmdir()
     missing("no cgroup with a limit of memory may be made here")
+    raise AssertionError("it has skipped or failed")
+
+
+def is_removed(group: Path) -> bool:
+    """Whether the group is gone; it is busy until the kernel is done with its processes."""
+    with contextlib.suppress(OSError):
+        group.rmdir()
+    return not group.exists()
+
+
+@contextlib.contextmanager
+def memory_group(limit: int) -> Iterator[Path]:
+    """A cgroup that lasts as long as the block."""
+    group = new_group(limit)
+    try:
+        yield group
+    finally:
+        wait_until(lambda: is_removed(group), 10, "the cgroup is empty")
 
 
 def kills(group: Path) -> int:

@@ -2,9 +2,11 @@
 
 import asyncio
 import ctypes
+import gc
 import sys
 import threading
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Final
 
 REQUEST_SECONDS: Final = 30  # for a request to arrive, from its first byte on
@@ -84,7 +86,20 @@ def parsing(body: bytes) -> AbstractContextManager[object]:
 
     Threads that wait here leave the GIL to those that answer probes.
     """
-    return _parsing if len(body) > LARGE else _unbounded
+    return _parse_large() if len(body) > LARGE else _unbounded
+
+
+@contextmanager
+def _parse_large() -> Iterator[None]:
+    with _parsing:
+        # Half a million new lists would be looked at for cycles again and again.
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            yield
+        finally:
+            if was_enabled:
+                gc.enable()
 
 
 def give_memory_back() -> None:

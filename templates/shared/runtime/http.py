@@ -162,7 +162,8 @@ def read_model(
         try:
             return model.model_validate_json(body)
         except ValidationError as error:
-            raise _refusal(error) from None
+            problem = _refusal(error)
+    raise problem  # here, because it would keep the error, and all that it quotes of the body
 
 
 def check_json(
