@@ -242,7 +242,7 @@ def test_the_overlay_alone_names_image_host_and_size(rendering: Rendering, tmp_p
     kustomization["images"][0] |= {"newName": "registry.test/other", "digest": DIGEST}
     (overlay / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     size = (overlay / "size.yaml").read_text()
-    (overlay / "size.yaml").write_text(size.replace("memory: 384Mi", "memory: 999Mi"))
+    (overlay / "size.yaml").write_text(size.replace("memory: 512Mi", "memory: 999Mi"))
     changed = build_manifests(overlay)
     assert changed.count(f"image: registry.test/other@{DIGEST}") == len(rendering.pods)
     assert changed.count("memory: 999Mi") == 1

@@ -101,13 +101,12 @@ def application() -> Callable[..., Any]:
 {% endblock %}
     configure_logs(settings.log_level, settings.log_format)
     app: Callable[..., Any] = import_module("..app", __package__).create_app(settings)
-    for call in (metrics.start, *on_start):
+    for call in (metrics.start, give_memory_back, *on_start):
         call()
     if sys.platform == "linux":
         _guard(settings.port).start()
     # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
     gc.freeze()
-    give_memory_back()
     return app
 
 

@@ -715,7 +715,7 @@ PATCHES = [
         HTTP,
         READ,
         "pairs = json.loads(body, object_pairs_hook=lambda pairs: dict(reversed(pairs)))\n"
-        "        return model.model_validate(pairs)",
+        "            return model.model_validate(pairs)",
         by="test_of_duplicate_keys_the_last_counts",
     ),
     Patch(
