@@ -211,6 +211,22 @@ def test_migrating_keeps_what_is_stored(service: Service) -> None:
     assert service.http.get(made.headers["location"]).json() == made.json()
 
 
+@pytest.mark.any_framework("flask", "django")
+@pytest.mark.contract("P3")
+def test_a_release_that_was_rolled_back_leaves_the_newer_schema_alone(
+    project: Project, new_migrated: NewDatabase, launch: Launch
+) -> None:
+    """Rolling back starts the older migrate job as well: it has to succeed and change nothing."""
+    database = new_migrated()
+    database.migrate_further()
+    schema = database.schema()
+    project.migrate({"DATABASE_URL": database.url})
+    assert database.schema() == schema
+    service = launch(database)
+    assert service.http.get("/readyz").status_code == 200
+    assert create(service.http).status_code == 201
+
+
 @pytest.mark.slow
 @pytest.mark.contract("P3")
 def test_migrating_at_once_is_safe(project: Project, new_database: NewDatabase) -> None:

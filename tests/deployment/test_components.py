@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.deployment.conftest import Manifest, Rendering, only
-from tests.deployment.test_manifests import NEWEST_VERSIONS
+from tests.deployment.test_manifests import ASKED, KEPT, NEWEST_VERSIONS
 from tests.deployment.tools import accepts, expect_exit, run
 from tests.services import NAME, render, uv_environment
 
@@ -70,6 +70,8 @@ def test_pods_of_a_backup_are_as_hardened_as_the_server(rendering: Rendering) ->
     built = rendering.with_components("backup")
     jobs = [one for one in built if one["kind"] == "CronJob"]
     assert len(jobs) == 2
+    claims = {m["metadata"]["name"]: m for m in built if m["kind"] == "PersistentVolumeClaim"}
+    assert claims[f"{NAME}-backups"]["metadata"]["annotations"] == KEPT
     for job in jobs:
         assert_hardened(job["spec"]["jobTemplate"]["spec"]["template"], {"spec": server})
         labels = job["spec"]["jobTemplate"]["spec"]["template"]["metadata"]["labels"]
@@ -84,7 +86,7 @@ def assert_hardened(pod: Manifest, server: Manifest) -> None:
         assert pod["spec"][key] == server["spec"][key]
     (container,) = pod["spec"]["containers"]
     assert container["securityContext"] == server["spec"]["containers"][0]["securityContext"]
-    assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+    assert set(container["resources"]["requests"]) == ASKED
     assert set(container["resources"]["limits"]) == {"memory"}
 
 

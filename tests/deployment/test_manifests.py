@@ -19,6 +19,12 @@ pytestmark = pytest.mark.contract("D3")
 NEWEST_VERSIONS = ("1.33", "1.34", "1.35", "1.36", "1.37")
 IN_FLIGHT_SECONDS = 30
 DIGEST = "sha256:" + "9" * 64
+OVERLAY = "deploy/kubernetes/overlays/production"
+ASKED = {"cpu", "memory", "ephemeral-storage"}
+KEPT = {
+    "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+    "kustomize.toolkit.fluxcd.io/prune": "disabled",
+}
 READINESS_ANSWERS_WITHIN = 3
 SHAPES = {
     "sqlite": {"PersistentVolumeClaim"},
@@ -82,7 +88,8 @@ def test_one_file_of_data_has_one_writer(rendering: Rendering) -> None:
         assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
         assert volumes["data"]["persistentVolumeClaim"] == {"claimName": NAME}
         assert mounts["data"]["mountPath"] == "/data"
-        assert rendering.the("PersistentVolumeClaim")["metadata"]["name"] == NAME
+        claim = rendering.the("PersistentVolumeClaim")["metadata"]
+        assert (claim["name"], claim["annotations"]) == (NAME, KEPT)
     else:
         assert "replicas" not in spec, "the autoscaler decides it"
         assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
@@ -105,7 +112,7 @@ def test_every_pod_runs_with_nothing_that_it_does_not_need(rendering: Rendering)
                 "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
             }
-            assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+            assert set(container["resources"]["requests"]) == ASKED
             assert set(container["resources"]["limits"]) == {"memory"}
 
 
@@ -235,7 +242,7 @@ def test_the_overlay_alone_names_image_host_and_size(rendering: Rendering, tmp_p
     kustomization["images"][0] |= {"newName": "registry.test/other", "digest": DIGEST}
     (overlay / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     size = (overlay / "size.yaml").read_text()
-    (overlay / "size.yaml").write_text(size.replace("memory: 256Mi", "memory: 999Mi"))
+    (overlay / "size.yaml").write_text(size.replace("memory: 512Mi", "memory: 999Mi"))
     changed = build_manifests(overlay)
     assert changed.count(f"image: registry.test/other@{DIGEST}") == len(rendering.pods)
     assert changed.count("memory: 999Mi") == 1
@@ -252,6 +259,22 @@ def test_another_configuration_rolls_the_pods(rendering: Rendering, tmp_path: Pa
     assert f"name: {name}\n" not in build_manifests(kustomization.parent)
 
 
+def test_the_commented_lines_of_the_overlay_are_valid(rendering: Rendering, tmp_path: Path) -> None:
+    """Labels of the platform and a login to the registry are there to be uncommented."""
+    kubernetes = tmp_path / "kubernetes"
+    shutil.copytree(rendering.overlay.parent.parent, kubernetes)
+    path = kubernetes / "overlays/production/kustomization.yaml"
+    text = re.sub(r"^# (labels:|  )", r"\1", path.read_text(), flags=re.M)
+    path.write_text(re.sub(r"^  # (- target:|  patch:)", r"  \1", text, flags=re.M))
+    built = [*yaml.safe_load_all(build_manifests(path.parent))]
+    by_kind = {one["kind"]: one for one in built}
+    assert by_kind["ServiceAccount"]["imagePullSecrets"] == [{"name": "registry"}]
+    assert all(one["metadata"]["labels"]["team"] == "shop" for one in built)
+    deployment = by_kind["Deployment"]["spec"]
+    assert deployment["template"]["metadata"]["labels"]["team"] == "shop"
+    assert "team" not in deployment["selector"]["matchLabels"], "which cannot be changed"
+
+
 def test_callers_reach_the_api_and_no_probe_or_metric(rendering: Rendering) -> None:
     (rule,) = rendering.the("Ingress")["spec"]["rules"]
     assert [path["path"] for path in rule["http"]["paths"]] == ["/v1"]
@@ -263,7 +286,11 @@ def test_callers_reach_the_api_and_no_probe_or_metric(rendering: Rendering) -> N
 def test_compose_gives_as_much_memory_as_the_cluster(rendering: Rendering) -> None:
     container = rendering.the("Deployment")["spec"]["template"]["spec"]["containers"][0]
     limit = rendering.load("compose.yaml")["services"]["service"]["mem_limit"]
-    assert container["resources"]["limits"]["memory"] == limit.replace("m", "Mi")
+    (most,) = re.findall(r"\$\{MEMORY_LIMIT:-(\d+)m\}", limit)
+    assert container["resources"]["limits"]["memory"] == f"{most}Mi"
+    further = r"(\d+)(?:m|Mi) more for each"
+    size = re.findall(further, rendering.read(f"{OVERLAY}/size.yaml"))
+    assert re.findall(further, rendering.read("compose.yaml")) == size
 
 
 @only("postgresql")

@@ -39,6 +39,7 @@ SECOND = REPLICA.replace("10.0.0.1", "10.0.0.2")
 BUILD = f'service="{NAME}", version="1.2.3"'
 POD = f'namespace="shop", pod="{NAME}-7d9f8b6c5-x2k4q", container="service"'
 DEPLOYMENT = f'namespace="shop", deployment="{NAME}"'
+BACKUP = f'namespace="shop", cronjob="{NAME}-backup"'
 SCALER = f'namespace="shop", horizontalpodautoscaler="{NAME}"'
 OF_POSTGRESQL = {"ServiceAtMaximum", "ServiceMigrationFailed"}
 OF_A_BROKER = r" +- alert: ServiceKeepsEvents\n(?: +\S.*\n)+\n?"
@@ -160,6 +161,8 @@ def healthy(replica: str = REPLICA) -> State:
         f"kube_deployment_status_replicas_updated{{{DEPLOYMENT}}}": "2x600",
         f"kube_horizontalpodautoscaler_status_desired_replicas{{{SCALER}}}": "3x600",
         f"kube_horizontalpodautoscaler_spec_max_replicas{{{SCALER}}}": "4x600",
+        f"kube_cronjob_created{{{BACKUP}}}": "-900000x600",
+        f"kube_cronjob_status_last_successful_time{{{BACKUP}}}": "0x600",
         f'kube_job_status_failed{{namespace="shop", job_name="{NAME}-migrate-1a2b"}}': "0x600",
     }
 
@@ -246,6 +249,16 @@ FIRES: Cases = {
         30,
         {f"kube_deployment_status_replicas_updated{{{DEPLOYMENT}}}": "1x600"},
     ),
+    "the last backup is two days old": (
+        "ServiceBackupMissing",
+        30,
+        {f"kube_cronjob_status_last_successful_time{{{BACKUP}}}": "-172800x600"},
+    ),
+    "no backup has ever succeeded": (
+        "ServiceBackupMissing",
+        30,
+        {f"kube_cronjob_status_last_successful_time{{{BACKUP}}}": "_x600"},
+    ),
     "the autoscaler has no more to give": (
         "ServiceAtMaximum",
         30,
@@ -327,6 +340,16 @@ SILENT: Cases = {
         "ServiceRolloutStuck",
         30,
         {f"kube_deployment_status_replicas_available{{{DEPLOYMENT}}}": "2x15 1x5 2x600"},
+    ),
+    "a backup that failed once": (
+        "ServiceBackupMissing",
+        30,
+        {f"kube_cronjob_status_last_successful_time{{{BACKUP}}}": "-93600x600"},
+    ),
+    "another's backup is missing": (
+        "ServiceBackupMissing",
+        30,
+        {'kube_cronjob_created{namespace="shop", cronjob="other-backup"}': "-900000x600"},
     ),
     "a peak of ten minutes": (
         "ServiceAtMaximum",
@@ -538,7 +561,8 @@ def test_every_metric_that_is_asked_for_is_one_that_the_service_has(
     groups = rendering.load(RULES)["spec"]["groups"]
     asked = " ".join(rule["expr"] for group in groups for rule in group["rules"])
     asked += " ".join(t["expr"] for panel in panels(rendering) for t in panel["targets"])
-    names = set(re.findall(r"\b(?:http_server|process|build|database|log_lines|outbox)_\w+", asked))
+    known = "http_server|process|build|database|log_lines|outbox|stream"
+    names = set(re.findall(rf"\b(?:{known})_\w+", asked))
     with projects.get(framework).service({"DATABASE_URL": f"sqlite:///{tmp_path}/i.db"}) as service:
         service.http.get("/v1/items")
         text = service.http.get("/metrics").text

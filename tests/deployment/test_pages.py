@@ -249,7 +249,7 @@ def test_every_command_for_a_cluster_names_what_is_there(
                 expect_exit(run([kubectl, *words[1:]], env=variables))
                 assert f"--namespace={namespace(rendering)}" in words
             case ["delete", kind]:
-                assert f"{kind}/{words[3]}" in objects
+                assert f"{kind}/{words[3]}" in objects or words[3] in jobs
             case ["scale", name]:
                 assert name in objects
             case ["wait", "--for=delete"]:
@@ -263,7 +263,7 @@ def test_every_command_for_a_cluster_names_what_is_there(
                 assert (one["kind"], one["metadata"]["name"]) == ("Namespace", namespace(rendering))
             case ["apply", "--kustomize"]:
                 assert build_manifests(rendering.folder / words[3])
-            case ["rollout", "status"]:
+            case ["rollout", "status" | "undo" | "restart"]:
                 assert words[3] in objects
             case _:
                 pytest.fail(f"nothing runs this: {line}")
@@ -272,7 +272,7 @@ def test_every_command_for_a_cluster_names_what_is_there(
         for pod in rendering.pods
         for variable in pod["spec"]["containers"][0].get("env", [])
     ]
-    wanted = {(reference["name"], reference["key"]) for reference in references}
+    wanted = {(one["name"], one["key"]) for one in references if not one.get("optional")}
     assert made == wanted, "the page makes every secret that a pod asks for, and no other"
 
 
@@ -315,7 +315,7 @@ def test_the_readme_lists_every_setting_with_its_default(
 
 def test_the_readme_names_files_that_are_there(rendering: Rendering) -> None:
     page = rendering.read("README.md")
-    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page):
+    for target in re.findall(r"\]\((?!https?:|#)([^)]+)\)", page):
         assert (rendering.folder / target).exists(), target
     package = rendering.folder / "src" / NAME.replace("-", "_")
     for name in re.findall(r"^\| `([a-z_]+(?:/|\.py))` \|", page, re.M):
@@ -326,5 +326,5 @@ def test_the_agents_page_names_files_that_are_there(rendering: Rendering) -> Non
     package = rendering.folder / "src" / NAME.replace("-", "_")
     named = set(re.findall(r"`([a-z_]+(?:/|\.py))`", rendering.read("AGENTS.md")))
     assert named
-    there = {n for n in named if (package / n).exists() or (rendering.folder / n).exists()}
+    there = {n for n in named if (rendering.folder / n).exists() or any(package.rglob(n))}
     assert named - there == set()

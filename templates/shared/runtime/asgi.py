@@ -12,6 +12,7 @@ from . import Unavailable, telemetry
 {% if 'calls' in with %}
 from .calls.context import pass_on
 {% endif %}
+from .bodies import LARGE, AsyncPlaces
 from .database import READINESS_SECONDS
 from .endpoints import Endpoints, Reply
 from .http import (
@@ -22,6 +23,7 @@ from .http import (
     Problem,
     check_host,
     problem_of,
+    too_many_bodies,
 )
 from .lifecycle import draining
 from .settings import Settings
@@ -38,6 +40,7 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 CONTEXT: Final = "service.context"
 REJECTED: Final = "service.rejected"
 BODY_SECONDS: Final = 20
+CROWDED_SECONDS: Final = 5  # for the rest of a large body, if no other place is free
 # The clients whose requests have arrived and have no response yet, for the server.
 answering: Final[set[tuple[str, int]]] = set()
 # How long the end of the service waits for tasks that run after their responses.
@@ -63,6 +66,7 @@ class ServiceMiddleware:
         self._allowed_hosts = settings.allowed_hosts
         self._root_path = settings.root_path
         self._probe_threads = Threads(READINESS_SECONDS)
+        self._places = AsyncPlaces()
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,7 +95,7 @@ class ServiceMiddleware:
         trace = _text(headers.get(b"traceparent")), _text(headers.get(b"tracestate"))
         pass_on(context.request_id, context.trace_id, *trace)
 {% endif %}
-        body = _RequestBody(receive, headers, self._max_body_bytes)
+        body = _RequestBody(receive, headers, self._max_body_bytes, self._places)
         response = _Response(send, context, body, self._endpoints, scope["method"] == "HEAD")
         del receive, send
         self._running += 1
@@ -166,9 +170,13 @@ class ServiceMiddleware:
 class _RequestBody:
     """The body as it comes in: bounded in its size and in the time that it takes."""
 
-    def __init__(self, receive: Receive, headers: dict[bytes, bytes], limit: int) -> None:
+    def __init__(
+        self, receive: Receive, headers: dict[bytes, bytes], limit: int, places: AsyncPlaces
+    ) -> None:
         self._receive = receive
         self._limit = limit
+        self._places = places
+        self._has_place = False
         self._size = 0
         self.complete = (
             headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
@@ -176,9 +184,15 @@ class _RequestBody:
         self._end: float | None = None
 
     async def receive(self) -> Message:
-        """The next message, as ASGI has it; a `Problem` with 413, 408 or 400 instead of some."""
+        """The next message, as ASGI has it; a `Problem` with 413, 408, 400, 503 instead of some."""
         if self.complete:
             return await self._receive()
+        if self._size >= LARGE and not self._has_place:
+            self._has_place = await self._places.acquire()
+            if not self._has_place:
+                raise too_many_bodies()
+            if self._places.is_full():  # the next client waits for this one
+                self._end = asyncio.get_running_loop().time() + CROWDED_SECONDS
         self._end = self._end or asyncio.get_running_loop().time() + BODY_SECONDS
         try:
             async with asyncio.timeout_at(self._end):
@@ -199,6 +213,9 @@ class _RequestBody:
         An error that somebody remembers would keep it alive by the frames of its traceback.
         """
         self._receive = _disconnected
+        if self._has_place:
+            self._has_place = False
+            self._places.release()
 
 
 class _Response:

@@ -224,7 +224,8 @@ class Database:
     def migrate(self) -> None:
         """Upgrade the schema to its newest revision, if it is not there yet.
 
-        If somebody else holds a table for too long, everything is rolled back and tried again.
+        A schema that a newer release has migrated stays as it is. If somebody else holds a table
+        for too long, everything is rolled back and tried again.
         """
         # Imported here because serving does without it, which saves 8 MB.
         from alembic import command  # noqa: PLC0415

@@ -32,7 +32,7 @@ VIEWS = "{package}/runtime/views.py"
 
 ROOMS = "rooms-and-bookings"
 MIGRATE = '        call_command("migrate", interactive=False, verbosity=0)\n'
-READ = "return from_json(stream.read())"
+READ = "return from_json(body)"
 SORTED = "queryset.order_by(*(column.sort_key() for column in columns))"
 OPTIONS = "    def options(self, request: Any, *_: Any, **__: Any) -> Response:\n"
 PATCHED = "        return self._change(self._read_body(MERGE_PATCH, partial=True))\n"
@@ -635,7 +635,7 @@ PATCHES = [
         "the standard library reads JSON",
         PARSERS,
         READ,
-        'return __import__("json").loads(stream.read())',
+        'return __import__("json").loads(body)',
         by="test_a_hundred_thousand_levels_are_a_bad_request"
         " test_no_depth_in_between_is_too_much test_a_lone_surrogate_is_a_bad_request"
         " test_json_that_is_not_utf8_is_a_bad_request",
@@ -646,8 +646,8 @@ PATCHES = [
         PARSERS,
         READ,
         'return __import__("json").loads(\n'
-        "                stream.read(), object_pairs_hook=lambda pairs: dict(reversed(pairs))\n"
-        "            )",
+        "                    body, object_pairs_hook=lambda pairs: dict(reversed(pairs))\n"
+        "                )",
         by="test_of_duplicate_keys_the_last_counts",
     ),
     Patch(

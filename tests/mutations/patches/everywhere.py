@@ -1151,10 +1151,20 @@ REFUSALS = [
     Patch(
         "E5",
         "a head may trickle for ten minutes",
-        CONNECTIONS,
+        "{package}/runtime/bodies.py",
         "REQUEST_SECONDS: Final = 30 ",
         "REQUEST_SECONDS: Final = 600 ",
         by="test_a_head_that_trickles_is_closed",
+    ),
+    Patch(
+        "N9",
+        "any number of large bodies is in memory",
+        "{package}/runtime/bodies.py",
+        "PLACES: Final = 4",
+        "PLACES: Final = 400",
+        by="test_three_hundred_large_bodies_at_once_are_within_the_memory_of_the_manifest"
+        " test_each_worker_has_memory_for_large_bodies",
+        database="sqlite",
     ),
     Patch(
         "N8",

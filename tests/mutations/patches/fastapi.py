@@ -9,7 +9,7 @@ ROUTING = "{package}/runtime/routing.py"
 THREADS = "{package}/runtime/threads.py"
 
 SIZE = '        size = sum(len(name) + len(value) for name, value in scope["headers"])\n'
-BEGUN = "        body = _RequestBody(receive, headers, self._max_body_bytes)\n"
+BEGUN = "        body = _RequestBody(receive, headers, self._max_body_bytes, self._places)\n"
 NOSNIFF = "        yield _NOSNIFF\n"
 PUT = '@router.put("/{item_id}", response_model=ITEMS.view)\n'
 PATCH = '@router.patch("/{item_id}", response_model=ITEMS.view)\n'

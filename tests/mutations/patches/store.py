@@ -198,6 +198,14 @@ PATCHES = [
     ),
     Patch(
         "P3",
+        "a release that was rolled back migrates a newer schema",
+        "{package}/runtime/migrations.py",
+        "if handed_over and (newer",
+        "if not handed_over and (newer",
+        by="test_a_release_that_was_rolled_back_leaves_the_newer_schema_alone",
+    ),
+    Patch(
+        "P3",
         "each migration begins at the first one",
         DATABASE,
         '        patiently(lambda: command.upgrade(config, "head"))\n',
@@ -707,7 +715,7 @@ PATCHES = [
         HTTP,
         READ,
         "pairs = json.loads(body, object_pairs_hook=lambda pairs: dict(reversed(pairs)))\n"
-        "        return model.model_validate(pairs)",
+        "            return model.model_validate(pairs)",
         by="test_of_duplicate_keys_the_last_counts",
     ),
     Patch(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.mutations.patches.patch import (
-    CONNECTIONS,
     DEADLINES,
     OWNERS,
     SERVER,
@@ -69,7 +68,7 @@ PATCHES = [
     Patch(
         "N9",
         "any number of slow bodies has half a minute each",
-        CONNECTIONS,
+        WSGI,
         "MAX_SLOW_BODIES: Final = 128",
         "MAX_SLOW_BODIES: Final = 100_000",
         by="test_no_number_of_slow_bodies_keeps_probes_waiting_for_long",

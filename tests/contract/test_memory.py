@@ -1,0 +1,153 @@
+"""N9: in a cgroup of the manifest's limit, no number of large bodies has the service killed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from tests.contract.bursts import read_answer
+from tests.contract.conftest import Case, SideBySide
+from tests.contract.items import ITEMS, create
+from tests.contract.test_database_faults import liveness_watched
+from tests.contract.test_shutdown import own_database
+from tests.contract.wire import Address, request
+from tests.servers import missing, wait_until
+from tests.services import Project
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.fault,
+    pytest.mark.alone,
+    pytest.mark.any_database,
+    pytest.mark.contract("N9"),
+]
+
+MEBIBYTE = 1_048_576
+BODIES = 300
+SIZE = "deploy/kubernetes/overlays/production/size.yaml"
+# The folder in which a group is made, and the file of its limit, in cgroup 1 and in cgroup 2.
+GROUPS = (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max"))
+
+
+def filled(start: bytes, piece: bytes, end: bytes) -> bytes:
+    """A body of a mebibyte at the most."""
+    return start + piece * ((MEBIBYTE - len(start) - len(end)) // len(piece)) + end
+
+
+def many_keys() -> bytes:
+    pairs = (b'"%x":1,' % number for number in range(90_000))
+    return b"{" + b"".join(pairs) + b'"name":"x"}'
+
+
+LARGE = {
+    "white space": filled(b'{"name": "x"', b" ", b"}"),
+    "a long text": filled(b'{"name": "', b"x", b'"}'),
+    "half a million numbers": filled(b'{"name": [1', b",1", b"]}"),
+    "lists": filled(b'{"name": [[]', b",[]", b"]}"),
+    "keys": many_keys(),
+}
+"""By what they become in memory: the last ones are fifty times as large as they are sent."""
+
+
+def granted(project: Project, workers: int) -> int:
+    """The bytes that the manifest grants a replica of so many workers."""
+    text = (project.folder / SIZE).read_text()
+    (first,) = re.findall(r"limits: \{memory: (\d+)Mi\}", text)
+    (more,) = re.findall(r"(\d+)Mi more for each", text)
+    return (int(first) + int(more) * (workers - 1)) * MEBIBYTE
+
+
+def new_group(limit: int) -> Path:
+    """A cgroup whose processes get so many bytes together; a skip where none can be made."""
+    for parent, name in GROUPS:
+        group = Path(parent) / f"scaffold-{os.getpid()}"
+        with contextlib.suppress(OSError):
+            group.mkdir()
+            with contextlib.suppress(OSError):
+                (group / name).write_text(str(limit))
+                return group
+            group.rmdir()
+    missing("no cgroup with a limit of memory may be made here")
+    raise AssertionError("it has skipped or failed")
+
+
+def is_removed(group: Path) -> bool:
+    """Whether the group is gone; it is busy until the kernel is done with its processes."""
+    with contextlib.suppress(OSError):
+        group.rmdir()
+    return not group.exists()
+
+
+@contextlib.contextmanager
+def memory_group(limit: int) -> Iterator[Path]:
+    """A cgroup that lasts as long as the block."""
+    group = new_group(limit)
+    try:
+        yield group
+    finally:
+        wait_until(lambda: is_removed(group), 10, "the cgroup is empty")
+
+
+def kills(group: Path) -> int:
+    """How many processes of the group the kernel has killed."""
+    (file,) = (f for name in ("oom_control", "events") if (f := group / f"memory.{name}").exists())
+    (number,) = re.findall(r"^oom_kill (\d+)$", file.read_text(), re.M)
+    return int(number)
+
+
+def sent_at_once(address: Address, body: bytes) -> Counter[int]:
+    """The statuses of as many requests with the body; 0 for a connection that was cut."""
+
+    async def one() -> int:
+        try:
+            reader, writer = await asyncio.open_connection(*address)
+            async with asyncio.timeout(120):
+                headers = [("Content-Type", "application/json")]
+                writer.write(request("POST", ITEMS, headers, body))
+                return await read_answer(reader)
+        except (OSError, asyncio.IncompleteReadError):
+            return 0
+        finally:
+            with contextlib.suppress(UnboundLocalError):
+                writer.close()
+
+    async def main() -> list[int]:
+        return await asyncio.gather(*(one() for _ in range(BODIES)))
+
+    return Counter(asyncio.run(main()))
+
+
+def large_bodies(workers: int, case: Case) -> None:
+    with memory_group(granted(case.project, workers)) as group:
+        enter = f"echo $$ > {shlex.quote(str(group / 'cgroup.procs'))}"
+        script = f"{enter} && exec {shlex.quote(case.project.executable)}"
+        settings = {"DATABASE_URL": own_database(case).url, "WORKERS": str(workers)}
+        with case.project.service(settings, command=("sh", "-c", script)) as service:
+            case.ready()
+            create(service.http)
+            for kind, body in LARGE.items():
+                with liveness_watched(service) as took:
+                    statuses = sent_at_once(service.address, body)
+                assert kills(group) == 0, kind
+                assert set(statuses) <= {0, 201, 409, 413, 422, 503}, (kind, statuses)
+                assert max(took) < 1, f"{kind}: /livez took {max(took):.2f} s"
+                assert create(service.http).status_code == 201, "the service has recovered"
+
+
+def test_three_hundred_large_bodies_at_once_are_within_the_memory_of_the_manifest(
+    side_by_side: SideBySide,
+) -> None:
+    side_by_side(partial(large_bodies, 1), several=1)
+
+
+def test_each_worker_has_memory_for_large_bodies(side_by_side: SideBySide) -> None:
+    side_by_side(partial(large_bodies, 3), several=1)
