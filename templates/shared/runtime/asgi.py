@@ -9,10 +9,10 @@ from typing import Any, Final
 import structlog
 
 from . import Unavailable, telemetry
+from .bodies import LARGE, AsyncPlaces
 {% if 'calls' in with %}
 from .calls.context import pass_on
 {% endif %}
-from .bodies import LARGE, AsyncPlaces
 from .database import READINESS_SECONDS
 from .endpoints import Endpoints, Reply
 from .http import (
