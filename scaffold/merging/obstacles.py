@@ -17,8 +17,8 @@ def refuse(repository: Repository, changes: Sequence[Change]) -> None:
     lost = sorted({path for each in added for path in in_the_way(repository.top, each, removed)})
     if lost:
         raise DirtyTree(
-            f"The template now has files where you have something that is not in git: "
-            f"{listed(lost)}. Commit it or move it away first."
+            f"The template adds files that you have without git knowing them: "
+            f"{listed(lost)}. Commit them or move them away first."
         )
     beside = [c.path for c in changes if c.before and not c.path.startswith(repository.prefix)]
     if dirty := _changed_beside(repository, beside):

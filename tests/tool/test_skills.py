@@ -62,7 +62,7 @@ def test_a_file_that_was_edited_is_never_overwritten(checkout: Checkout, tmp_pat
     ran = checkout.scaffold("skills", "--output", "skills", cwd=tmp_path)
     assert (ran.code, ran.out) == (3, "")
     assert ran.err == (
-        "scaffold: Other files are in the way: skills/grow-a-service/SKILL.md. "
+        "scaffold: Different files already exist: skills/grow-a-service/SKILL.md. "
         "Move them, or use another folder.\n"
     )
     assert edited.read_text() == "ours"
