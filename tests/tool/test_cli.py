@@ -216,7 +216,8 @@ def test_half_a_repository_is_none(checkout: Checkout, tmp_path: Path, tools: Pa
     target = tmp_path / "out" / "my-svc"
     assert ran.code == 130
     assert ran.json["error"]["message"] == (
-        f"Interrupted. {target} is complete, but this step was not finished: creating the first commit."
+        f"Interrupted. {target} is complete, but this step was not finished: "
+        "creating the first commit."
     )
     assert not (target / ".git").exists()
     assert (target / "uv.lock").exists()
