@@ -295,7 +295,7 @@ def skills(terminal: Terminal, listed: Sequence[Skill], written: Sequence[Path])
     lines = []
     for skill in listed:
         lines += [terminal.style(skill.name, "strong"), *terminal.wrapped(skill.description, "  ")]
-    show = "Use scaffold skills NAME to print one, or --output FOLDER to write them for your agent."
+    show = "scaffold skills NAME prints one; --output FOLDER writes them for your agent."
     return "\n".join([*lines, "", *terminal.wrapped(show)])
 
 

@@ -340,7 +340,7 @@ def test_advise_ranks_and_says_why(checkout: Checkout, tmp_path: Path) -> None:
 
 def test_advise_explains_every_point(checkout: Checkout, tmp_path: Path) -> None:
     ran = checkout.scaffold("advise", "--talk", "messages", "--explain", cwd=tmp_path)
-    assert "+12  RPC and events between services: made for services of RPC" in ran.out
+    assert "+12  RPC and events between services: designed for RPC" in ran.out
     assert "an unnamed row that we assume is this framework" in " ".join(ran.out.split())
 
 
