@@ -295,7 +295,7 @@ def test_a_dumb_terminal_goes_back_as_well(checkout: Checkout, tmp_path: Path) -
 def test_what_is_refused_gets_no_tick(checkout: Checkout, tmp_path: Path) -> None:
     given = (*QUIET, "--framework", "flask")
     with Terminal(checkout, tmp_path, *given, columns=100) as terminal:
-        terminal.try_answer(NAME, "class" + ENTER, '"class" would not work')
+        terminal.try_answer(NAME, "class" + ENTER, '"class" is not available')
         terminal.answer(NAME, ENTER)
         terminal.try_answer(KEEPS, "room name:strr" + ENTER, '"strr" is not a type')
         terminal.wait_for("room name:strr")
