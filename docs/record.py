@@ -43,15 +43,15 @@ SCENES = [
     ("What kind of load do you expect?", [DOWN, DOWN, ENTER], 0.9),
     ("What should the API offer its clients?", [ENTER], 1.0),
     ("What does the team know?", [DOWN, DOWN, DOWN, ENTER], 0.8),
-    ("Which framework is it?", [ENTER], 7.0),
-    ("What does it keep?", [ENTER], 2.2),
+    ("Which framework do you want to use?", [ENTER], 7.0),
+    ("What does it store?", [ENTER], 2.2),
     ("What does it do, in one sentence?", [ENTER], 1.0),
     ("Who owns it?", [ENTER], 1.0),
-    ("Which database does it keep its data in?", [ENTER], 1.0),
+    ("Which database does it use?", [ENTER], 1.0),
     ("Where does its CI run?", [ENTER], 1.0),
-    ("What does it have besides?", [ENTER], 1.0),
+    ("Which optional features does it have?", [ENTER], 1.0),
 ]
-STILL = "Which framework is it?"
+STILL = "Which framework do you want to use?"
 LAST_SECONDS = 8.0
 TITLE = "scaffold new"
 TEXT = (

@@ -88,7 +88,7 @@ def _flushed(code: int) -> int:
         _discard(sys.stdout)
         code = code or UNEXPECTED
         with suppress(OSError):
-            print(f"scaffold: what it says cannot be written: {error.strerror}.", file=sys.stderr)
+            print(f"scaffold: cannot write the output: {error.strerror}.", file=sys.stderr)
     try:
         sys.stderr.flush()
     except OSError:

@@ -45,34 +45,30 @@ USAGE = 2
 REFUSED = 3
 CONFLICTS = 4
 BEHIND_OR_DRIFTED = 5
-# They need no templates but the tool's own: to help is possible without a network.
+# These work without a network, because they only need the tool's own templates.
 WITHOUT_SOURCE = {"-h", "--help", "--version", "check", "skills", "add", "remove"}
 # Not their docstrings: PYTHONOPTIMIZE=2 has none.
 HELP = {
     "scaffold": (
-        "Generate production-ready Python microservices, with the framework that fits the workload."
+        "Generate production-ready Python microservices in the framework that suits the workload."
     ),
-    "new": "Generate a service: answer the questions, or give the answers as flags.",
-    "advise": "Rank the frameworks for a workload, and say why.",
-    "list": "List the frameworks, with facts about each.",
-    "show": "Show one framework: evidence, facts, limits, the files it makes.",
+    "new": "Generate a service, from answers to questions or from flags.",
+    "advise": "Rank the frameworks for a workload, with reasons.",
+    "list": "List the frameworks and their facts.",
+    "show": "Show a framework's ratings, facts, known limitations and generated files.",
     "update": ("Update a service to the latest template release, keeping your changes."),
-    "add": "Add a resource, a field or a capability to a service that exists.",
-    "add resource": "Add a resource, with the migration that creates its table.",
-    "add field": "Add a field to a resource, with its migration; rows that exist stay.",
-    "remove": "Remove a resource, a field or a capability from a service.",
-    "remove resource": "Remove a resource, with the migration that drops its table.",
-    "remove field": "Remove a field from a resource, with the migration that drops its column.",
-    "check": (
-        "See which services are behind their template, and with which files they have drifted."
-    ),
-    "schema": "Print every question as JSON Schema, for scripts and agents.",
-    "skills": "List the skills for coding agents, print one, or write them into a folder.",
-    "matrix": (
-        "List the services that test the templates, as a workflow's matrix takes them with --json."
-    ),
+    "add": "Add a resource, a field or a feature to a service.",
+    "add resource": "Add a resource and a migration that creates its table.",
+    "add field": "Add a field to a resource and a migration that keeps existing rows.",
+    "remove": "Remove a resource, a field or a feature from a service.",
+    "remove resource": "Remove a resource and add a migration that drops its table.",
+    "remove field": "Remove a field from a resource and add a migration that drops its column.",
+    "check": ("Show which services are behind their template, and which files have drifted."),
+    "schema": "Print all questions as JSON Schema, for scripts and agents.",
+    "skills": "List the skills for coding agents, print one, or write them to a folder.",
+    "matrix": ("List the services that test the templates; with --json, as a workflow matrix."),
 }
-# What a command that was told too little would take.
+# An example for a command that was given too few arguments.
 WOULD_WORK = {
     "add resource": "scaffold add resource 'booking guest:str'",
     "add field": "scaffold add field RESOURCE 'vip:bool:default=false'",
@@ -80,62 +76,64 @@ WOULD_WORK = {
     "remove field": "scaffold remove field RESOURCE NAME",
 }
 HERE = Path()
-# What no program can help: rights, room, limits.
+# Errors that only the system can cause: permissions, disk space, limits.
 BY_THE_SYSTEM = {
     getattr(errno, name, None)
     for name in "EACCES EPERM EROFS ENOSPC EDQUOT EFBIG EMFILE ENFILE ENOMEM EIO EAGAIN".split()
 } - {None}
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, no questions.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and never prompt.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Maintained = Annotated[bool, typer.Option("--maintained", help="Leave out inactive frameworks.")]
 By = Annotated[
     RankBy,
     typer.Option("--rank-by", help="Rank by the article's ratings or by benchmark results."),
 ]
-Explain = Annotated[bool, typer.Option("--explain", help="Every reason, for all of them.")]
-Name = Annotated[str | None, typer.Argument(help="What the service is called, like my-svc.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Show every reason for every framework.")]
+Name = Annotated[str | None, typer.Argument(help="The name of the service, such as my-svc.")]
 Output = Annotated[
     Path,
-    typer.Option(help="The folder to make it in, by default this one.", show_default=False),
+    typer.Option(
+        help="The folder to generate it in. [default: current folder]", show_default=False
+    ),
 ]
 AnswersFile = Annotated[
-    Path | None, typer.Option("--answers", help="A YAML or JSON file of answers.")
+    Path | None, typer.Option("--answers", help="Read answers from a YAML or JSON file.")
 ]
-Defaults = Annotated[bool, typer.Option("--defaults", help="Take every default, ask nothing.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the files, write nothing.")]
+Defaults = Annotated[bool, typer.Option("--defaults", help="Use every default and never prompt.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the files without writing them.")]
 NoLock = Annotated[bool, typer.Option("--no-lock", help="Do not run `uv lock`.")]
-NoGit = Annotated[bool, typer.Option("--no-git", help="Make no git repository.")]
-Services = Annotated[list[Path], typer.Argument(help="The folders of services.")]
-Service = Annotated[Path, typer.Argument(help="The folder of the service, by default this one.")]
-Preview = Annotated[bool, typer.Option("--dry-run", help="Show the diff, write nothing.")]
+NoGit = Annotated[bool, typer.Option("--no-git", help="Do not create a git repository.")]
+Services = Annotated[list[Path], typer.Argument(help="The folders of the services.")]
+Service = Annotated[Path, typer.Argument(help="The folder of the service.")]
+Preview = Annotated[bool, typer.Option("--dry-run", help="Show the diff without writing it.")]
 NewDefaults = Annotated[
-    bool, typer.Option("--defaults", help="Take the defaults of new questions, ask nothing.")
+    bool, typer.Option("--defaults", help="Use the defaults of new questions and never prompt.")
 ]
-VersionsOnly = Annotated[
-    bool, typer.Option("--versions", help="Only look at versions, compare no files.")
-]
+VersionsOnly = Annotated[bool, typer.Option("--versions", help="Compare versions only, not files.")]
 Jobs = Annotated[
     int | None,
-    typer.Option(help="Processes that compare files, by default one for each core.", min=1),
+    typer.Option(help="Processes that compare files. [default: one per core]", min=1),
 ]
 Part = Annotated[
-    list[str] | None, typer.Argument(help="Only cells with these values, like flask 3.12.")
+    list[str] | None, typer.Argument(help="Only services with these values, such as flask 3.12.")
 ]
 Shards = Annotated[
-    int | None, typer.Option(min=1, help="Divide the cells among so many jobs.", show_default=False)
+    int | None,
+    typer.Option(min=1, help="Divide the services among this many jobs.", show_default=False),
 ]
 
 
 Into = Annotated[
     Path,
-    typer.Option("--into", help="The folder of the service, by default this one."),
+    typer.Option("--into", help="The folder of the service."),
 ]
 Declaration = Annotated[
-    str | None, typer.Argument(help="The resource and its fields, like 'room name:str seats:int'.")
+    str | None,
+    typer.Argument(help="The resource and its fields, such as 'room name:str seats:int'."),
 ]
 FieldDeclaration = Annotated[
-    str | None, typer.Argument(help="The field, like 'vip:bool:default=false'.", metavar="FIELD")
+    str | None, typer.Argument(help="The field, such as 'vip:bool:default=false'.", metavar="FIELD")
 ]
 
 
@@ -167,7 +165,7 @@ def _frameworks() -> list[tuple[str, str]]:
 
 WhichFramework = Annotated[
     str,
-    typer.Argument(help="Its id, as `scaffold list` has it.", autocompletion=_frameworks),
+    typer.Argument(help="The ID of a framework; see `scaffold list`.", autocompletion=_frameworks),
 ]
 
 
@@ -177,11 +175,12 @@ def _skills() -> list[tuple[str, str]]:
 
 
 SkillName = Annotated[
-    str | None, typer.Argument(help="Print this one.", autocompletion=_skills, show_default=False)
+    str | None,
+    typer.Argument(help="The skill to print.", autocompletion=_skills, show_default=False),
 ]
 SkillsFolder = Annotated[
     Path | None,
-    typer.Option("--output", help="Write them into this folder, such as .agents/skills."),
+    typer.Option("--output", help="Write the skills to this folder, such as .agents/skills."),
 ]
 
 
@@ -308,7 +307,7 @@ def _declaration(question: Question) -> inspect.Parameter:
     names = ", ".join(one["name"] for one in question.default)
     option = typer.Option(
         question.flag,
-        help=f"{question.ask} One of its resources; may be repeated. [default: {names}]",
+        help=f"{question.ask} One resource; may be repeated. [default: {names}]",
         metavar="DECLARATION",
     )
     return _repeatable(question, option)
@@ -596,7 +595,7 @@ def _grow(
 
     asking = None in given.values()
     if asking and (as_json or not _on_terminal()):
-        raise MissingAnswers(f"Nobody can be asked here. Try: {WOULD_WORK[command]}")
+        raise MissingAnswers(f"Cannot prompt here. Try: {WOULD_WORK[command]}")
     found = update.find(folder, f"scaffold {command.split()[0]}")
     with sources.opened(sources.place_of(found.made.origin, settings.source())) as source:
         if asking:
@@ -775,4 +774,8 @@ def _describe_error(error: BaseException) -> tuple[int, str, str]:
         where = f"{quote_path(error.filename)}: " if error.filename else ""
         return REFUSED, "target-refuses", f"{where}{error.strerror}."
     about = escape(f"{type(error).__name__}: {error}".rstrip(": "))
-    return UNEXPECTED, "unexpected", f"This should not happen ({about}). Run it again with --debug."
+    return (
+        UNEXPECTED,
+        "unexpected",
+        f"Unexpected error ({about}). Run the command again with --debug.",
+    )

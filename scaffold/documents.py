@@ -37,7 +37,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes().decode())
     except RecursionError as error:
-        raise ValueError("it is nested too deep") from error
+        raise ValueError("it is nested too deeply") from error
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise ValueError(f"{path.name}: {_place_of(error)}") from error
     if not isinstance(loaded, dict):
-        raise ValueError(f"{path.name} is no mapping")
+        raise ValueError(f"{path.name} is not a mapping")
     return loaded
 
 
@@ -76,7 +76,7 @@ def answers_in(
     if root is None or (root.tag == NULL_TAG and not root.value):
         return {}, []
     if not isinstance(root, yaml.MappingNode):
-        raise BadAnswersFile(f"{source} has to be a mapping of questions to answers.")
+        raise BadAnswersFile(f"{source} must be a mapping of questions to answers.")
     return _answers(root, data)
 
 
@@ -103,13 +103,13 @@ def _check_events(text: str, source: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            raise BadAnswersFile(f"{source} is nested deeper than {DEEPEST} levels.")
+            raise BadAnswersFile(f"{source} is nested more than {DEEPEST} levels deep.")
 
 
 def _place_of(error: yaml.YAMLError) -> str:
     """What is wrong and where, as the end of a sentence."""
     if isinstance(error, yaml.reader.ReaderError):
-        return f"the character U+{error.character:04X} cannot stand in it"
+        return f"it contains the character U+{error.character:04X}, which is not allowed"
     problem = getattr(error, "problem", None) or "it cannot be read"
     mark = getattr(error, "problem_mark", None)
     return escape(f"{problem}, line {mark.line + 1}" if mark else problem)
@@ -121,7 +121,9 @@ def _answers(root: yaml.MappingNode, data: Collection[str]) -> tuple[dict[str, A
     answered: set[str] = set()
     for key, value in root.value:
         if not isinstance(key, yaml.ScalarNode):
-            problems.append(f"line {key.start_mark.line + 1}: the name of a question is one word.")
+            problems.append(
+                f"line {key.start_mark.line + 1}: the name of a question must be one word."
+            )
         elif key.value in answered:
             problems.append(f"{quote(key.value)} is answered twice.")
         elif why := next(_no_data(value), None) if key.value in data else _no_text(value):
@@ -180,9 +182,9 @@ def _text_of(node: yaml.ScalarNode) -> str:
 def _no_text(node: yaml.Node) -> str | None:
     """Why a value is no text, as the end of a sentence."""
     if isinstance(node, yaml.CollectionNode):
-        return "has to be text, not a list or a mapping"
+        return "must be text, not a list or a mapping"
     if node.tag == NULL_TAG and node.value:
-        return "has to be text, not null"
+        return "must be text, not null"
     if node.tag not in TEXT_TAGS | {NULL_TAG}:
-        return "has to be plain text, without a YAML tag"
+        return "must be plain text, without a YAML tag"
     return None

@@ -154,7 +154,9 @@ def chosen(catalog: Catalog, cells: Sequence[Cell], wanted: Iterable[str]) -> li
     words = set(wanted)
     if unknown := words - {word for cell in cells for word in (cell.id, *cell.values.values())}:
         listed = ", ".join(sorted(unknown))
-        raise BadAnswers(f"No cell of the matrix has {listed}; `scaffold matrix` shows them all.")
+        raise BadAnswers(
+            f"No service of the matrix has {listed}; `scaffold matrix` lists all of them."
+        )
     ids = words & {cell.id for cell in cells}
     asked = [words & set(values) for values in axes(catalog, (UPDATED,)).values()]
     return [

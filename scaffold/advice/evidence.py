@@ -156,9 +156,9 @@ def _apart(catalog: Catalog, said: Evidence | None, standing: Standing | None) -
 def _lack(catalog: Catalog, article: Advice, database: str | None) -> str | None:
     """What a ranking by the measurement lacks, as sentences; None if it can be made."""
     if not catalog.measuring:
-        lack = "the guidance of these templates names no criterion for them"
+        lack = "the guidance of these templates has no criterion for them"
     elif not catalog.measurement:
-        lack = f"there are none: beside the guidance of these templates is no {FILE}"
+        lack = f"these templates have no {FILE}"
     else:
         candidates = {ranked.framework.id for ranked in article.ranking}
         missing = [f for f in _without_figures(catalog, database) if f.id in candidates]
@@ -171,8 +171,8 @@ def _lack(catalog: Catalog, article: Advice, database: str | None) -> str | None
         day = catalog.measurement.date
         lack = f"{FILE} of {day} has none{where}{whom}"
     return (
-        f"--rank-by benchmarks needs figures, and {lack}. "
-        "Without it the ranking goes by the article."
+        f"--rank-by benchmarks needs benchmark results, but {lack}. "
+        "Leave it out to rank by the article's ratings."
     )
 
 

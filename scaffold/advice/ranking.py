@@ -187,7 +187,7 @@ def _ranked(
 
 def _lacking(catalog: Catalog, framework: Framework, must: str) -> str:
     """That the article does not name a framework for what is required, and what it has of it."""
-    unnamed = f"the article does not name it for {catalog.criteria[must]}"
+    unnamed = f"the article does not recommend it for {catalog.criteria[must]}"
     has = framework.evidence.get(must)
     return f"{has.why}, but {unnamed}" if has and has.strength > 0 else unnamed
 

@@ -116,8 +116,8 @@ def _read(catalog: Catalog, path: Path) -> tuple[dict[str, Any], list[BadAnswers
 
 def _unknown(key: str, questions: list[str]) -> str:
     alike = get_close_matches(key, questions, n=1)
-    hint = f"did you mean {alike[0]}?" if alike else f"the questions are {', '.join(questions)}."
-    return f"{quote(key)} is no question; {hint}"
+    hint = f"Did you mean {quote(alike[0])}?" if alike else f"Choose from {', '.join(questions)}."
+    return f"unknown question {quote(key)}. {hint}"
 
 
 def check(catalog: Catalog, given: Mapping[str, Any]) -> None:
@@ -136,7 +136,7 @@ def _raise(problems: Sequence[BadAnswers]) -> None:
         raise problems[0]
     lines = [str(problem) for problem in problems[:MAX_PROBLEMS]]
     if more := len(problems) - len(lines):
-        lines.append(f"And {more} more like these.")
+        lines.append(f"And {more} more problem{'s' if more > 1 else ''}.")
     kinds = {type(problem) for problem in problems}
     raise (kinds.pop() if len(kinds) == 1 else BadAnswers)("\n".join(lines))
 
@@ -157,7 +157,7 @@ def _problems(catalog: Catalog, given: Mapping[str, Any]) -> Iterator[BadAnswers
         elif question.options:
             yield from _choice_problems(question, value)
         elif why := text_problem(value):
-            yield BadAnswers(f"{quote(value)} cannot be the {question.id}: {why}.")
+            yield BadAnswers(f"{quote(value)} is not a valid {question.id}: {why}.")
     if refusal := catalog.refusal(given):
         yield BadAnswers(str(refusal))
 
@@ -202,7 +202,7 @@ def _framework_problems(catalog: Catalog, value: str) -> Iterator[BadAnswers]:
     else:
         if not framework.has_template:
             having = ", ".join(f.id for f in catalog.frameworks if f.has_template) or "none"
-            yield NoTemplate(f"{without_template(framework)} These have one: {having}.")
+            yield NoTemplate(f"{without_template(framework)} Available: {having}.")
 
 
 def framework_called(catalog: Catalog, framework_id: str) -> Framework:
@@ -237,7 +237,7 @@ def choices_in(question: Question, value: object) -> list[str]:
     texts: Sequence[Any] = value if isinstance(value, list | tuple) else [value]
     if not all(isinstance(text, str) for text in texts):
         example = ", ".join(question.choices)
-        raise BadAnswers(f"{question.id} has to be a list, of any of these: {example}.")
+        raise BadAnswers(f"{question.id} must be a list of any of these: {example}.")
     named = {word.strip() for text in texts for word in text.split(",")} - {""}
     if unknown := sorted(named.difference(question.choices)):
         raise BadAnswers("\n".join(_no_choice(question.id, w, question.choices) for w in unknown))
@@ -247,9 +247,9 @@ def choices_in(question: Question, value: object) -> list[str]:
 def _no_choice(question_id: str, value: str, choices: Iterable[str]) -> str:
     choices = list(choices)
     alike = get_close_matches(value, choices, n=1)
-    hint = f"; did you mean {alike[0]}?" if alike else "."
-    article = f"{quote(value)} is no answer to {question_id}"
-    return f"{article}: it is one of {', '.join(choices)}{hint}"
+    hint = f" Did you mean {quote(alike[0])}?" if alike else ""
+    wrong = f"{quote(value)} is not a valid answer to {question_id}."
+    return f"{wrong} Choose from {', '.join(choices)}.{hint}"
 
 
 def text_problem(value: str) -> str | None:
@@ -257,7 +257,7 @@ def text_problem(value: str) -> str | None:
     if len(value) > MAX_TEXT_LENGTH:
         return f"it is longer than {MAX_TEXT_LENGTH} characters"
     bad = next((c for c in value if not _printable(c)), None)
-    return f"it has the character U+{ord(bad):04X}, which cannot be printed" if bad else None
+    return f"it contains the unprintable character U+{ord(bad):04X}" if bad else None
 
 
 def _printable(character: str) -> bool:
@@ -331,9 +331,9 @@ def _what_would_work(missing: list[str], given: Mapping[str, Any]) -> str:
     flags += ["--defaults"] if "framework" in missing else []
     command = shlex.join(["scaffold", "new", given.get("name", "my-svc"), *flags])
     absent = " and ".join(missing)
-    ways = "--framework or a workload flag such as --talk chooses the framework"
+    ways = "pass --framework, or a workload flag such as --talk to have one chosen"
     hint = f" ({ways})" if "framework" in missing else ""
-    return f"Nobody can be asked here, and this is missing: {absent}{hint}. Try: {command}"
+    return f"Cannot prompt here; missing: {absent}{hint}. Try: {command}"
 
 
 def _best(catalog: Catalog, advice: Advice, name: str) -> Framework:
@@ -348,7 +348,7 @@ def _best(catalog: Catalog, advice: Advice, name: str) -> Framework:
     if usable is best:
         return best.framework
     command = f"scaffold new {name} --framework {usable.framework.id}"
-    raise NoTemplate(f"{instead(catalog, best, usable)} To make that: {command}")
+    raise NoTemplate(f"{instead(catalog, best, usable)} To generate that: {command}")
 
 
 def instead(catalog: Catalog, best: Ranked, usable: Ranked) -> str:
@@ -356,7 +356,7 @@ def instead(catalog: Catalog, best: Ranked, usable: Ranked) -> str:
     lacking = " or ".join(catalog.criteria[must] for must in usable.unmet)
     but = f", though it is not designed for {lacking}" if lacking else ""
     return (
-        f"{without_template(best.framework)} The best that has one is {usable.framework.name}{but}."
+        f"{without_template(best.framework)} The next best match is {usable.framework.name}{but}."
     )
 
 
@@ -373,7 +373,7 @@ def carry_over(
     made = {q.id: q.default for q in questions if q.is_declared} | dict(recorded)
     kept = {q.id: made[q.id] for q in questions if q.id in made}
     lost = [
-        f"{_no_choice(q.id, answer, q.choices)} Say which with --{q.id}."
+        f"{_no_choice(q.id, answer, q.choices)} Pass --{q.id} with a valid one."
         for q in questions
         if q.options and q.id in kept and q.id not in given
         for answer in (kept[q.id] if isinstance(kept[q.id], list) else [kept[q.id]])
@@ -398,7 +398,7 @@ def defaults_of(questions: Iterable[Question]) -> dict[str, Any]:
     questions = list(questions)
     if missing := [f"--{q.id}" for q in questions if q.default is None]:
         raise MissingAnswers(
-            f"Nobody can be asked here, and the templates have a new question: {', '.join(missing)}"
+            f"Cannot prompt here; the templates have a new question: {', '.join(missing)}"
         )
     return {q.id: q.default for q in questions}
 

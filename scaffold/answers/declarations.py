@@ -45,8 +45,8 @@ def check(declared: object, reserved: Reserved) -> None:
     size = len(json.dumps(declared, ensure_ascii=False).encode())
     if size > MAX_KIB * 1024:
         raise BadAnswers(
-            f"The declarations take {-(-size // 1024)} KiB, and may take {MAX_KIB} KiB. Shorten "
-            "the defaults, or split the service."
+            f"The declarations are {-(-size // 1024)} KiB long; the limit is {MAX_KIB} KiB. "
+            "Shorten the defaults, or split the service."
         )
 
 

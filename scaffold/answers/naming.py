@@ -53,7 +53,7 @@ def rule_broken(name: str, reserved: Set[str] = frozenset()) -> str | None:
 
     `reserved` holds the names that its environment uses, in lower case with underscores.
     """
-    clash = (reserved.__contains__, "something that the service depends on has that name")
+    clash = (reserved.__contains__, "a dependency of the service has that name")
     package = package_of(name)
     return _first_broken(_SPELLING, name) or _first_broken((*_MEANING, clash), package)
 
@@ -66,7 +66,8 @@ def check_name(name: str, reserved: Set[str] = frozenset()) -> None:
     """Raises BadName with the value, the rule and the nearest name that works."""
     if why := rule_broken(name, reserved):
         raise BadName(
-            f"{quote(name)} cannot be the name: {why}. {suggest(name, reserved)} would work."
+            f"{quote(name)} is not a valid service name: {why}. "
+            f"Try {quote(suggest(name, reserved))}."
         )
 
 
@@ -89,7 +90,7 @@ _SPELLING: tuple[Rule, ...] = (
     (lambda name: len(name) > MAX_LENGTH, f"it is longer than {MAX_LENGTH} characters"),
     (
         lambda name: not re.fullmatch(PATTERN, name),
-        "a name has lower-case letters, digits and single dashes, and starts with a letter",
+        "use lower-case letters, digits and single dashes, starting with a letter",
     ),
 )
 _MEANING: tuple[Rule, ...] = (
@@ -100,13 +101,13 @@ _MEANING: tuple[Rule, ...] = (
         lambda p: p in sys.stdlib_module_names or p in OTHER_MODULES,
         "a module of Python's standard library has that name",
     ),
-    (DEVICES.__contains__, "Windows keeps that name for a device"),
-    (PLACES.__contains__, "a service has a folder or a file of that name already"),
-    (YAML_VALUES.__contains__, "YAML reads that word as a value and not as a name"),
-    (COMMANDS.__contains__, "a command that its image or its checks run has that name"),
-    (IMAGES.__contains__, "a container image that others mean has that name"),
+    (DEVICES.__contains__, "Windows reserves that name for a device"),
+    (PLACES.__contains__, "every service has a file or folder of that name"),
+    (YAML_VALUES.__contains__, "YAML reads that word as a value, not as text"),
+    (COMMANDS.__contains__, "a command that the image or the checks use has that name"),
+    (IMAGES.__contains__, "a well-known container image has that name"),
     (
         lambda p: p in CLUSTER or p.startswith(CLUSTER_PREFIX),
-        "a Kubernetes cluster keeps that name for itself",
+        "Kubernetes reserves that name",
     ),
 )

@@ -60,7 +60,7 @@ def require_whole_history(root: Path) -> None:
     """Raises HistoryIncomplete where the releases of earlier versions cannot be found."""
     if not is_checkout(root):
         raise HistoryIncomplete(
-            f"{root} is no git repository, so the releases of the templates are not here. "
+            f"{root} is not a git repository, so it does not have the template releases. "
             "Build from a clone, or from the sdist, which carries them."
         )
     if git_line(root, "rev-parse", "--is-shallow-repository") == "true":

@@ -42,7 +42,7 @@ def source(environment: Mapping[str, str] = os.environ) -> Place | None:
     file = config_file()
     value = _read(file).get("source") if file and _is_readable(file) else None
     if value is not None and not isinstance(value, str):
-        raise SourceError(f"source in {file} has to be text.")
+        raise SourceError(f"source in {file} must be a string.")
     return place(value, str(file)) if value else None
 
 
@@ -68,29 +68,29 @@ def place(text: str, named_by: str) -> Place:
     """`ADDRESS` or `ADDRESS#REVISION`, checked. Raises SourceError, saying who named it."""
     address, _, revision = text.strip().partition("#")
     if why := _unfit(address) or _unfit_revision(revision):
-        raise SourceError(f"{named_by} does not name templates that can be used: {why}.")
+        raise SourceError(f"{named_by} is not a valid template source: {why}.")
     return Place(address, revision or None)
 
 
 def _unfit(address: str) -> str | None:
     """Why `address` is refused, as the end of a sentence. It is recorded in every service."""
     if re.search(r"[\s\x00-\x1f\x7f]", address) or address.startswith("-"):
-        return "an address has no white space, and does not begin with a dash"
+        return "the address must not contain white space or start with a dash"
     if "::" in address:
-        return "an address with :: would run a program"
+        return "an address with :: could run a program"
     plain = address.removeprefix("git+")
     if re.match(r"^https?://[^/]*@", plain):
-        return "it holds a user or a password; give those to git's credential helper"
+        return "it contains a user name or password; use git's credential helper instead"
     if plain.startswith(SCHEMES) or SCP_LIKE.match(plain) or Path(plain).is_absolute():
         return None
     if re.match(r"^g[hl]:[\w.-]+(/[\w.-]+)+$", plain):
         return None
-    return "an address is a URL, user@host:path, or an absolute path"
+    return "the address must be a URL, user@host:path, or an absolute path"
 
 
 def _unfit_revision(revision: str) -> str | None:
     fine = not revision or re.fullmatch(r"[\w][\w./+-]*", revision)
-    return None if fine else "behind the # stands a tag or a commit"
+    return None if fine else "the part after # must be a tag or a commit"
 
 
 def _read(file: Path) -> Mapping[str, object]:

@@ -39,7 +39,7 @@ def called(skills: list[Skill], name: str) -> Skill:
     if name in known:
         return known[name]
     alike = get_close_matches(name, known, n=1)
-    hint = f"Did you mean {quote(alike[0])}?" if alike else f"There are {', '.join(known)}."
+    hint = f"Did you mean {quote(alike[0])}?" if alike else f"The skills are {', '.join(known)}."
     raise BadAnswers(f"Unknown skill {quote(name)}. {hint}")
 
 
@@ -51,7 +51,9 @@ def write(skills: list[Skill], folder: Path) -> list[Path]:
     files = {folder / skill.name / FILE: skill.text for skill in skills}
     if edited := [*_edited(files)]:
         names = ", ".join(map(quote_path, edited))
-        raise TargetError(f"Other files are in the way: {names}. Move them, or use another folder.")
+        raise TargetError(
+            f"Different files already exist: {names}. Move them or use another folder."
+        )
     for file, text in files.items():
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -83,7 +83,9 @@ class Source:
         raise NotImplementedError
 
     def _unknown(self, revision: str, hint: str) -> UnknownRelease:
-        return UnknownRelease(f"It was made from {revision} of {self.address}. {hint}")
+        return UnknownRelease(
+            f"The service was generated from {revision} of {self.address}. {hint}"
+        )
 
 
 @dataclass
@@ -116,7 +118,7 @@ class Package(Source):
             return self._heads[revision]
         raise self._unknown(
             revision,
-            f"This scaffold knows the releases up to {self.newest}; upgrade it if that is older.",
+            f"This version of scaffold knows releases up to {self.newest}. Upgrade it.",
         )
 
 
@@ -151,7 +153,7 @@ class Checkout(Source):
     def _commit(self, revision: str) -> str:
         if revision in self._past:
             return self._past[revision]
-        raise self._unknown(revision, f"The history of {self.own} has no such version.")
+        raise self._unknown(revision, f"The history of {self.own} does not have that version.")
 
 
 @dataclass
@@ -187,8 +189,8 @@ class Remote(Source):
             wanted = [key for key in PROGRAMS if documents.read_yaml(folder / QUESTIONS).get(key)]
         if wanted:
             raise SourceError(
-                f"The templates of {self.address} want to run programs of their own "
-                f"({', '.join(wanted)}), and that is never done."
+                f"The templates of {self.address} would run programs ({', '.join(wanted)}), "
+                "which is not allowed."
             )
         return folder
 
@@ -208,7 +210,7 @@ class Remote(Source):
         checked = ("cat-file", "--batch-check=%(objectname)")
         answer = self._git(*checked, given=asked).decode().strip()
         if "\n" in revision or len(answer.split()) != 1:
-            raise self._unknown(revision, "That repository has no such revision.")
+            raise self._unknown(revision, "That repository does not have this revision.")
         return answer
 
 
@@ -253,7 +255,7 @@ def _as_ours(source: Source) -> Iterator[None]:
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         about = f"{type(error).__name__}: {error}"
         raise SourceError(
-            f"The templates of {source.address} are not made as this tool's own ({about})."
+            f"The templates of {source.address} do not have the expected structure ({about})."
         ) from error
 
 

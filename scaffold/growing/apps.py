@@ -50,7 +50,7 @@ def _sources(service: Path, package: str) -> Path:
     found = sorted({folder.parent.parent for folder in service.glob(f"src/*/*/{MIGRATIONS}")})
     if len(found) != 1:
         raise TargetError(
-            f"{quote_path(usual)} does not exist, so what the new migration follows is not known."
+            f"{quote_path(usual)} does not exist, so the previous migration is not known."
         )
     return found[0]
 
@@ -82,7 +82,7 @@ def _altered(place: Path, change: Change, resource: Resource) -> dict[str, Any]:
         "resource": entry,
         "field": None,
         "fill": None,
-        "message": "Change the ways back of references",
+        "message": "Change reverse names of references",
         "package": resource.plural,
         "file": f"{number}_references.py",
         "dependencies": [(resource.plural, leaf) for leaf in _leaves(resource.plural, graph)],
@@ -110,7 +110,7 @@ def _newest(place: Path, app: str) -> str:
     if len(leaves) > 1:
         raise TargetError(
             f"The migrations of {quote(app)} have {len(leaves)} heads, {listed(leaves, 'and')}, "
-            f"and a new one can follow only one. Join them and commit: {JOIN}"
+            f"but a new one needs a single head. Merge them and commit: {JOIN}"
         )
     if not leaves:
         raise _unknown(place / app)
@@ -120,9 +120,9 @@ def _newest(place: Path, app: str) -> str:
 def _unknown(folder: Path) -> TargetError:
     """The app of a resource is found by its folder: another folder might be another app."""
     return TargetError(
-        f"{quote_path(folder / MIGRATIONS)} has no migrations, so what the new one follows is not "
-        f"known. If you renamed the folder, rename it back to {quote(folder.name)} and commit, run "
-        "this again, and rename it afterwards."
+        f"{quote_path(folder / MIGRATIONS)} has no migrations, so the previous one is not known. "
+        f"If you renamed the folder, rename it back to {quote(folder.name)} and commit, run this "
+        "command again, and rename the folder afterwards."
     )
 
 

@@ -11,9 +11,9 @@ from scaffold.resources.problems import listed, quote, suggest
 
 Resources = tuple[Resource, ...]
 # What a migration that goes back cannot restore, as a comment in it.
-LOSES_ROWS = "The table comes back empty."
-LOSES_VALUES = "Rows come back with a value that the type allows, and not with their own."
-NEEDS_EMPTY = "Works only while the table has no rows, which would need a value of their own."
+LOSES_ROWS = "The table is restored empty."
+LOSES_VALUES = "Rows get a valid placeholder value; their own values are lost."
+NEEDS_EMPTY = "Works only while the table is empty, because rows would need a value."
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def add_resource(before: Resources, declaration: str) -> Change:
         if resource.name == new.name:
             example = f"scaffold add field {new.name} 'FIELD'"
             raise BadAnswers(
-                f"The service has a resource {quote(new.name)}. To add a field to it: {example}"
+                f"The service already has a resource {quote(new.name)}. "
+                f"To add a field to it: {example}"
             )
     return Change(True, new, None, before, (*before, new))
 
@@ -91,12 +92,12 @@ def add_field(before: Resources, name: str, declaration: str) -> Change:
     words = short_form.split(declaration)
     if len(words) != 1:
         raise BadAnswers(
-            f"{quote(declaration)} is not one field. Try {quote('vip:bool:default=false')}."
+            f"{quote(declaration)} is not a single field. Try {quote('vip:bool:default=false')}."
         )
     (new,) = short_form.parse(f"{name}/{old.plural} {declaration}").fields
     for field in old.fields:
         if field.name == new.name:
-            raise BadAnswers(f"The resource {quote(name)} has a field {quote(new.name)}.")
+            raise BadAnswers(f"The resource {quote(name)} already has a field {quote(new.name)}.")
     _refuse_without_value(old, new)
     changed = replace(old, fields=(*old.fields, new))
     return Change(True, changed, new, before, _with(before, changed))
@@ -111,8 +112,8 @@ def _refuse_without_value(resource: Resource, field: Field) -> None:
         ways.append(fields.with_fitting_default(field))
     tries = listed(quote(short_form.field_form(way)) for way in ways)
     raise BadAnswers(
-        f"{quote(field.name)} is required, and rows of {quote(resource.name)} that exist would "
-        f"have no value. Make it optional or give it a default. Try {tries}."
+        f"{quote(field.name)} is required, but existing rows of {quote(resource.name)} would have "
+        f"no value. Make it optional or give it a default. Try {tries}."
     )
 
 
@@ -121,7 +122,7 @@ def remove_resource(before: Resources, name: str) -> Change:
     old = _resource(before, name)
     if len(before) == 1:
         raise BadAnswers(
-            f"{quote(name)} is the only resource of the service, which has at least one."
+            f"{quote(name)} is the only resource of the service and cannot be removed."
         )
     referring = [
         f"{quote(field.name)} of {quote(other.name)}"
@@ -146,7 +147,7 @@ def remove_field(before: Resources, name: str, field_name: str) -> Change:
         raise BadAnswers(f"{quote(name)} has no field {quote(field_name)}. {hint}")
     if len(having) == 1:
         raise BadAnswers(
-            f"{quote(field_name)} is the only field of {quote(name)}, which has at least one. To "
+            f"{quote(field_name)} is the only field of {quote(name)} and cannot be removed. To "
             f"remove the resource: scaffold remove resource {name}"
         )
     gone = having.pop(field_name)

@@ -106,9 +106,9 @@ def _question_with(root: Path, choice: str, release: str) -> Question:
 def _refuse_useless(choice: str, adds: bool, having: Sequence[str]) -> None:
     """Raises BadAnswers where nothing would change."""
     if adds and choice in having:
-        raise BadAnswers(f"The service has {choice} already.")
+        raise BadAnswers(f"The service already has {choice}.")
     if not adds and choice not in having:
-        has = f"It has {listed(having, 'and')}." if having else "It has nothing besides."
+        has = f"It has {listed(having, 'and')}." if having else "It has no optional features."
         raise BadAnswers(f"The service does not have {choice}. {has}")
 
 
@@ -140,7 +140,7 @@ def _merged(
 def resources_of(service: Service) -> Resources:
     """What a service is declared to keep. Raises TargetError for one that does not record it."""
     if RESOURCES not in service.made.answers:
-        raise TargetError(f"The service does not record what it keeps. {UPDATE}")
+        raise TargetError(f"The service does not record its resources. {UPDATE}")
     return long_form.from_data(service.made.answers[RESOURCES])
 
 
@@ -151,7 +151,7 @@ def planned(service: Service, source: Source, asked: Asked) -> Change:
     root = source.root(origin.revision)
     if not (root / NEEDED).is_file():
         raise TargetError(
-            f"The templates of {origin.revision} cannot add to a service that exists. {UPDATE}"
+            f"The templates of {origin.revision} cannot change an existing service. {UPDATE}"
         )
     change = asked(resources)
     reserved = declarations.reserved(root, [answers["framework"]])

@@ -50,7 +50,7 @@ def versions_in(service: Path, package: str) -> Path:
     found = sorted(service.glob(f"src/*/{VERSIONS}"))
     if len(found) != 1:
         raise TargetError(
-            f"{quote_path(usual)} does not exist, so what the new migration follows is not known."
+            f"{quote_path(usual)} does not exist, so the previous migration is not known."
         )
     return found[0]
 
@@ -62,8 +62,8 @@ def newest(folder: Path) -> tuple[str | None, set[str]]:
     heads = sorted(known.difference(*(revision.after for revision in revisions)))
     if len(heads) > 1:
         raise TargetError(
-            f"The migrations have {len(heads)} heads, {listed(heads, 'and')}, and a new one can "
-            f"follow only one. Join them and commit: {JOIN}"
+            f"The migrations have {len(heads)} heads, {listed(heads, 'and')}, but a new one "
+            f"needs a single head. Merge them and commit: {JOIN}"
         )
     if known and not heads:
         raise TargetError(f"The migrations in {quote_path(folder)} follow each other in a circle.")

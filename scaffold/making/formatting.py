@@ -31,5 +31,5 @@ def format_code(folder: Path) -> None:
         command = [ruff.find_ruff_bin(), *step, f"--config={settings}", *sorted(files)]
         ended = programs.run(folder, command)
         if ended.code:
-            why = f"The templates make code that cannot be formatted: {ended.complaint}"
+            why = f"The templates generate code that cannot be formatted: {ended.complaint}"
             raise SourceError(why)

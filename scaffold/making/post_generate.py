@@ -29,13 +29,13 @@ def lock(folder: Path) -> str | None:
     """
     if root := workspace_of(folder):
         return (
-            f"`uv.lock` was not created, as the service is a member of the uv workspace in "
-            f"{quote_path(root)}, which has one lock for all; run `uv lock` there."
+            f"`uv.lock` was not created, because the service belongs to the uv workspace in "
+            f"{quote_path(root)}, which has one lock file; run `uv lock` there."
         )
     if not programs.found("uv"):
         return (
-            "`uv.lock` was not created, as uv is not installed; `pip install uv` brings it, and "
-            "the service needs it. Run `uv lock` before the image is built."
+            "`uv.lock` was not created, because uv is not installed. The service needs uv: install "
+            "it with `pip install uv`, and run `uv lock` before you build the image."
         )
     file = folder / LOCK
     before = file.read_bytes() if file.is_file() else None
@@ -79,21 +79,21 @@ def workspace_of(folder: Path) -> Path | None:
 def first_commit(folder: Path) -> str | None:
     """Makes `folder` a git repository with one commit; a warning where that did not work."""
     if not programs.found("git"):
-        return "No repository was made, as git is not installed."
+        return "No git repository was created, because git is not installed."
     try:
         top = Path(git_line(folder, "rev-parse", "--show-toplevel"))
     except NotInGit:
         return _new_repository(folder)
     except ProgramFailed as failed:
         return (
-            "No repository was made, as the service lies in one that git does not work in. "
+            "No git repository was created, because git cannot use the one around the service. "
             f"({failed})"
         )
     if top != folder.resolve():
-        return "No repository was made, as the service lies in one already; commit it there."
+        return "No git repository was created, because the service is in one; commit it there."
     with suppress(ProgramFailed):
         git_line(folder, "rev-parse", "--verify", "HEAD")
-        return "No commit was made, as the repository has commits already; commit it there."
+        return "No commit was created, because the repository already has some; commit it there."
     try:
         git(folder, *ADD)
     except ProgramFailed as failed:
@@ -108,7 +108,7 @@ def _new_repository(folder: Path) -> str | None:
         return _commit(folder)
     except ProgramFailed as failed:
         shutil.rmtree(folder / ".git", ignore_errors=True)  # half of one is of no use
-        return f"No repository was made; run `git init` yourself. ({failed})"
+        return f"No git repository was created; run `git init` yourself. ({failed})"
     except KeyboardInterrupt:
         shutil.rmtree(folder / ".git", ignore_errors=True)
         raise
@@ -123,4 +123,4 @@ def _commit(folder: Path) -> str | None:
 
 
 def _uncommitted(failed: ProgramFailed) -> str:
-    return f"The first commit was not made; run `git commit` yourself. ({failed})"
+    return f"The first commit was not created; run `git commit` yourself. ({failed})"

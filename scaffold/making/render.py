@@ -68,8 +68,8 @@ def render(root: Path, answers: Mapping[str, Any], folder: Path, origin: Origin 
             )
     except copier.errors.UnsafeTemplateError as error:
         raise SourceError(
-            f"The templates of {origin.address} want to run programs of their own "
-            "(tasks, migrations or extensions), and that is never done."
+            f"The templates of {origin.address} would run programs "
+            "(tasks, migrations or extensions), which is not allowed."
         ) from error
     except copier.errors.CopierError as error:
         message = f"{type(error).__name__}: {error}".splitlines()[0]
@@ -77,7 +77,7 @@ def render(root: Path, answers: Mapping[str, Any], folder: Path, origin: Origin 
             f"The templates of {origin.address} cannot be used ({message})."
         ) from error
     except ValueError as error:
-        raise BadAnswers(f"{origin.revision} does not take these answers: {error}") from error
+        raise BadAnswers(f"{origin.revision} does not accept these answers: {error}") from error
     format_code(folder)
     record.write(folder, origin)
 

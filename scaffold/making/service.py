@@ -11,8 +11,8 @@ from scaffold.making import post_generate, staging
 
 # What follows once the files stand: its name, what is being done, how it is done.
 STEPS: Mapping[str, tuple[str, Callable[[Path], str | None]]] = {
-    "lock": ("Locking its dependencies", post_generate.lock),
-    "git": ("Making its first commit", post_generate.first_commit),
+    "lock": ("Locking dependencies", post_generate.lock),
+    "git": ("Creating the first commit", post_generate.first_commit),
 }
 # What a run says that was interrupted before the service was in place.
 NOTHING_WRITTEN = "Interrupted. Nothing was written."
@@ -72,7 +72,7 @@ def _created(
     if dry_run:
         files = _previewed(catalog, answers)
         return Made(target, chosen.id, catalog.origin.revision, files, warnings)
-    progress("Writing its files ...")
+    progress("Writing files ...")
     try:
         files = render.make(catalog.root, answers, target, catalog.origin)
     except OSError as error:
@@ -106,7 +106,7 @@ def _previewed(catalog: Catalog, answers: Mapping[str, Any]) -> list[str]:
     except OSError as error:
         why = error.strerror or error
         raise TargetError(
-            f"The temporary folder cannot be written: {why}. TMPDIR can name another one."
+            f"The temporary folder cannot be written: {why}. Set TMPDIR to use another one."
         ) from error
 
 
@@ -125,7 +125,7 @@ def _finish(target: Path, steps: Collection[str], progress: Callable[[str], None
 
 def whole(target: Path, but: str = "") -> str:
     """What a run says that was interrupted when the service was in place."""
-    unfinished = f", but this was not finished: {but}" if but else ""
+    unfinished = f", but this step was not finished: {but}" if but else ""
     return f"Interrupted. {quote_path(target)} is complete{unfinished}."
 
 

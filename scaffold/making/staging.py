@@ -58,7 +58,7 @@ def refuse_taken(target: Path) -> None:
         raise _refused(target, "is not empty")
     there = next((parent for parent in target.parents if parent.exists()), target)
     if not there.is_dir() and there != target:
-        raise TargetError(f"{quote_path(there)} is no folder; choose another --output.")
+        raise TargetError(f"{quote_path(there)} is not a folder; choose another --output.")
 
 
 def _refused(target: Path, why: str) -> TargetError:
@@ -170,4 +170,4 @@ def _fill(folder: Path, target: Path) -> None:
 
 
 def _made_meanwhile(path: Path) -> TargetError:
-    return TargetError(f"{quote_path(path)} was made by another run meanwhile.")
+    return TargetError(f"{quote_path(path)} was created by another run in the meantime.")

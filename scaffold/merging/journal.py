@@ -25,7 +25,7 @@ from scaffold.programs import git_line, git_paths
 
 FOLDER = "scaffold-update"
 PLAN = "plan.json"
-ANOTHER_RUN = "scaffold is already at work on {}; wait for that run to end."
+ANOTHER_RUN = "scaffold is already running on {}; wait for that run to finish."
 
 
 class Step(NamedTuple):
@@ -133,9 +133,10 @@ class Journal:
         except OSError as error:
             where = quote_path(error.filename2 or error.filename or self.folder)
             raise TargetError(
-                f"A run of scaffold failed half way, and what it did cannot be undone yet: {where} "
-                f"cannot be written ({error.strerror or error}). Run `{self.repository.command}` "
-                f"again once it can; {quote_path(self.folder)} has what is needed."
+                f"A run of scaffold failed, and its changes cannot be undone yet: {where} cannot "
+                f"be written ({error.strerror or error}). Fix that and run "
+                f"`{self.repository.command}` again; it undoes them with the files in "
+                f"{quote_path(self.folder)}."
             ) from error
 
     def _restore(self, step: Step) -> None:
@@ -193,7 +194,7 @@ def locked_index(repository: Repository, record: Journal) -> Iterator[None]:
         _link_or_copy(record.index, record.lock)
     except FileExistsError:
         raise IndexLocked(
-            f"git is at work in {quote_path(repository.top)}, or was killed there: "
+            f"git is running in {quote_path(repository.top)}, or was killed: "
             f"{quote_path(record.lock)} exists. If no git is running, remove that file."
         ) from None
     try:

@@ -38,12 +38,12 @@ USAGE = 129
 PILOT = ".scaffold-pilot"
 YOURS, THEIRS = "yours", "template"
 OURS_STAGE, THEIRS_STAGE = 2, 3
-MARKERS = "the template and you changed the same lines; markers show both"
-TEMPLATE_DROPPED = "the template no longer has it, and you changed it: keep it or remove it"
-BOTH_MOVED = "the template and you moved it to different places"
-FILE_OR_FOLDER = "the template and you have a file and a folder of the same name"
-FILE_OR_LINK = "the template has a file where you have a link, or the other way round"
-FOLDER_SPLIT = "you moved the files of its folder to several places: move this new one as well"
+MARKERS = "you and the template changed the same lines, which are marked in the file"
+TEMPLATE_DROPPED = "the template no longer has this file, but you changed it; keep or remove it"
+BOTH_MOVED = "you and the template moved it to different places"
+FILE_OR_FOLDER = "you and the template have a file and a folder of the same name"
+FILE_OR_LINK = "the template has a file where you have a link, or vice versa"
+FOLDER_SPLIT = "you moved the files of its folder to several places; move this new file as well"
 
 
 @dataclass(frozen=True)
@@ -239,7 +239,7 @@ def _merged(
     ended = run(place.folder, ["git", *PLAIN_GIT, *MERGING, *words], place.environment)
     if ended.code == USAGE:
         command = place.repository.command
-        raise TargetError(f"`{command}` needs git 2.38 or newer; this one cannot merge trees.")
+        raise TargetError(f"`{command}` needs git 2.38 or newer; this version cannot merge trees.")
     if ended.code not in (0, 1):
         raise failure(words, ended)
     tree, *fields = os.fsdecode(ended.out).split("\0")

@@ -22,8 +22,8 @@ def refuse(repository: Repository, changes: Sequence[Change], unmerged: Collecti
     lost = sorted({path for each in added for path in in_the_way(repository.top, each, removed)})
     if lost:
         raise DirtyTree(
-            f"The template now has files where you have something that is not in git: "
-            f"{listed(lost)}. Commit it or move it away first."
+            f"The template adds files that you have without git knowing them: "
+            f"{listed(lost)}. Commit them or move them away first."
         )
     beside = [c.path for c in changes if c.before and not c.path.startswith(repository.prefix)]
     if hidden := _hidden_edits(repository, changes, beside, unmerged):

@@ -81,9 +81,9 @@ def _unusable(folder: Path, failed: ProgramFailed) -> ProgramFailed | NoReposito
         return NoRepository(_not_yet(folder, f"({failed})", f"git init && {COMMIT}"))
     if isinstance(failed, ForeignOwner):
         return ForeignOwner(
-            f"The repository of {where} belongs to another user, so git does not work in it "
-            f"({failed}). If you trust it: git config --global --add safe.directory FOLDER, "
-            "with the folder that git names."
+            f"The repository of {where} belongs to another user, so git does not use it "
+            f"({failed}). If you trust it, run git config --global --add safe.directory FOLDER "
+            "with the folder in git's message."
         )
     return type(failed)(f"git cannot read the repository of {where} ({failed}).")
 

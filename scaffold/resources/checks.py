@@ -26,11 +26,11 @@ def check(resources: Sequence[Resource], reserved: Reserved, *, unfinished: bool
     """
     problems = Problems()
     if not resources:
-        raise BadAnswers('A service has at least one resource. Try "item name:str".')
+        raise BadAnswers('A service must have at least one resource. Try "item name:str".')
     if (count := len(resources)) > MAX_RESOURCES:
         raise BadAnswers(
-            f"A service has at most {MAX_RESOURCES} resources, and {count} are declared. Remove "
-            f"{count - MAX_RESOURCES} or split the service."
+            f"A service can have at most {MAX_RESOURCES} resources, but {count} are declared. "
+            f"Remove {count - MAX_RESOURCES} or split the service."
         )
     for number, resource in enumerate(resources, 1):
         _check_resource(number, resource, reserved, problems)
@@ -61,10 +61,10 @@ def _check_count(resource: Resource) -> None:
     count = len(resource.fields)
     if not count:
         example = quote(f"{resource.name} name:str")
-        raise BadAnswers(f"A resource has at least one field. Try {example}.")
+        raise BadAnswers(f"A resource must have at least one field. Try {example}.")
     if count > MAX_FIELDS:
         raise BadAnswers(
-            f"A resource has at most {MAX_FIELDS} fields, and {count} are declared. Move "
+            f"A resource can have at most {MAX_FIELDS} fields, but {count} are declared. Move "
             f"{count - MAX_FIELDS} to another resource that refers to it."
         )
 
@@ -138,7 +138,7 @@ def _no_target(target: str, resources: Sequence[Resource]) -> str:
     plurals = {resource.plural: resource.name for resource in resources}
     if target in plurals:
         singular = quote(plurals[target])
-        return f"{quote(target)} is a plural, and a reference names the singular. Try {singular}."
+        return f"{quote(target)} is a plural, but a reference uses the singular. Try {singular}."
     hint = suggest(target, names, f"Declare it, or refer to {listed(names)}.")
     return f"No resource is called {quote(target)}. {hint}"
 

@@ -167,7 +167,7 @@ TYPES: Mapping[str, FieldType] = {
         "UUID",
         {"type": "string", "format": "uuid"},
         modifiers=("optional", "unique", "default", "filter"),
-        why_not={"sort": "the order of UUIDs means nothing; remove it"},
+        why_not={"sort": "sorting by UUID has no meaning; remove it"},
         read=values.read_uuid,
         example="6f1c2d9e-52f1-4a3b-8a57-0c9d1e2f3a4b",
     ),
@@ -197,7 +197,7 @@ TYPES: Mapping[str, FieldType] = {
         modifiers=("optional", "unique", "filter"),
         why_not={
             "default": "no row exists when the service starts; make it optional instead",
-            "sort": "the order of IDs means nothing; remove it",
+            "sort": "sorting by ID has no meaning; remove it",
         },
         argument="target",
     ),

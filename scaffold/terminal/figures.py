@@ -12,8 +12,8 @@ HEADLINE = "read"  # the request that says most in one figure
 REQUESTS = {"livez": "liveness", "read": "one item", "list": "50 items", "create": "a new item"}
 HEADINGS = ("requests/s", "CPU µs", "p50 ms", "p99 ms", "of baseline")
 MEANING = (
-    "Of baseline: the share of what the same framework, server and query serve on their own. "
-    "Figures of one run compare; those of two machines do not."
+    "The baseline is the same framework, server and query with nothing added. "
+    "Compare only results of the same run and machine."
 )
 
 
@@ -82,7 +82,7 @@ def _headlines(catalog: Catalog, one: Framework) -> Iterator[tuple[str, Figures]
 
 
 def _process(served: Served) -> str:
-    return f"{served.memory_mb:,.0f} MB of memory, up in {served.start_seconds:.1f} s"
+    return f"{served.memory_mb:,.0f} MB of memory, started in {served.start_seconds:.1f} s"
 
 
 def _table(terminal: Terminal, title: str, requests: Mapping[str, Figures]) -> Iterator[str]:
@@ -171,7 +171,7 @@ def result(advice: Advice) -> str:
 
 def _word(comparison: Comparison) -> str:
     said = comparison.said
-    return f"{said.why} ({_signed(said.strength)})" if said else "it says nothing"
+    return f"{said.why} ({_signed(said.strength)})" if said else "no rating"
 
 
 def _signed(strength: int) -> str:
@@ -179,7 +179,7 @@ def _signed(strength: int) -> str:
 
 
 def _stands(standing: Standing) -> str:
-    times = "" if standing.place == 1 else f", {standing.times:g} times the first"
+    times = "" if standing.place == 1 else f", {standing.times:g} times the best"
     return f"place {standing.place} of {standing.of}{times} ({_signed(standing.strength)})"
 
 
@@ -188,8 +188,8 @@ def _tables(terminal: Terminal, catalog: Catalog, recommendation: Recommendation
     for measure in dict.fromkeys(one.measure for one in recommendation.asked):
         compared = [one for one in recommendation.asked if one.measure == measure]
         yield from terminal.wrapped(
-            f"{catalog.criteria[measure.criterion].capitalize()}: the article's strength, and the "
-            f"one measured on {recommendation.date} "
+            f"{catalog.criteria[measure.criterion].capitalize()}: the article's rating, and the "
+            f"benchmark of {recommendation.date} "
             f"({measure.unit} of {measure.what} on {recommendation.where})"
         )
         widest = max(len(one.framework.name) for one in compared)
@@ -209,7 +209,7 @@ def _row(terminal: Terminal, one: Comparison, widest: int) -> str:
 def _apart(terminal: Terminal, one: Comparison) -> Iterator[str]:
     measured = _stands(one.standing) if one.standing else ""
     name = one.framework.name
-    text = f"They disagree on {name}. The article: {_word(one)}. Measured: {measured}."
+    text = f"{name}: they disagree. Article: {_word(one)}. Measured: {measured}."
     yield from (terminal.style(line, "warn") for line in terminal.wrapped(text, "    ", "  ! "))
 
 
@@ -223,7 +223,7 @@ def _values(recommendation: Recommendation, ids: Collection[str]) -> Iterator[st
         if one.standing and one.framework.id in ids
     ]
     if measure and parts:
-        asked = "" if recommendation.asked else ", though no answer asks for it"
+        asked = "" if recommendation.asked else ", although no answer gives it weight"
         yield (
             f"Measured on {recommendation.date}{asked}, {measure.unit} of {measure.what} on "
             f"{recommendation.where}: {', '.join(parts)}."
@@ -237,9 +237,9 @@ def _other(catalog: Catalog, recommendation: Recommendation) -> Iterator[str]:
     )
     if recommendation.rank_by is RankBy.BENCHMARKS:
         if recommendation.asked:
-            yield f"By benchmarks: {names}. All else is the article's rating."
+            yield f"By benchmarks: {names}. All other criteria: by the article's ratings."
         else:
-            yield "No answer asks for what the benchmarks cover, so both rankings are the same."
+            yield "The answers do not concern anything benchmarked, so both rankings are the same."
     elif recommendation.asked and recommendation.measured:
         same = _recommended(recommendation.measured) == _recommended(recommendation.article)
         said = (
@@ -260,4 +260,4 @@ def _ties(ties: Iterable[tuple[Framework, ...]]) -> Iterator[str]:
     """The orders that nothing but the measurement made."""
     orders = "; ".join(", ".join(framework.name for framework in tie) for tie in ties)
     if orders:
-        yield f"Equal for these answers, and ordered by benchmarks: {orders}."
+        yield f"Tied for these answers, and ordered by benchmarks: {orders}."

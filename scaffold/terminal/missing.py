@@ -11,8 +11,10 @@ from scaffold.terminal.prompts import Choice, Heading
 from scaffold.terminal.view import Terminal
 
 NAME, FIELD_NAME, DECLARATION = "name", "field_name", "declaration"
-NEW_RESOURCE = Heading("What is the new resource?", f"Its name and its fields, like: {EXAMPLE}")
-NEW_FIELD = Heading("What is the new field?", "Its name and its type, like: vip:bool:default=false")
+NEW_RESOURCE = Heading("What is the new resource?", f"Its name and its fields, such as: {EXAMPLE}")
+NEW_FIELD = Heading(
+    "What is the new field?", "Its name and its type, such as: vip:bool:default=false"
+)
 
 
 class Questions:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from scaffold.terminal.view import Terminal
 
 BACK, NOTHING = "<", "-"  # typed where there are no keys
-TICK = "Space or its number ticks one."
+TICK = "Press Space or a number to select."
 ESCAPE_SECONDS = 0.2  # Alt sends Esc and a letter: so long a text waits for the letter
 CODES = re.compile(r"\x1b\[[0-9;]*m")
 MENU_KEYS = ("left", "escape", "s-tab")
@@ -23,7 +23,7 @@ TEXT_KEYS = MENU_KEYS[1:]  # Left moves in a text
 
 
 class Back(Exception):
-    """The person wants the question before."""
+    """Raised to return to the previous question."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ class MenuPrompter:
     """Arrow keys and Enter, or the number of a line; what was asked shrinks to one line."""
 
     hint = (
-        "Enter takes the marked answer, a number picks one at once, Esc goes back. "
-        "Ctrl-C leaves nothing behind."
+        "Press Enter to accept the selected answer, or a number to choose one. "
+        "Esc goes back; Ctrl-C cancels and leaves nothing behind."
     )
     edits = True
 
@@ -340,8 +340,8 @@ class LinePrompter:
     """For a terminal that cannot move its cursor, and for screen readers: numbered lines."""
 
     hint = (
-        "Type a number and Enter; Enter alone takes the one in brackets, < goes back. "
-        "Ctrl-C leaves nothing."
+        "Type a number and press Enter, or only press Enter to accept the one in brackets. "
+        "< goes back; Ctrl-C cancels and leaves nothing behind."
     )
     edits = False
 
@@ -362,7 +362,7 @@ class LinePrompter:
         open_ids = self._numbered(heading, choices)
         usual = ",".join(number for number, taken in open_ids.items() if taken in ticked)
         while not (typed := self._numbers(heading, usual)) <= set(open_ids):
-            self._say(f"Type any of {', '.join(open_ids)}, with commas between, or nothing.")
+            self._say(f"Type any of {', '.join(open_ids)}, separated by commas, or nothing.")
         return [taken for number, taken in open_ids.items() if number in typed]
 
     def _numbers(self, heading: Heading, usual: str) -> set[str]:

@@ -16,7 +16,7 @@ SIGNS = {"added": "+", "changed": "~", "removed": "-"}
 def updated(terminal: Terminal, done: Updated) -> str:
     """What an update did: what changes in the service, its files, conflicts, what to do next."""
     if not done.files and done.diff is None and not done.conflicts:
-        state = f"{_name(done.path)} is at {done.after}, the newest. Nothing was changed."
+        state = f"{_name(done.path)} is up to date ({done.after}). Nothing was changed."
         return "\n".join([*terminal.wrapped(state), *_warnings(terminal, done)])
     parts = [
         _changes(terminal, done),
@@ -86,7 +86,7 @@ def _next(terminal: Terminal, done: Updated | Grown) -> Iterator[str]:
         return
     yield from ("", terminal.style("Next", "strong"))
     if done.conflicts:
-        yield "  settle each conflict, then `git add` (or `git rm`) its file"
+        yield "  resolve each conflict, then `git add` (or `git rm`) the file"
     yield "  git diff --staged"
     yield "  uv run pytest"
     yield f"  git commit --all --message {shlex.quote(done.message)}"
@@ -116,7 +116,7 @@ def _state(one: Checked) -> str:
         return one.problem.splitlines()[0]
     words = ["behind"] if one.behind else []
     words += [f"{len(one.drift)} drifted"] if one.drift else []
-    return ", ".join(words) or "fine"
+    return ", ".join(words) or "up to date"
 
 
 def _row(cells: Sequence[str], widths: Iterable[int]) -> str:

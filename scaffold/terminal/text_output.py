@@ -98,13 +98,13 @@ def _alone(catalog: Catalog, advised: Advice) -> str:
     best, second = advised.ranking[0], advised.ranking[1:2]
     if not second or not second[0].unmet or second[0].fit <= best.fit:
         return ""
-    return f": it alone is designed for {' and '.join(catalog.criteria[m] for m in advised.musts)}"
+    return f": the only one designed for {' and '.join(catalog.criteria[m] for m in advised.musts)}"
 
 
 def _two_services(terminal: Terminal, catalog: Catalog, advised: Advice) -> Iterator[str]:
     wanted = " and ".join(catalog.criteria[must] for must in advised.musts)
     yield from terminal.wrapped(
-        f"No framework here is designed for {wanted} at once. Generate one of each:"
+        f"No framework is designed for both {wanted}. Generate one of each:"
     )
     for framework in advised.split:
         why = next(
@@ -126,9 +126,9 @@ def _first_two(terminal: Terminal, catalog: Catalog, advised: Advice) -> Iterato
     second = advised.ranking[1]
     yield ""
     if second.score <= 0:
-        yield from terminal.wrapped("No other framework is named for this.")
+        yield from terminal.wrapped("The article does not recommend any other framework for this.")
         return
-    close = ", and it is close" if advised.close else ""
+    close = ", a close second" if advised.close else ""
     name = terminal.style(second.framework.name, "strong")
     yield f"Runner-up: {name} ({percent(second.fit)}){close}"
     yield from _compared(terminal, catalog, advised, second.framework, best.framework)
@@ -163,7 +163,7 @@ def _scale(terminal: Terminal, catalog: Catalog, advised: Advice) -> Iterator[st
         if ranked.unmet != unmet:
             unmet = ranked.unmet
             lacking = " or ".join(catalog.criteria[must] for must in unmet)
-            yield from terminal.wrapped(f"The article does not name these for {lacking}:")
+            yield from terminal.wrapped(f"The article does not recommend these for {lacking}:")
         line = f"  {scaled(terminal, ranked, widest)}"
         kept = "" if ranked.framework.facts.maintained else f"  {UNKEPT}"
         room = "" if len(line + kept) < terminal.width else "\n  "
@@ -175,9 +175,9 @@ def remark(catalog: Catalog, advised: Advice, ranked: Ranked) -> str:
     """What speaks against a framework whatever its fit; or which of two services it is for."""
     if ranked.unmet and advised.split:
         met = [catalog.criteria[m] for m in advised.musts if m not in ranked.unmet]
-        return f"for {' and '.join(met)}" if met else "not named for either"
+        return f"for {' and '.join(met)}" if met else "not recommended for either"
     if ranked.unmet:
-        return "not named for it"
+        return "not recommended for it"
     return "" if ranked.framework.facts.maintained else UNKEPT
 
 
@@ -261,7 +261,7 @@ def _about(terminal: Terminal, one: Framework) -> Iterator[str]:
 
 
 def _evidence(terminal: Terminal, catalog: Catalog, one: Framework) -> Iterator[str]:
-    yield terminal.style("What the guidance says of it", "strong")
+    yield terminal.style("Ratings", "strong")
     for e in sorted(one.evidence.values(), key=lambda e: -e.strength):
         text = f"{catalog.criteria[e.criterion]}: {e.why} ({catalog.sources[e.source]})"
         yield from terminal.wrapped(text, "      ", f"  {e.strength:+}  ")
@@ -281,7 +281,7 @@ def _files(terminal: Terminal, one: Framework, files: Sequence[str]) -> Iterator
     if not one.has_template:
         yield "It has no template yet."
         return
-    yield terminal.style(f"The {len(files)} files it makes", "strong")
+    yield terminal.style(f"Generated files ({len(files)})", "strong")
     yield from tree(terminal, files)
 
 
@@ -295,7 +295,7 @@ def skills(terminal: Terminal, listed: Sequence[Skill], written: Sequence[Path])
     lines = []
     for skill in listed:
         lines += [terminal.style(skill.name, "strong"), *terminal.wrapped(skill.description, "  ")]
-    show = "scaffold skills NAME prints one, and --output FOLDER writes them for your agent."
+    show = "scaffold skills NAME prints one; --output FOLDER writes them for your agent."
     return "\n".join([*lines, "", *terminal.wrapped(show)])
 
 
@@ -320,7 +320,7 @@ def ending(
     parts = {
         "Warnings": [line for w in made.warnings for line in terminal.wrapped(w, "    ", "  ")],
         "Next": [] if dry_run else [*(f"  {line}" for line in following), *docs],
-        "And then, the second service": shell_lines(terminal, then) if then else [],
+        "To generate the second service": shell_lines(terminal, then) if then else [],
         "Equivalent non-interactive command": shell_lines(terminal, command),
     }
     lines = [terminal.style(f"{name}/", "strong"), *tree(terminal, made.files)]

@@ -18,16 +18,16 @@ from scaffold.terminal.conversation import Conversation, Rejected
 from scaffold.terminal.prompts import Choice, Heading
 from scaffold.terminal.view import Terminal
 
-OVERRIDE = "Enter follows the advice, a number overrides it."
-WHICH = Heading("Which framework is it?", OVERRIDE)
+OVERRIDE = "Press Enter to accept the recommendation, or choose another."
+WHICH = Heading("Which framework do you want to use?", OVERRIDE)
 FIRST = Heading(
-    "Which one is generated first?",
-    "The workload needs the first two; the end says how to generate the other.",
+    "Which one do you want to generate first?",
+    "The workload needs the first two. You get the command for the other at the end.",
 )
 DECLARE = 'Type one resource, such as "{}". Press Enter to keep the example: {}'
 MORE = Heading(
-    "What else does it keep?",
-    "One resource a line; a name that is there already replaces it. Enter ends the list.",
+    "What else does it store?",
+    "One resource per line; an existing name is replaced. Press Enter to finish.",
     empty="(nothing else)",
 )
 
@@ -104,7 +104,7 @@ class Wizard:
 
         def judge(name: str) -> str:
             if why := naming.rule_broken(name, reserved) or self.refusal(name):
-                text = f"{quote(name)} would not work: {why}."
+                text = f"{quote(name)} is not available: {why}."
                 raise Rejected(self.view.warning(text), naming.suggest(name, reserved))
             return ""
 
@@ -162,7 +162,11 @@ class Wizard:
         refusal = self.catalog.refusal({**given, "framework": ranked.framework.id})
         if refusal:
             return refusal.why
-        return "it uses a name of these resources" if self._clashes(ranked, given) else None
+        return (
+            "it already uses the name of one of these resources"
+            if self._clashes(ranked, given)
+            else None
+        )
 
     def _clashes(self, ranked: Ranked, given: Mapping[str, Any]) -> bool:
         """Whether the framework uses a name that is declared already."""
@@ -193,7 +197,7 @@ class Wizard:
 
         def judge(text: str) -> str:
             if why := answers.text_problem(text):
-                raise Rejected(self.view.warning(f"That would not work: {why}."))
+                raise Rejected(self.view.warning(f"That is not valid: {why}."))
             return ""
 
         return self.conversation.write(_heading(question, place), judge=judge)

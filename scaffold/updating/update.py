@@ -24,18 +24,18 @@ from scaffold.updating.changelog import Changes
 
 LOCK = "uv.lock"
 PROJECT = "pyproject.toml"
-RECOVERED = "An earlier run of scaffold was killed half way; what it had changed was undone first."
-NOT_IN_GIT = "{}: the template changed it, but yours is not in git, so it stays as it is."
-IN_A_SUBMODULE = "{}: left out what the template has there now, as it is a submodule of yours."
+RECOVERED = "An earlier run of scaffold was killed; its changes were undone first."
+NOT_IN_GIT = "{}: the template changed it, but your file is not in git, so it was not updated."
+IN_A_SUBMODULE = "{}: left out the template's new files, because it is a submodule of yours."
 # Why an answer stays as it was given.
 FIXED = {
     "framework": (
-        "Another framework is another service: the code that you wrote is for {old}. Make a new "
-        "one with `scaffold new NAME --framework {new}`, and bring your code over."
+        "The framework cannot be changed, because your code is written for {old}. Generate a new "
+        "service with `scaffold new NAME --framework {new}`, and move your code there."
     ),
     "name": (
-        "The name is in imports, images and addresses that only you know of. Rename {old} by hand, "
-        "or make {new} with `scaffold new {new}`."
+        "The name cannot be changed, because imports, images and addresses use it. Rename {old} by "
+        "hand, or generate {new} with `scaffold new {new}`."
     ),
 }
 
@@ -205,7 +205,7 @@ def _merged(
     from scaffold.making import render
 
     with merge.workplace(service.repository, keep_objects=not dry_run) as place:
-        progress("Rendering it as it was and as it will be ...")
+        progress("Rendering the old and the new version ...")
         for side, folder in zip(sides, (place.before, place.after), strict=True):
             render.render(side.root, side.answers, folder, side.origin)
         progress("Merging ...")
@@ -229,7 +229,10 @@ def _lock(service: Service, done: Merge, progress: Callable[[str], None]) -> lis
     if PROJECT not in dict(done.files) or not has_lock:
         return []
     if PROJECT in {conflict.file for conflict in done.conflicts}:
-        return [f"{LOCK} is as it was, as {PROJECT} has conflicts; run `uv lock` after them."]
-    progress("Locking its dependencies ...")
+        return [
+            f"{LOCK} was not updated, because {PROJECT} has conflicts; resolve them and run "
+            "`uv lock`."
+        ]
+    progress("Locking dependencies ...")
     warning = post_generate.lock(service.folder)
     return [warning] if warning else []

@@ -7,7 +7,7 @@ from .runtime.settings import CallSeconds, ServiceUrl
 
 
 class Settings(settings.Settings):
-    """Add your own here: a field `greeting: str = "hello"` is read from GREETING."""
+    """Add your own settings: `greeting: str = "hello"` is read from GREETING."""
 {% if 'calls' in with %}
 
     # One pair for each service that this one calls; `peers.py` has the calls.

@@ -70,7 +70,7 @@ def test_what_changes_nothing_is_refused(service: Service) -> None:
     for command, told in (
         (
             ("remove", CHOICES[0]),
-            f"The service does not have {CHOICES[0]}. It has nothing besides.",
+            f"The service does not have {CHOICES[0]}. It has no optional features.",
         ),
         (("add", "nothing"), "nothing"),
     ):
@@ -80,7 +80,7 @@ def test_what_changes_nothing_is_refused(service: Service) -> None:
     service.grow("add", CHOICES[0])
     ran = service.run("add", CHOICES[0], "--json")
     assert (ran.code, ran.json["error"]["kind"]) == (2, "bad-answers")
-    assert ran.json["error"]["message"] == f"The service has {CHOICES[0]} already."
+    assert ran.json["error"]["message"] == f"The service already has {CHOICES[0]}."
     assert is_as_committed(service)
 
 
@@ -101,7 +101,7 @@ def test_a_record_that_somebody_wrote_is_read_first(service: Service) -> None:
     commit(service.folder)
     ran = service.run("add", CHOICES[0], "--no-lock", "--json")
     assert ran.code == 2, "what is recorded has to be a choice"
-    assert '"own" is no answer to with' in ran.json["error"]["message"]
+    assert '"own" is not a valid answer to with.' in ran.json["error"]["message"]
     assert is_as_committed(service)
 
 

@@ -42,8 +42,11 @@ def remove_field(name: str, field: str) -> Asked:
         (add_resource("room name:str"), "scaffold add field room 'FIELD'"),
         (add_resource("guest name:string"), "string"),
         (add_field("rom", "vip:bool:default=false"), 'mean "room"'),
-        (add_field("room", "vip:bool:default=false big:bool:default=false"), "is not one field"),
-        (add_field("room", "seats:int:optional"), 'has a field "seats"'),
+        (
+            add_field("room", "vip:bool:default=false big:bool:default=false"),
+            "is not a single field",
+        ),
+        (add_field("room", "seats:int:optional"), 'already has a field "seats"'),
         (add_field("room", "vip:bool"), 'Try "vip:bool:optional" or "vip:bool:default=false".'),
         (add_field("room", "code:str:3..20:unique"), 'Try "code:str:3..20:optional:unique".'),
         (add_field("room", "guest:ref"), 'Try "guest:ref:optional".'),

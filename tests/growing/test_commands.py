@@ -68,7 +68,10 @@ def test_migrations_that_came_stay_and_follow_each_other(service: Service) -> No
         f"{VERSIONS}/0003_remove_vip_from_bookings.py": ["0003", "0002"],
         f"{VERSIONS}/0004_add_vip_to_bookings.py": ["0004", "0003"],
     }
-    assert "# Rows come back with a value" in files[f"{VERSIONS}/0003_remove_vip_from_bookings.py"]
+    assert (
+        "# Rows get a valid placeholder value"
+        in files[f"{VERSIONS}/0003_remove_vip_from_bookings.py"]
+    )
 
 
 def test_what_was_added_is_no_drift_and_an_update_keeps_it(service: Service) -> None:
@@ -109,8 +112,8 @@ def test_a_conflict_is_markers_in_the_file_and_exit_code_4(service: Service) -> 
     service.edit(MODEL, '"rooms.id")', '"rooms.id", ondelete="CASCADE")')
     ran = service.run(*VIP, "--no-lock")
     assert ran.code == 4
-    assert f"{MODEL}: the template and you changed the same lines" in " ".join(ran.out.split())
-    assert "settle each conflict, then `git add`" in ran.out
+    assert f"{MODEL}: you and the template changed the same lines" in " ".join(ran.out.split())
+    assert "resolve each conflict, then `git add`" in ran.out
     text = (service.folder / MODEL).read_text()
     assert re.search("<<<<<<< yours\n.*CASCADE.*=======\n.*vip.*>>>>>>> template", text, re.DOTALL)
 

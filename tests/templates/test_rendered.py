@@ -97,6 +97,17 @@ def test_there_is_no_seam_to_see(rendered: Rendered) -> None:
         assert "\n" * (most + 1) not in text, f"{name} has a gap"
 
 
+@pytest.mark.parametrize(
+    ("framework", "text"), [("flask", "`OTEL_SERVICE_NAME`"), ("django", "`settings.SERVICE.greeting`")]
+)
+def test_the_name_of_the_service_replaces_no_other_word(
+    tmp_path: Path, framework: str, text: str
+) -> None:
+    answers = {"name": NAME, "framework": framework, "with": ["tracing"]}
+    scaffold_render.render(REPOSITORY, answers, tmp_path / "service")
+    assert text in (tmp_path / "service" / "README.md").read_text()
+
+
 def test_no_answer_is_run_as_a_template(rendered: Rendered) -> None:
     project = parse(rendered.folder / "pyproject.toml")["project"]
     assert project["description"] == HOSTILE

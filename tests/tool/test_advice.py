@@ -99,8 +99,8 @@ def test_what_a_team_knows_speaks_for_its_framework(known: Catalog, framework_id
 
 def test_a_framework_that_misses_a_must_says_what_it_has_of_it(known: Catalog) -> None:
     ranked = {one.framework.id: one for one in advise(known, {"talk": "live"}).ranking}
-    unnamed = "the article does not name it for connections that stay open"
-    assert ranked["fastapi"].cautions == (f"it has WebSockets, but {unnamed}",)
+    unnamed = "the article does not recommend it for long-lived connections"
+    assert ranked["fastapi"].cautions == (f"supports WebSockets, but {unnamed}",)
     assert ranked["falcon"].cautions == (unnamed,)
 
 

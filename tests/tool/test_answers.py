@@ -37,16 +37,16 @@ FINE = [
 ]
 REFUSED = {
     "a" * 201: "it is longer than 200 characters",
-    "two\nlines": "it has the character U+000A, which cannot be printed",
-    "a\ttab": "it has the character U+0009, which cannot be printed",
-    "bell\x07": "it has the character U+0007, which cannot be printed",
-    "delete\x7f": "it has the character U+007F, which cannot be printed",
-    "next\x85line": "it has the character U+0085, which cannot be printed",
-    "line\u2028separator": "it has the character U+2028, which cannot be printed",
-    "half\ud800": "it has the character U+D800, which cannot be printed",
-    "turned\u202eround": "it has the character U+202E, which cannot be printed",
-    "mark\ufeff": "it has the character U+FEFF, which cannot be printed",
-    "never\uffff": "it has the character U+FFFF, which cannot be printed",
+    "two\nlines": "it contains the unprintable character U+000A",
+    "a\ttab": "it contains the unprintable character U+0009",
+    "bell\x07": "it contains the unprintable character U+0007",
+    "delete\x7f": "it contains the unprintable character U+007F",
+    "next\x85line": "it contains the unprintable character U+0085",
+    "line\u2028separator": "it contains the unprintable character U+2028",
+    "half\ud800": "it contains the unprintable character U+D800",
+    "turned\u202eround": "it contains the unprintable character U+202E",
+    "mark\ufeff": "it contains the unprintable character U+FEFF",
+    "never\uffff": "it contains the unprintable character U+FFFF",
 }
 
 
@@ -82,14 +82,14 @@ def test_all_that_is_wrong_is_named_at_once(known: Catalog) -> None:
     with pytest.raises(BadAnswers) as told:
         answers.check(known, given)
     assert str(told.value).splitlines() == [
-        '"class" cannot be the name: it is a Python keyword. class-service would work.',
-        '"flaks" is no answer to framework: it is one of flask, django, fastapi, tornado, falcon, '
-        "sanic, pyramid, flask_restful, nameko; did you mean flask?",
-        '"a\\x00b" cannot be the author: it has the character U+0000, which cannot be printed.',
-        '"postgre" is no answer to database: it is one of sqlite, postgresql; '
-        "did you mean postgresql?",
-        '"circle" is no answer to ci: it is one of github, gitlab, none.',
-        '"loudly" is no answer to talk: it is one of http, live, messages.',
+        '"class" is not a valid service name: it is a Python keyword. Try "class-service".',
+        '"flaks" is not a valid answer to framework. Choose from flask, django, fastapi, tornado, '
+        'falcon, sanic, pyramid, flask_restful, nameko. Did you mean "flask"?',
+        '"a\\x00b" is not a valid author: it contains the unprintable character U+0000.',
+        '"postgre" is not a valid answer to database. Choose from sqlite, postgresql. '
+        'Did you mean "postgresql"?',
+        '"circle" is not a valid answer to ci. Choose from github, gitlab, none.',
+        '"loudly" is not a valid answer to talk. Choose from http, live, messages.',
     ]
 
 
@@ -104,7 +104,7 @@ def test_a_framework_without_a_template_is_refused_with_those_that_have_one(
     with pytest.raises(NoTemplate) as told:
         answers.check(small, {"framework": "sanic"})
     assert str(told.value) == (
-        "Sanic has no template yet. These have one: flask, tornado, flask_restful."
+        "Sanic has no template yet. Available: flask, tornado, flask_restful."
     )
 
 
@@ -141,15 +141,15 @@ def test_json_and_the_answers_of_a_made_service_are_read(known: Catalog, tmp_pat
 
 BOMB = "a: &a [x,x,x]\nb: &b [*a,*a,*a]\nc: &c [*b,*b,*b]\nname: *c\n"
 UNREADABLE = {
-    "- a\n- b\n": "has to be a mapping of questions to answers.",
-    "just text": "has to be a mapping of questions to answers.",
+    "- a\n- b\n": "must be a mapping of questions to answers.",
+    "just text": "must be a mapping of questions to answers.",
     "a: [": "is not valid YAML: ",
     "a: 1\n---\nb: 2\n": "is not valid YAML: ",
     BOMB: "uses a YAML alias; write the answer out instead.",
     "<<: *x\n": "uses a YAML alias; write the answer out instead.",
     "{" + "a," * 20000 + "}": "has more than 35000 values and brackets.",
-    "name: " + "[" * 20000: "is nested deeper than 8 levels.",
-    "name: " + "{a: " * 9000: "is nested deeper than 8 levels.",
+    "name: " + "[" * 20000: "is nested more than 8 levels deep.",
+    "name: " + "{a: " * 9000: "is nested more than 8 levels deep.",
     "name: " + "x" * 280000: "is larger than 256 KiB.",
 }
 
@@ -190,12 +190,12 @@ def test_every_line_that_is_wrong_is_named_at_once(known: Catalog, tmp_path: Pat
     path = tmp_path / "answers.yml"
     assert str(told.value).splitlines() == [
         f'{path}: "name" is answered twice.',
-        f'{path}: "ci" has to be text, not a list or a mapping.',
-        f'{path}: "author" has to be text, not null.',
-        f'{path}: "team" has to be plain text, without a YAML tag.',
-        f"{path}: line 8: the name of a question is one word.",
-        f'{path}: "databse" is no question; did you mean database?',
-        f'{path}: "zzz" is no question; the questions are name, framework, resources, description, '
+        f'{path}: "ci" must be text, not a list or a mapping.',
+        f'{path}: "author" must be text, not null.',
+        f'{path}: "team" must be plain text, without a YAML tag.',
+        f"{path}: line 8: the name of a question must be one word.",
+        f'{path}: unknown question "databse". Did you mean "database"?',
+        f'{path}: unknown question "zzz". Choose from name, framework, resources, description, '
         "author, database, ci, with, talk, size, data, load, contract, team.",
     ]
 
@@ -209,11 +209,11 @@ def test_what_is_wrong_in_the_file_and_in_the_flags_is_named_together(
         answers.collect(known, path, {"framework": "flask", "size": "tiny", "team": None})
     assert type(told.value) is BadAnswers
     assert str(told.value).splitlines() == [
-        f'{path}: "author" has to be text, not a list or a mapping.',
-        f'{path}: "databse" is no question; did you mean database?',
-        '"class" cannot be the name: it is a Python keyword. class-service would work.',
-        '"circle" is no answer to ci: it is one of github, gitlab, none.',
-        '"tiny" is no answer to size: it is one of small, grows, large, unsure.',
+        f'{path}: "author" must be text, not a list or a mapping.',
+        f'{path}: unknown question "databse". Did you mean "database"?',
+        '"class" is not a valid service name: it is a Python keyword. Try "class-service".',
+        '"circle" is not a valid answer to ci. Choose from github, gitlab, none.',
+        '"tiny" is not a valid answer to size. Choose from small, grows, large, unsure.',
     ]
 
 
@@ -233,7 +233,7 @@ def test_a_file_full_of_mistakes_is_answered_with_twenty_of_them(
         read(known, tmp_path, "".join(f"key{n}: 1\n" for n in range(5000)) + "key1: 2\n")
     lines = str(told.value).splitlines()
     assert len(lines) == 21
-    assert lines[-1] == "And 4981 more like these."
+    assert lines[-1] == "And 4981 more problems."
 
 
 def test_no_mistake_reaches_the_terminal_as_more_than_text(known: Catalog, tmp_path: Path) -> None:
@@ -241,7 +241,9 @@ def test_no_mistake_reaches_the_terminal_as_more_than_text(known: Catalog, tmp_p
         read(known, tmp_path, r"""{"\e[31m": 1, "\e[31m": 2, "\ename": [1], "a\nb": 3}""")
     assert len(str(told.value).splitlines()) == 4
     assert all(line.isprintable() for line in str(told.value).splitlines())
-    with pytest.raises(BadAnswersFile, match=r"the character U\+001B cannot stand in it\.$") as raw:
+    with pytest.raises(
+        BadAnswersFile, match=r"the character U\+001B, which is not allowed\.$"
+    ) as raw:
         read(known, tmp_path, "name: \x1b[31m")
     assert str(raw.value).isprintable()
     with pytest.raises(BadAnswersFile) as missing:
@@ -296,14 +298,14 @@ def test_what_is_missing_is_named_with_the_command_that_would_work(known: Catalo
     with pytest.raises(MissingAnswers) as told:
         answers.resolve(known, {}, defaults=False, maintained=False)
     assert str(told.value) == (
-        "Nobody can be asked here, and this is missing: name and framework (--framework or a "
-        "workload flag such as --talk chooses the framework). Try: scaffold new my-svc --defaults"
+        "Cannot prompt here; missing: name and framework (pass --framework, or a workload "
+        "flag such as --talk to have one chosen). Try: scaffold new my-svc --defaults"
     )
     given = {"framework": "flask", "author": "The team"}
     with pytest.raises(MissingAnswers) as told:
         answers.resolve(known, given, defaults=False, maintained=False)
     assert str(told.value) == (
-        "Nobody can be asked here, and this is missing: name. "
+        "Cannot prompt here; missing: name. "
         "Try: scaffold new my-svc --framework flask --author 'The team'"
     )
 
@@ -332,15 +334,16 @@ def test_the_best_that_has_a_template_is_offered_never_taken_in_silence(small: C
     with pytest.raises(NoTemplate) as told:
         answers.resolve(small, {"name": "my-svc", "load": "rate"}, defaults=True, maintained=False)
     assert str(told.value) == (
-        "Falcon has no template yet. The best that has one is Flask. "
-        "To make that: scaffold new my-svc --framework flask"
+        "Falcon has no template yet. The next best match is Flask. "
+        "To generate that: scaffold new my-svc --framework flask"
     )
     rpc = {"name": "my-svc", "talk": "messages", "size": "unsure"}
     with pytest.raises(NoTemplate) as told:
         answers.resolve(small, rpc, defaults=False, maintained=False)
     assert str(told.value) == (
-        "Nameko has no template yet. The best that has one is Tornado, though it is not designed "
-        "for RPC and events between services. To make that: scaffold new my-svc --framework tornado"
+        "Nameko has no template yet. The next best match is Tornado, though it is not designed "
+        "for RPC and events between services. "
+        "To generate that: scaffold new my-svc --framework tornado"
     )
 
 
@@ -357,10 +360,10 @@ def test_an_answer_that_a_release_no_longer_takes_is_told_with_the_flag_for_anot
     with pytest.raises(BadAnswers) as told:
         answers.carry_over(known.fields, {"ci": "jenkins", "database": "mysql"}, {})
     assert str(told.value).splitlines() == [
-        'Since the service was generated: "mysql" is no answer to database: it is one of sqlite, '
-        "postgresql. Say which with --database.",
-        'Since the service was generated: "jenkins" is no answer to ci: it is one of github, '
-        "gitlab, none. Say which with --ci.",
+        'Since the service was generated: "mysql" is not a valid answer to database. '
+        "Choose from sqlite, postgresql. Pass --database with a valid one.",
+        'Since the service was generated: "jenkins" is not a valid answer to ci. '
+        "Choose from github, gitlab, none. Pass --ci with a valid one.",
     ]
 
 

@@ -115,8 +115,8 @@ def test_one_folder_that_is_no_service_does_not_hide_the_others(services: Owned)
     ran = services.run("check", "empty", FIRST, "absent", "--json")
     assert ran.code == 3
     empty, behind, absent = ran.json["services"]
-    assert "no service" in empty["problem"]
-    assert "no service" in absent["problem"]
+    assert "not a service" in empty["problem"]
+    assert "not a service" in absent["problem"]
     assert (behind["behind"], behind["problem"]) == (True, None)
 
 

@@ -216,7 +216,8 @@ def test_half_a_repository_is_none(checkout: Checkout, tmp_path: Path, tools: Pa
     target = tmp_path / "out" / "my-svc"
     assert ran.code == 130
     assert ran.json["error"]["message"] == (
-        f"Interrupted. {target} is complete, but this was not finished: making its first commit."
+        f"Interrupted. {target} is complete, but this step was not finished: "
+        "creating the first commit."
     )
     assert not (target / ".git").exists()
     assert (target / "uv.lock").exists()
@@ -227,8 +228,8 @@ def test_half_a_repository_is_none(checkout: Checkout, tmp_path: Path, tools: Pa
     [
         (
             None,
-            "uv is not installed; `pip install uv` brings it, and the service needs it. "
-            "Run `uv lock` before the image is built.",
+            "uv is not installed. The service needs uv: install it with `pip install uv`, "
+            "and run `uv lock` before you build the image.",
         ),
         ("echo 'error: no network' >&2; exit 1", "(uv: error: no network)"),
         ("exit 3", "(uv: it gave no reason)"),
@@ -259,7 +260,7 @@ def test_interrupted_while_it_is_finished_it_says_what_stands_and_what_is_left_t
     assert (ran.code, ran.json["error"]["kind"]) == (130, "interrupted")
     target = tmp_path / "out" / "my-svc"
     assert ran.json["error"]["message"] == (
-        f"Interrupted. {target} is complete, but this was not finished: locking its dependencies."
+        f"Interrupted. {target} is complete, but this step was not finished: locking dependencies."
     )
     assert (target / "README.md").exists()
 
@@ -268,7 +269,7 @@ def test_without_git_the_service_stands(checkout: Checkout, tmp_path: Path, tool
     (tools / "git").unlink()
     ran = finished(checkout, tmp_path / "out", tools)
     assert ran.code == 0
-    assert ran.json["warnings"] == ["No repository was made, as git is not installed."]
+    assert ran.json["warnings"] == ["No git repository was created, because git is not installed."]
     assert sorted(tree(tmp_path / "out" / "my-svc")) == sorted([*ran.json["files"], "uv.lock"])
 
 
@@ -280,7 +281,7 @@ def test_a_commit_without_an_author_is_a_warning(
     assert ran.code == 0
     (warning,) = ran.json["warnings"]
     assert warning.startswith(
-        "The first commit was not made; run `git commit` yourself. (git commit: "
+        "The first commit was not created; run `git commit` yourself. (git commit: "
     )
 
 
@@ -298,7 +299,7 @@ def test_no_repository_is_made_inside_another(
     ran = finished(checkout, outer, tools)
     assert ran.code == 0
     assert ran.json["warnings"] == [
-        "No repository was made, as the service lies in one already; commit it there."
+        "No git repository was created, because the service is in one; commit it there."
     ]
     assert not (outer / "my-svc" / ".git").exists()
 
@@ -339,8 +340,8 @@ def test_advise_ranks_and_says_why(checkout: Checkout, tmp_path: Path) -> None:
 
 def test_advise_explains_every_point(checkout: Checkout, tmp_path: Path) -> None:
     ran = checkout.scaffold("advise", "--talk", "messages", "--explain", cwd=tmp_path)
-    assert "+12  RPC and events between services: made for services of RPC" in ran.out
-    assert "a row without a name that we take for it" in " ".join(ran.out.split())
+    assert "+12  RPC and events between services: designed for RPC" in ran.out
+    assert "an unnamed row that we assume is this framework" in " ".join(ran.out.split())
 
 
 def test_two_services_are_told_with_what_each_is_for(checkout: Checkout, tmp_path: Path) -> None:
@@ -393,7 +394,7 @@ def test_show_has_the_evidence_the_limits_and_the_files(checkout: Checkout, tmp_
     assert "src/my_svc/app.py" in ran.json["files"]
     assert ran.json["evidence"][0]["criterion"] == "live"
     assert "  - E5 a slow body stays open (0 of 20 closed)" in text
-    assert "The 6 files it makes" in text
+    assert "Generated files (6)" in text
     without = checkout.scaffold("show", "sanic", cwd=tmp_path)
     assert without.out.endswith("It has no template yet.\n")
 
@@ -412,25 +413,45 @@ def test_the_schema_is_for_an_answers_file(checkout: Checkout, tmp_path: Path) -
 
 
 ERRORS: list[tuple[str, int, str, str]] = [
-    ("new class --defaults", 2, "bad-name", '"class" cannot be the name: it is a Python keyword.'),
-    ("new flask --defaults", 2, "bad-name", "something that the service depends on has that name"),
-    ("new", 2, "missing-answers", "this is missing: name and framework"),
+    (
+        "new class --defaults",
+        2,
+        "bad-name",
+        '"class" is not a valid service name: it is a Python keyword.',
+    ),
+    ("new flask --defaults", 2, "bad-name", "a dependency of the service has that name"),
+    ("new", 2, "missing-answers", "missing: name and framework"),
     ("new my-svc", 2, "missing-answers", "Try: scaffold new my-svc --defaults"),
     ("new my-svc --talk live --data yes", 2, "split-workload", "This workload needs two services"),
     ("new my-svc --framework sanic", 2, "no-template", "Sanic has no template yet."),
-    ("new my-svc --load rate", 2, "no-template", "To make that: scaffold new my-svc --framework"),
+    (
+        "new my-svc --load rate",
+        2,
+        "no-template",
+        "To generate that: scaffold new my-svc --framework",
+    ),
     ("new my-svc --talk messages --maintained", 2, "nothing-maintained", "FastStream"),
     ("advise --talk messages --maintained", 2, "nothing-maintained", "No maintained framework"),
-    ("advise --rank-by benchmarks", 2, "not-measured", "beside the guidance of these templates is"),
-    ("new my-svc --load rate --rank-by benchmarks", 2, "not-measured", "needs figures"),
+    ("advise --rank-by benchmarks", 2, "not-measured", "these templates have no"),
+    ("new my-svc --load rate --rank-by benchmarks", 2, "not-measured", "needs benchmark results"),
     ("advise --rank-by guessed", 2, "usage", "'guessed' is not one of 'article', 'benchmarks'"),
-    ("new my-svc --framework flsk", 2, "bad-answers", "did you mean flask?"),
+    ("new my-svc --framework flsk", 2, "bad-answers", 'Did you mean "flask"?'),
     ("new my-svc --answers none.yml", 2, "bad-answers-file", "none.yml cannot be read"),
-    ("show flsk", 2, "bad-answers", "did you mean flask?"),
+    ("show flsk", 2, "bad-answers", 'Did you mean "flask"?'),
     ("show", 2, "usage", "framework"),
-    ("new my-svc --defaults --with oauth", 2, "bad-answers", '"oauth" is no answer to with: it is'),
-    ("new my-svc --defaults --with auth,no", 2, "bad-answers", '"no" is no answer to with: it is'),
-    ("advise --size tiny", 2, "bad-answers", '"tiny" is no answer to size'),
+    (
+        "new my-svc --defaults --with oauth",
+        2,
+        "bad-answers",
+        '"oauth" is not a valid answer to with.',
+    ),
+    (
+        "new my-svc --defaults --with auth,no",
+        2,
+        "bad-answers",
+        '"no" is not a valid answer to with.',
+    ),
+    ("advise --size tiny", 2, "bad-answers", '"tiny" is not a valid answer to size.'),
     ("advise --sice small", 2, "usage", "--sice"),
     ("nwe my-svc", 2, "usage", "nwe"),
     ("new my-svc extra", 2, "usage", "extra"),
@@ -438,7 +459,7 @@ ERRORS: list[tuple[str, int, str, str]] = [
         "new my-svc --defaults --output /dev/null",
         3,
         "target-refuses",
-        "/dev/null is no folder",
+        "/dev/null is not a folder",
     ),
     ("new my-svc --defaults --output /proc/self", 3, "target-refuses", "cannot be written: "),
 ]
@@ -481,8 +502,8 @@ def test_what_should_not_happen_has_exit_code_1_and_a_traceback_on_demand(
     finally:
         stub.write_text(before)
     assert ran.code == told.returncode == 1
-    assert ran.err.startswith("scaffold: This should not happen (RuntimeError: ")
-    assert ran.err.endswith("Run it again with --debug.\n")
+    assert ran.err.startswith("scaffold: Unexpected error (RuntimeError: ")
+    assert ran.err.endswith("Run the command again with --debug.\n")
     assert "Traceback (most recent call last)" in told.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -644,7 +665,7 @@ def test_streams_that_are_closed_or_full_show_no_traceback(
     )
     assert "Traceback" not in ran.stderr
     assert "Exception" not in ran.stderr
-    full = "scaffold: what it says cannot be written: No space left on device.\n"
+    full = "scaffold: cannot write the output: No space left on device.\n"
     assert ran.stderr == (full if "/dev/full" in shell else "")
     assert ran.stdout.split() == [str(code)]
     assert (tmp_path / "my-svc").exists() == ("new my-svc" in shell)

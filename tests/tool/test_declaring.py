@@ -278,16 +278,17 @@ MANY: dict[str, tuple[list[str], str]] = {
     "nothing": ([""], 'Resource 1: The declaration is empty. Try "room name:str seats:int".'),
     "21 resources": (
         [f"thing_{number} a:int" for number in range(21)],
-        "A service has at most 20 resources, and 21 are declared. Remove 1 or split the service.",
+        "A service can have at most 20 resources, but 21 are declared. "
+        "Remove 1 or split the service.",
     ),
     "41 fields": (
         ["room " + " ".join(f"field_{number}:int" for number in range(41))],
-        'Resource 1 "room": A resource has at most 40 fields, and 41 are declared. Move 1 to '
+        'Resource 1 "room": A resource can have at most 40 fields, but 41 are declared. Move 1 to '
         "another resource that refers to it.",
     ),
     "too large": (
         [TOO_LARGE],
-        "The declarations take 99 KiB, and may take 96 KiB. Shorten the defaults, or split the "
+        "The declarations are 99 KiB long; the limit is 96 KiB. Shorten the defaults, or split the "
         "service.",
     ),
     "not UTF-8": (
@@ -368,8 +369,8 @@ def test_all_that_is_wrong_is_named_together(known: Catalog, tmp_path: Path) -> 
         f'{file}: Resource 1 "Room": "Room" is not a valid resource name: use lower-case letters, '
         'digits and single underscores, starting with a letter. Try "room".',
         f'{file}: Resource 2 "x": The key "fields" is missing. Add it.',
-        '"class" cannot be the name: it is a Python keyword. class-service would work.',
-        '"circle" is no answer to ci: it is one of github, gitlab, none.',
+        '"class" is not a valid service name: it is a Python keyword. Try "class-service".',
+        '"circle" is not a valid answer to ci. Choose from github, gitlab, none.',
     ]
     with pytest.raises(BadAnswers) as told:
         answers.collect(known, None, {"ci": "circle", "resources": ["room a:strr", "x y:z"]})
@@ -386,7 +387,7 @@ def test_the_schema_of_answers_has_the_rules_of_declarations(
     shape = described["properties"]["resources"]
     Draft202012Validator.check_schema(described)
     assert shape["default"] == [EXAMPLE]
-    assert shape["description"].startswith("What does it keep? ")
+    assert shape["description"].startswith("What does it store? ")
     validator = Draft202012Validator(described)
     for texts in ((ROOM, BOOKING), RICH, (HOSTILE,)):
         validator.validate({"name": "hotel", "resources": long(*texts)})

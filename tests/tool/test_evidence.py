@@ -221,25 +221,25 @@ def test_the_advice_shows_figures_beside_the_word_and_says_where_they_disagree(
     assert "\n  Flask-RESTful         -   190 +2\n" in out
     assert "\n  Tornado              +2   310  0 !\n" in out
     text = words(out)
-    assert "measured on 2026-11-22 (microseconds of server CPU to read one item on SQLite)" in text
+    assert "benchmark of 2026-11-22 (microseconds of server CPU to read one item on SQLite)" in text
     assert (
-        "! They disagree on Tornado. The article: high speed on non-blocking I/O (+2). "
-        "Measured: place 8 of 9, 3.1 times the first (0)." in text
+        "! Tornado: they disagree. Article: high speed through non-blocking I/O (+2). "
+        "Measured: place 8 of 9, 3.1 times the best (0)." in text
     )
     assert "Ranked by benchmarks: Flask (94 %) before Falcon (89 %)" in text
 
 
 def test_figures_that_no_answer_asks_for_are_shown_as_that(figured: Catalog) -> None:
     text = words(told(figured, {}))
-    assert "Measured on 2026-11-22, though no answer asks for it" in text
+    assert "Measured on 2026-11-22, although no answer gives it weight" in text
     assert "on SQLite: Flask 118 (place 2), Flask-RESTful 190 (place 5)." in text
     assert "disagree" not in text
 
 
 def test_explain_has_the_figure_below_the_word(figured: Catalog) -> None:
     assert (
-        "moderate speed, since it rests on other libraries (the article's table) measured: "
-        "118 microseconds of server CPU to read one item, place 2 of 9, 1.18 times the first (+3); "
+        "moderate speed, because it relies on other libraries (the article's table) measured: "
+        "118 microseconds of server CPU to read one item, place 2 of 9, 1.18 times the best (+3); "
         "they disagree" in words(told(figured, FAST, explain=True))
     )
 
@@ -378,18 +378,18 @@ def test_both_results_are_printed_each_by_its_name(tool: Checkout, tmp_path: Pat
     assert (ran.code, ran.err) == (0, "")
     figures, _, word = ran.out.partition("\nBy the article alone\n")
     assert figures.startswith("By the benchmarks of 2026-11-22\n\nBest match: Flask (96 %)\n")
-    assert "+ little overhead for each request: 118 microseconds of server CPU" in figures
+    assert "+ low overhead per request: 118 microseconds of server CPU" in figures
     assert word.startswith("\nBest match: Falcon (81 %)\n")
     assert "\n  Flask           ███████░░░  67 %\n" in word
     assert "\n  Flask                +1   118 +3 !\n" in word
     text = " ".join(word.split())
-    assert "By benchmarks: little overhead for each request. All else is the" in text
+    assert "By benchmarks: low overhead per request. All other" in text
 
 
 def test_explained_the_word_stands_below_the_figure(figured: Catalog) -> None:
     assert (
-        "place 2 of 9 (benchmark results, not the article) the article: moderate speed, since it "
-        "rests on other libraries (+1); they disagree"
+        "place 2 of 9 (benchmark results, not the article) the article: moderate speed, because it "
+        "relies on other libraries (+1); they disagree"
         in words(told(figured, FAST, rank_by=RankBy.BENCHMARKS, explain=True))
     )
 
@@ -408,7 +408,7 @@ def test_without_a_measured_criterion_in_the_answers_both_are_said_to_be_the_sam
     figured: Catalog,
 ) -> None:
     out = told(figured, {}, rank_by=RankBy.BENCHMARKS)
-    assert "No answer asks for what the benchmarks cover, so both rankings are the same." in out
+    assert "The answers do not concern anything benchmarked, so both rankings are the same." in out
     assert out.count("Best match: ") == 1
 
 
@@ -462,7 +462,7 @@ def test_nothing_is_shown_of_what_was_not_measured(known: Catalog, tmp_path: Pat
     assert "easured" not in text_output.framework(view(), some, some.framework("flask"), [])
     assert "\n  Flask                +1        -\n" in told(some, FAST)
     assert "Ranked by benchmarks" not in told(some, FAST)
-    with pytest.raises(NotMeasured, match=r"has none on SQLite for Flask\. Without it"):
+    with pytest.raises(NotMeasured, match=r"has none on SQLite for Flask\. Leave it out"):
         by_figures(some, FAST)
 
 
@@ -475,7 +475,7 @@ def test_without_the_file_all_is_as_if_nobody_measured(known: Catalog) -> None:
     )
     assert [text for text in shown if "easure" in text] == []
     assert schema.framework(plain, plain.framework("flask"))["measured"] is None
-    with pytest.raises(NotMeasured, match=r"there are none: .* is no measured\.json\. Without it"):
+    with pytest.raises(NotMeasured, match=r"these templates have no measured\.json\. Leave it out"):
         by_figures(plain, {})
 
 
@@ -486,7 +486,7 @@ def test_a_database_that_was_not_measured_is_named(known: Catalog, tmp_path: Pat
     figured = known_with(known, tmp_path, content)
     answers = {**FAST, "database": "postgresql"}
     assert recommend(figured, answers).comparisons == ()
-    with pytest.raises(NotMeasured, match=r"of 2026-11-22 has none on PostgreSQL\. Without it"):
+    with pytest.raises(NotMeasured, match=r"of 2026-11-22 has none on PostgreSQL\. Leave it out"):
         by_figures(figured, answers)
     assert by_figures(figured, FAST).measured
 
@@ -501,7 +501,7 @@ def test_guidance_that_names_no_criterion_gets_figures_in_no_ranking(figured: Ca
     silent = replace(figured, measuring=None)
     assert recommend(silent, FAST).comparisons == ()
     assert order(advise(silent, TIED)) == order(advise(replace(figured, measurement=None), TIED))
-    with pytest.raises(NotMeasured, match="names no criterion"):
+    with pytest.raises(NotMeasured, match="has no criterion"):
         by_figures(silent, FAST)
 
 
@@ -539,7 +539,8 @@ def test_the_list_has_the_figures_with_their_date(figured: Catalog) -> None:
     text = words(text_output.frameworks(view(), figured, figured.frameworks))
     assert (
         "Measured 2026-11-22, one item: SQLite 10,000/s (100 µs of CPU, 89 % of baseline), "
-        "PostgreSQL 5,000/s (200 µs of CPU, 89 % of baseline); 61 MB of memory, up in 0.8 s" in text
+        "PostgreSQL 5,000/s (200 µs of CPU, 89 % of baseline); 61 MB of memory, started in 0.8 s"
+        in text
     )
     assert text.count("Measured 2026-11-22") == 9
     assert "one core of Invented CPU, Python 3.12.1, 16 connections, 3 rounds of 3 s." in text
@@ -603,11 +604,11 @@ def test_where_there_is_little_room_only_what_is_recommended_is_told(figured: Ca
 
     fast = shown(FAST)
     assert "Falcon 100 (place 1), Sanic 160 (place 4)." in fast
-    assert "They disagree on Flask." in fast  # which the measurement would put first
+    assert " Flask: they disagree." in fast  # which the measurement would put first
     assert "Tornado" not in fast
-    assert "Equal" not in shown({"talk": "messages", "size": "unsure"})
+    assert "Tied" not in shown({"talk": "messages", "size": "unsure"})
     tied = shown({"size": "unsure"})
-    assert "Equal for these answers, and ordered by benchmarks: Falcon, Flask," in tied
+    assert "Tied for these answers, and ordered by benchmarks: Falcon, Flask," in tied
     assert "FastAPI" not in tied
 
 
@@ -619,7 +620,7 @@ def test_the_wizard_shows_the_figures_beside_its_advice(tool: Checkout, tmp_path
             terminal.answer("What kind of load do you expect?", "2")
             terminal.wait_for("on SQLite: Falcon 100 (place 1), Sanic 160 (place 4).")
             terminal.wait_for("Ranked by benchmarks: Flask (94 %) before Falcon (89 %)")
-            terminal.wait_for("! They disagree on Flask. The article: moderate speed")
+            terminal.wait_for("! Flask: they disagree. Article: moderate speed")
             terminal.wait_for("Measured 2026-11-22, one item: SQLite 8,475/s, PostgreSQL 4,237/s.")
             terminal.send(CTRL_C)
             assert terminal.end() == 130

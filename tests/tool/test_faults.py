@@ -166,7 +166,7 @@ def test_what_another_run_made_meanwhile_stays(tmp_path: Path) -> None:
             target.mkdir()
             (target / "theirs").touch()
 
-    with pytest.raises(TargetError, match="was made by another run meanwhile"):
+    with pytest.raises(TargetError, match="was created by another run in the meantime"):
         lose()
     assert [path.name for path in target.iterdir()] == ["theirs"]
     assert list(tmp_path.iterdir()) == [target]

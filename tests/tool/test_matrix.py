@@ -197,7 +197,7 @@ def test_a_part_of_the_matrix_is_named_by_its_values(known: Catalog) -> None:
 def test_an_unknown_part_is_named(checkout: Checkout, tmp_path: Path) -> None:
     ran = checkout.scaffold("matrix", "flask", "mysql", "--json", cwd=tmp_path)
     assert ran.code == 2
-    assert "No cell of the matrix has mysql" in ran.json["error"]["message"]
+    assert "No service of the matrix has mysql" in ran.json["error"]["message"]
 
 
 # ---- what is refused, by everyone
@@ -273,7 +273,7 @@ def test_the_wizard_closes_it_and_says_why(refusing: Catalog) -> None:
 def test_the_wizard_closes_a_framework_that_uses_a_name_of_the_resources(known: Catalog) -> None:
     declared = [long_form.to_data(short_form.parse("message text:str"))]
     result, disabled = asked(known, {"data": "yes", "resources": declared})
-    assert disabled == {"django": "it uses a name of these resources"}
+    assert disabled == {"django": "it already uses the name of one of these resources"}
     assert (result["framework"] == "django", result["resources"]) == (False, declared)
 
 

@@ -16,14 +16,14 @@ from scaffold.catalog.catalog import Catalog
 from scaffold.errors import BadName
 from scaffold.escaping import quote
 
-SPELLING = "a name has lower-case letters, digits and single dashes, and starts with a letter"
+SPELLING = "use lower-case letters, digits and single dashes, starting with a letter"
 MODULE = "a module of Python's standard library has that name"
-PLACE = "a service has a folder or a file of that name already"
-YAML = "YAML reads that word as a value and not as a name"
-COMMAND = "a command that its image or its checks run has that name"
-IMAGE = "a container image that others mean has that name"
-CLUSTER = "a Kubernetes cluster keeps that name for itself"
-TAKEN = "something that the service depends on has that name"
+PLACE = "every service has a file or folder of that name"
+YAML = "YAML reads that word as a value, not as text"
+COMMAND = "a command that the image or the checks use has that name"
+IMAGE = "a well-known container image has that name"
+CLUSTER = "Kubernetes reserves that name"
+TAKEN = "a dependency of the service has that name"
 
 REFUSED = [
     ("", "it is empty", "my-service"),
@@ -54,8 +54,8 @@ REFUSED = [
     ("email", MODULE, "email-service"),
     ("distutils", MODULE, "distutils-service"),
     ("annotationlib", MODULE, "annotationlib-service"),
-    ("nul", "Windows keeps that name for a device", "nul-service"),
-    ("com1", "Windows keeps that name for a device", "com1-service"),
+    ("nul", "Windows reserves that name for a device", "nul-service"),
+    ("com1", "Windows reserves that name for a device", "com1-service"),
     ("tests", PLACE, "tests-service"),
     ("test", MODULE if "test" in sys.stdlib_module_names else PLACE, "test-service"),
     ("src", PLACE, "src-service"),
@@ -82,7 +82,7 @@ def test_a_bad_name_is_told_its_rule_and_the_nearest_that_works(
 ) -> None:
     with pytest.raises(BadName) as told:
         naming.check_name(name)
-    expected = f"{quote(name)} cannot be the name: {why}. {better} would work."
+    expected = f"{quote(name)} is not a valid service name: {why}. Try {quote(better)}."
     assert str(told.value) == expected
     assert "\n" not in str(told.value)
 

@@ -76,20 +76,21 @@ def test_what_cannot_be_seen_is_rejected_visibly(text: str, message: str) -> Non
 def test_more_than_twenty_resources_are_rejected() -> None:
     texts = [f"thing_{number} a:int" for number in range(21)]
     assert refusal(short_form.parse_all(texts)) == (
-        "A service has at most 20 resources, and 21 are declared. Remove 1 or split the service."
+        "A service can have at most 20 resources, but 21 are declared. "
+        "Remove 1 or split the service."
     )
 
 
 def test_more_than_forty_fields_are_rejected() -> None:
     fields = " ".join(f"field_{number}:int" for number in range(41))
     assert refusal((short_form.parse(f"room {fields}"),)) == (
-        'Resource 1 "room": A resource has at most 40 fields, and 41 are declared. Move 1 to '
+        'Resource 1 "room": A resource can have at most 40 fields, but 41 are declared. Move 1 to '
         "another resource that refers to it."
     )
 
 
 def test_no_resource_at_all_is_rejected() -> None:
-    assert refusal(()) == 'A service has at least one resource. Try "item name:str".'
+    assert refusal(()) == 'A service must have at least one resource. Try "item name:str".'
 
 
 def test_many_problems_are_cut_at_twenty() -> None:

@@ -62,8 +62,8 @@ def test_a_file_that_was_edited_is_never_overwritten(checkout: Checkout, tmp_pat
     ran = checkout.scaffold("skills", "--output", "skills", cwd=tmp_path)
     assert (ran.code, ran.out) == (3, "")
     assert ran.err == (
-        "scaffold: Other files are in the way: skills/grow-a-service/SKILL.md. "
-        "Move them, or use another folder.\n"
+        "scaffold: Different files already exist: skills/grow-a-service/SKILL.md. "
+        "Move them or use another folder.\n"
     )
     assert edited.read_text() == "ours"
     assert [path.name for path in (tmp_path / "skills").iterdir()] == ["grow-a-service"]
@@ -84,4 +84,4 @@ def test_an_unknown_one_is_named_with_the_one_that_may_be_meant(
     said = 'scaffold: Unknown skill "update-service". Did you mean "update-services"?\n'
     assert (ran.code, ran.err) == (2, said)
     other = checkout.scaffold("skills", "xyz", cwd=tmp_path)
-    assert other.err == f'scaffold: Unknown skill "xyz". There are {", ".join(NAMES)}.\n'
+    assert other.err == f'scaffold: Unknown skill "xyz". The skills are {", ".join(NAMES)}.\n'

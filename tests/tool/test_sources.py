@@ -225,7 +225,7 @@ def test_nothing_that_templates_name_is_ever_run(
     second_release(fork)
     told = service.update("--json")
     assert (told.code, told.json["error"]["kind"]) == (3, "source-refuses")
-    assert "programs of their own" in told.json["error"]["message"]
+    assert "would run programs" in told.json["error"]["message"]
     made = new_from(service, fork, tmp_path / "again")
     assert made.code == 3
     assert not ran.exists()

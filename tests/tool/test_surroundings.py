@@ -146,7 +146,7 @@ def test_a_full_temporary_folder_is_told_where_one_is_needed(
     ran = on_a_small_disk(checkout, tmp_path, "size=4k", f"TMPDIR=. scaffold {line}")
     assert (ran.code, ran.out) == (3, "")
     assert ran.err.startswith("scaffold: The temporary folder cannot be written: No space left")
-    assert ran.err.endswith("TMPDIR can name another one.\n")
+    assert ran.err.endswith("Set TMPDIR to use another one.\n")
 
 
 def test_a_service_needs_no_temporary_folder_and_no_network(
@@ -257,5 +257,5 @@ def test_a_path_that_cannot_be_printed_is_told_in_one_line(
     ran = shell(checkout, f"scaffold {NEW} --output $'a\\nb\\e[31m'", tmp_path)
     assert ran.code == 3
     assert ran.err == (
-        f'scaffold: "{tmp_path}/a\\nb\\x1b[31m" is no folder; choose another --output.\n'
+        f'scaffold: "{tmp_path}/a\\nb\\x1b[31m" is not a folder; choose another --output.\n'
     )

@@ -135,7 +135,7 @@ def test_a_conflict_is_markers_in_the_file_and_exit_code_4(service: Owned) -> No
     service.edit({"guide.md": GUIDE.replace(*CLASHING)})
     ran = service.update()
     assert ran.code == 4
-    assert "guide.md: the template and you changed the same lines" in " ".join(ran.out.split())
+    assert "guide.md: you and the template changed the same lines" in " ".join(ran.out.split())
     text = service.text("guide.md")
     begin, middle, end = (text.index(mark) for mark in ("<<<<<<< ", "\n=======\n", "\n>>>>>>> "))
     assert "in the owner's words" in text[begin:middle]
@@ -432,7 +432,7 @@ def test_a_project_in_conflict_is_not_locked(lineage: Lineage, service: Owned, u
     service.edit({"uv.lock": "locked\n", "pyproject.toml": "[project]\nname = 'mine'\n"})
     ran = service.with_tool(lineage[THIRD]).update("--json", PATH=str(uv.parent))
     assert ran.code == 4
-    assert "run `uv lock` after them" in ran.json["warnings"][0]
+    assert "resolve them and run `uv lock`" in ran.json["warnings"][0]
     assert service.text("uv.lock") == "locked\n"
 
 
@@ -469,7 +469,7 @@ def test_a_git_that_is_too_old_is_named(lineage: Lineage, service: Owned, tmp_pa
     ran = lineage[SECOND].scaffold("update", cwd=service.folder, **SOMEBODY | {"PATH": path})
     assert ran.code == 3
     assert ran.err == (
-        "scaffold: `scaffold update` needs git 2.38 or newer; this one cannot merge trees.\n"
+        "scaffold: `scaffold update` needs git 2.38 or newer; this version cannot merge trees.\n"
     )
     assert tree(service.folder) == before
 

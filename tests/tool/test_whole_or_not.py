@@ -186,7 +186,8 @@ def test_what_is_ignored_and_that_the_template_did_not_change_is_no_obstacle(
     assert service.text("guide.md") == NEWER_GUIDE
     assert service.text("example/one.md") != NEWER_EXAMPLE
     assert ran.json["warnings"] == [
-        "example/one.md: the template changed it, but yours is not in git, so it stays as it is."
+        "example/one.md: the template changed it, but your file is not in git, "
+        "so it was not updated."
     ]
 
 
@@ -503,7 +504,7 @@ def test_what_cannot_be_undone_is_kept_for_the_next_run(
 def test_a_run_that_is_alive_is_left_alone(service: Owned) -> None:
     found = repository.repository_of(service.folder)
     with journal.begun(found):
-        with pytest.raises(TargetError, match="scaffold is already at work"):
+        with pytest.raises(TargetError, match="scaffold is already running"):
             journal.recover(found)
         ran = service.update()
     assert (ran.code, service.state) == (3, "")

@@ -21,7 +21,7 @@ from tests.tool.conftest import Checkout
 from tests.tool.terminal import ENTER, Terminal
 from tests.tool.test_wizard import FIELDS
 
-QUESTION = "What does it have besides?"
+QUESTION = "Which optional features does it have?"
 FILE = "src/my_svc/auth.py"
 OPTIONS = tuple(Option(one, one.title(), {}) for one in ("auth", "tracing", "calls"))
 THREE = Question("with", QUESTION, "", [], OPTIONS, multiple=True)
@@ -49,7 +49,7 @@ def test_commas_and_lists_come_to_the_same_in_one_order(value: object, taken: li
 
 @pytest.mark.parametrize("value", [5, True, {"auth": True}, ["auth", 1], [["auth"]]])
 def test_what_is_no_list_of_words_is_refused(value: object) -> None:
-    with pytest.raises(BadAnswers, match="with has to be a list, of any of these: auth, tracing"):
+    with pytest.raises(BadAnswers, match="with must be a list of any of these: auth, tracing"):
         answers.choices_in(THREE, value)
 
 
@@ -57,8 +57,9 @@ def test_each_word_that_is_no_choice_is_named() -> None:
     with pytest.raises(BadAnswers) as told:
         answers.choices_in(THREE, "autj,auth,zzz")
     assert str(told.value).splitlines() == [
-        '"autj" is no answer to with: it is one of auth, tracing, calls; did you mean auth?',
-        '"zzz" is no answer to with: it is one of auth, tracing, calls.',
+        '"autj" is not a valid answer to with. Choose from auth, tracing, calls. '
+        'Did you mean "auth"?',
+        '"zzz" is not a valid answer to with. Choose from auth, tracing, calls.',
     ]
 
 
@@ -91,7 +92,7 @@ def test_a_file_that_gives_something_else_is_refused(checkout: Checkout, tmp_pat
     (tmp_path / "answers.json").write_text(json.dumps({"with": {"auth": True}}))
     ran = checkout.new("my-svc", *LINE, "--answers", "answers.json", cwd=tmp_path)
     assert (ran.code, ran.out) == (2, "")
-    assert "with has to be a list, of any of these: auth" in ran.err
+    assert "with must be a list of any of these: auth" in ran.err
 
 
 def test_the_record_of_a_service_is_an_answers_file(checkout: Checkout, tmp_path: Path) -> None:
@@ -112,7 +113,7 @@ def test_a_person_ticks_it(checkout: Checkout, tmp_path: Path) -> None:
     with Terminal(checkout, tmp_path, *given, columns=100) as terminal:
         for question in FIELDS[: FIELDS.index(QUESTION)]:
             terminal.answer(question, ENTER)
-        terminal.wait_for("Space or its number ticks one.")
+        terminal.wait_for("Press Space or a number to select.")
         terminal.wait_for("○ 1 Sign-in: bearer tokens")
         terminal.send("1")
         terminal.wait_for("● 1 Sign-in")
@@ -137,7 +138,7 @@ def test_without_a_cursor_the_numbers_are_typed(monkeypatch: pytest.MonkeyPatch)
     lines = iter(["3", "4,x", "1 2"])
     monkeypatch.setattr("builtins.input", lambda _prompt: next(lines))
     assert prompter.choose_several(Heading(QUESTION), closed) == ["auth", "tracing"]
-    assert said[-2:] == ["Type any of 1, 2, with commas between, or nothing."] * 2
+    assert said[-2:] == ["Type any of 1, 2, separated by commas, or nothing."] * 2
     assert "  3. Calls (not today)" in said
 
 
@@ -153,7 +154,7 @@ def test_a_service_that_records_none_has_none_and_is_not_asked(known: Catalog) -
 
 
 def test_an_answer_that_is_gone_is_named(known: Catalog) -> None:
-    with pytest.raises(BadAnswers, match=r'"chat" is no answer to with: .* Say which with --with'):
+    with pytest.raises(BadAnswers, match=r'"chat" is not a valid answer to with\. .* Pass --with'):
         answers.carry_over(known.fields, {"with": ["auth", "chat"]}, {})
 
 

@@ -48,16 +48,16 @@ WORKLOAD = [
     "What does the team know?",
 ]
 NAME = "What is the service called?"
-WHICH = "Which framework is it?"
+WHICH = "Which framework do you want to use?"
 FIELDS = [
-    "What does it keep?",
+    "What does it store?",
     "What does it do, in one sentence?",
     "Who owns it?",
-    "Which database does it keep its data in?",
+    "Which database does it use?",
     "Where does its CI run?",
-    "What does it have besides?",
+    "Which optional features does it have?",
 ]
-KEEPS, MORE = FIELDS[0], "What else does it keep?"
+KEEPS, MORE = FIELDS[0], "What else does it store?"
 CLEAR = "\x15"  # Ctrl-U
 ROOM = "room name:str:1..100:unique seats:int:1..500:default=2"
 QUIET = ("new", "--no-lock", "--no-git")
@@ -74,7 +74,7 @@ def test_enter_all_the_way_gives_a_good_service(checkout: Checkout, tmp_path: Pa
     with Terminal(checkout, tmp_path, *QUIET) as terminal:
         terminal.wait_for(f"? {NAME}")
         terminal.send(ENTER)  # refused, and asked again at once
-        terminal.wait_for('"" would not work: it is empty.')
+        terminal.wait_for('"" is not available: it is empty.')
         for question in (NAME, *WORKLOAD, WHICH, *FIELDS):
             terminal.answer(question, ENTER)
         assert terminal.end() == 0
@@ -90,15 +90,13 @@ def test_each_question_is_explained_has_a_default_and_shrinks_to_a_line(
     checkout: Checkout, tmp_path: Path
 ) -> None:
     with Terminal(checkout, tmp_path, *QUIET, "my-svc") as terminal:
-        terminal.wait_for(
-            "Enter takes the marked answer, a number picks one at once, Esc goes back."
-        )
+        terminal.wait_for("Press Enter to accept the selected answer, or a number to choose one.")
         terminal.wait_for(WORKLOAD[0])
-        terminal.wait_for("This decides most: ")
+        terminal.wait_for("The most important question: ")
         terminal.wait_for(f"{MARK} 1 Plain HTTP")
         terminal.answer(WORKLOAD[0], DOWN + ENTER)
         terminal.wait_for(f"✓ {WORKLOAD[0]} Thousands of open connections")
-        assert "This decides most" not in terminal.text
+        assert "The most important question" not in terminal.text
         terminal.send(CTRL_C)
         assert terminal.end() == 130
 
@@ -113,7 +111,7 @@ def test_the_ranking_has_reasons_a_runner_up_and_what_sets_them_apart(
         seen = terminal.text
         assert "Best match: Flask (92 %)" in seen
         assert len(re.findall(r"^  \+ ", seen, re.MULTILINE)) == 3
-        assert "Runner-up: Flask-RESTful (75 %)\n  ahead on help with the shape" in seen
+        assert "Runner-up: Flask-RESTful (75 %)\n  ahead on support for REST API" in seen
         assert "\n  behind on small and light, quick to learn and start with\n" in seen
         assert "! no release since 2023-05-21" in seen
         assert f"{MARK} 1 Flask" in " ".join(seen.split())
@@ -127,10 +125,10 @@ def test_a_question_says_its_place_and_what_the_answer_under_the_cursor_looks_fo
 ) -> None:
     with Terminal(checkout, tmp_path, *QUIET, "my-svc", "--team", "any") as terminal:
         terminal.wait_for(f"? {WORKLOAD[0]} (1 of 5)")
-        terminal.wait_for("Preferred: help with the shape of a REST API.")
+        terminal.wait_for("Preferred: support for REST API design.")
         terminal.send(DOWN)
-        terminal.wait_for("Required: connections that stay open. Preferred: many requests")
-        assert "help with the shape" not in terminal.text
+        terminal.wait_for("Required: long-lived connections. Preferred: many concurrent")
+        assert "support for REST API design" not in terminal.text
         terminal.answer(WORKLOAD[0], ENTER)
         terminal.wait_for(f"? {WORKLOAD[1]} (2 of 5)")
         terminal.send(CTRL_C)
@@ -144,12 +142,12 @@ def test_the_menu_of_frameworks_says_what_speaks_against_each_and_describes_one(
     with Terminal(checkout, tmp_path, *QUIET, "my-svc", *given, columns=100) as terminal:
         for question in WORKLOAD[4:]:
             terminal.answer(question, ENTER)
-        terminal.wait_for("Best match: Nameko (45 %): it alone is designed for RPC and events")
+        terminal.wait_for("Best match: Nameko (45 %): the only one designed for RPC and events")
         terminal.wait_for(WHICH)
         lines = terminal.text.splitlines()
         (nameko,) = (line for line in lines if re.search(r" 1 Nameko +█", line))
         assert "inactive" in nameko
-        assert len([line for line in lines if "%  not named for it" in line]) == 8
+        assert len([line for line in lines if "%  not recommended for it" in line]) == 8
         described = " ".join(terminal.text.split()).rpartition("Description: ")[2]
         assert described.startswith("One event loop that keeps thousands of connections open.")
         terminal.send(CTRL_C)
@@ -224,7 +222,7 @@ def test_back_passes_a_text_the_resources_and_the_recommendation(
         terminal.answer(FIELDS[1], SHIFT_TAB)  # the answer that ended the list
         terminal.wait_for(f"? {MORE}")
         terminal.send(ESC)
-        terminal.wait_for("Enter ends the list. guest email:email")  # there to be edited
+        terminal.wait_for("Press Enter to finish. guest email:email")  # there to be edited
         assert "guest, plural guests" not in terminal.text
         terminal.answer(MORE, SHIFT_TAB)
         terminal.wait_for(ROOM)
@@ -297,7 +295,7 @@ def test_a_dumb_terminal_goes_back_as_well(checkout: Checkout, tmp_path: Path) -
 def test_what_is_refused_gets_no_tick(checkout: Checkout, tmp_path: Path) -> None:
     given = (*QUIET, "--framework", "flask")
     with Terminal(checkout, tmp_path, *given, columns=100) as terminal:
-        terminal.try_answer(NAME, "class" + ENTER, '"class" would not work')
+        terminal.try_answer(NAME, "class" + ENTER, '"class" is not available')
         terminal.answer(NAME, ENTER)
         terminal.try_answer(KEEPS, "room name:strr" + ENTER, '"strr" is not a type')
         terminal.wait_for("room name:strr")
@@ -338,7 +336,7 @@ def test_what_it_keeps_is_typed_a_line_for_each_and_what_was_understood_is_shown
     guest = "guest email:email:unique"
     given = (*QUIET, "hotel", "--framework", "flask")
     with Terminal(checkout, tmp_path, *given, columns=400) as terminal:
-        terminal.wait_for("? What does it keep? (1 of 6)")
+        terminal.wait_for("? What does it store? (1 of 6)")
         terminal.wait_for('Type one resource, such as "room name:str seats:int".')
         terminal.wait_for("item name:str:unique quantity:int:0..1000000:default=0")
         terminal.answer(KEEPS, ROOM + ENTER)
@@ -426,11 +424,11 @@ def test_no_line_of_the_table_is_wider_than_the_terminal(width: int, drawing: bo
 def test_a_dumb_terminal_declares_as_well(checkout: Checkout, tmp_path: Path) -> None:
     given = (*QUIET, "hotel", "--framework", "flask")
     with Terminal(checkout, tmp_path, *given, environment={"TERM": "dumb"}) as terminal:
-        terminal.wait_for("What does it keep? (1 of 6)")
+        terminal.wait_for("What does it store? (1 of 6)")
         terminal.send("room a:strr\r")
         terminal.wait_for('"strr" is not a type. Did you mean "str"?')
         terminal.send("room a:str\r")
-        terminal.wait_for("What else does it keep?")
+        terminal.wait_for("What else does it store?")
         terminal.send("booking rom:ref\r")
         terminal.wait_for("rom_id")
         terminal.send("\r")
@@ -460,7 +458,7 @@ def test_a_closed_choice_cannot_be_taken_and_the_best_open_one_is_marked(
     with Terminal(checkout, tmp_path, *QUIET, "my-svc", "--load", "rate") as terminal:
         for question in (q for q in WORKLOAD if q != WORKLOAD[3]):
             terminal.answer(question, ENTER)
-        terminal.wait_for("Falcon has no template yet. The best that has one is Flask.")
+        terminal.wait_for("Falcon has no template yet. The next best match is Flask.")
         terminal.wait_for(WHICH)
         assert re.search(rf"{MARK} +2 Flask +█", terminal.text)
         terminal.send("1")
@@ -479,13 +477,13 @@ def test_two_services_are_asked_which_is_first(tmp_path: Path) -> None:
         for question in WORKLOAD[3:]:
             terminal.answer(question, ENTER)
         terminal.wait_for("This workload needs two services: Django with DRF and Tornado")
-        terminal.wait_for("? Which one is generated first?")
+        terminal.wait_for("? Which one do you want to generate first?")
         listed = re.findall(rf"^[ {MARK}-]+(\d) ([A-Z].+?) +[█░]+ .*% +(.*)$", terminal.text, re.M)
         assert listed[0][:2] == ("1", "Django with DRF")  # in the order of the title
-        assert listed[0][2].startswith("for accounts, ORM and admin pages built in")
-        assert listed[1] == ("2", "Tornado", "for connections that stay open")
+        assert listed[0][2].startswith("for built-in accounts, ORM and admin pages")
+        assert listed[1] == ("2", "Tornado", "for long-lived connections")
         assert [number for number, _, _ in listed] == list("123456789")
-        terminal.answer("Which one is generated first?", "2")
+        terminal.answer("Which one do you want to generate first?", "2")
         for question in FIELDS[:3]:
             terminal.answer(question, ENTER)
         terminal.answer(FIELDS[3], "2")
@@ -494,7 +492,7 @@ def test_two_services_are_asked_which_is_first(tmp_path: Path) -> None:
         assert terminal.end() == 0
         seen = terminal.text
     assert answers_of(tmp_path / "my-svc")["framework"] == "tornado"
-    second = seen.partition("And then, the second service\n")[2].partition("\n\n")[0]
+    second = seen.partition("To generate the second service\n")[2].partition("\n\n")[0]
     words = shlex.split(second)
     assert words[:2] == ["scaffold", "new"]
     assert "--framework django" in second
@@ -510,7 +508,7 @@ def test_another_than_the_two_can_be_picked(checkout: Checkout, tmp_path: Path) 
     given = ("--talk", "live", "--size", "small", "--data", "yes", "--load", "nothing")
     rest = ("--contract", "plain", "--team", "any", "--description", "x", "--author", "y")
     with Terminal(checkout, tmp_path, *QUIET, "my-svc", *given, *rest) as terminal:
-        terminal.answer("Which one is generated first?", "5")
+        terminal.answer("Which one do you want to generate first?", "5")
         for question in (FIELDS[0], *FIELDS[3:]):
             terminal.answer(question, ENTER)
         assert terminal.end() == 0
@@ -545,14 +543,12 @@ def test_a_name_that_would_not_work_is_asked_again_with_one_that_does(
     (tmp_path / "taken" / "file").touch()
     with Terminal(checkout, tmp_path, *QUIET, "--framework", "flask", columns=120) as terminal:
         terminal.try_answer(
-            NAME, "class" + ENTER, '"class" would not work: it is a Python keyword.'
+            NAME, "class" + ENTER, '"class" is not available: it is a Python keyword.'
         )
         terminal.wait_for("class-service")
-        terminal.try_answer(NAME, "\x15taken" + ENTER, '"taken" would not work: ')
+        terminal.try_answer(NAME, "\x15taken" + ENTER, '"taken" is not available: ')
         terminal.wait_for("is not empty")
-        terminal.try_answer(
-            NAME, "\x15flask" + ENTER, "something that the service depends on has that name"
-        )
+        terminal.try_answer(NAME, "\x15flask" + ENTER, "a dependency of the service has that name")
         terminal.answer(NAME, ENTER)
         for question in FIELDS:
             terminal.answer(question, ENTER)
@@ -625,10 +621,10 @@ def test_forty_columns_are_enough(checkout: Checkout, tmp_path: Path) -> None:
         terminal.wait_for("Messages from other services (RPC, events)")
         for question in WORKLOAD:
             terminal.answer(question, "2")
-        terminal.wait_for("Which one is generated first?")
+        terminal.wait_for("Which one do you want to generate first?")
         # whatever is cut would lack its end
-        terminal.wait_for("Ctrl-C leaves nothing behind.")
-        terminal.wait_for("keeps thousands of connections open at a time")
+        terminal.wait_for("Ctrl-C cancels and leaves nothing behind.")
+        terminal.wait_for("keeps thousands of connections open")
         terminal.wait_for("(no template yet)")
         terminal.send(CTRL_C)
         assert terminal.end() == 130
@@ -652,7 +648,7 @@ def test_no_color_means_none(checkout: Checkout, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["dumb", ""])
 def test_a_dumb_terminal_gets_plain_lines(checkout: Checkout, tmp_path: Path, kind: str) -> None:
     with Terminal(checkout, tmp_path, *QUIET, environment={"TERM": kind}) as terminal:
-        terminal.wait_for("Type a number and Enter")
+        terminal.wait_for("Type a number and press Enter")
         terminal.wait_for(f"{NAME} Lower-case letters")
         terminal.send("my-svc\r")
         terminal.wait_for("1. Plain HTTP")
@@ -683,5 +679,6 @@ def test_advise_asks_the_workload_and_ranks(checkout: Checkout, tmp_path: Path) 
         assert terminal.end() == 0
         assert "Best match: Nameko (62 %)" in terminal.text
         assert (
-            "The article does not name these for RPC and events between services:" in terminal.text
+            "The article does not recommend these for RPC and events between services:"
+            in terminal.text
         )

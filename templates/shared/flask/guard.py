@@ -1,4 +1,4 @@
-"""The check that asks for tokens."""
+"""The access check for bearer tokens."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The outermost layer: what holds for every response, whatever the framework does."""
+"""The outermost layer of the service, which handles every request and response."""
 
 import asyncio
 import time
@@ -49,7 +49,7 @@ _NOSNIFF = (NOSNIFF[0].lower().encode(), NOSNIFF[1].encode())
 
 
 def is_answering(peer: tuple[str, int], *_: float) -> bool:
-    """Whether a client waits for a response, or has a WebSocket."""
+    """Whether this is a request or a WebSocket."""
     return peer in answering
 
 
@@ -152,7 +152,7 @@ class ServiceMiddleware:
     def _rejected(
         self, scope: Scope, headers: dict[bytes, bytes], context: RequestContext
     ) -> Problem | None:
-        """Why the request is not let through to the framework, if it is not."""
+        """Why the request is rejected before it reaches the framework, if it is."""
         if not scope["method"].isupper():  # methods are case-sensitive
             return Problem(400)
         size = sum(len(name) + len(value) for name, value in scope["headers"])
@@ -168,7 +168,7 @@ class ServiceMiddleware:
 
 
 class _RequestBody:
-    """The body as it comes in: bounded in its size and in the time that it takes."""
+    """The request's body, limited in size and time."""
 
     def __init__(
         self, receive: Receive, headers: dict[bytes, bytes], limit: int, places: AsyncPlaces
@@ -208,7 +208,7 @@ class _RequestBody:
         return message
 
     def release(self) -> None:
-        """Let go of the server's side, which closes the connection once nothing refers to it.
+        """Drop the server's side, which closes the connection once nothing refers to it.
 
         An error that somebody remembers would keep it alive by the frames of its traceback.
         """
@@ -219,7 +219,7 @@ class _RequestBody:
 
 
 class _Response:
-    """The response as it is sent: remembers its status, adds the headers that all have."""
+    """Records the status of a response and adds the common headers."""
 
     def __init__(
         self,
@@ -239,7 +239,7 @@ class _Response:
         self._status = 500
 
     async def send(self, message: Message) -> None:
-        """Send a message, as ASGI has it."""
+        """Send an ASGI message."""
         if message["type"] == "http.response.start":
             self._started = True
             self._status = message["status"]
@@ -253,7 +253,7 @@ class _Response:
             await self._send(message)
 
     async def reply(self, reply: Reply) -> None:
-        """Send a whole response."""
+        """Send a complete response."""
         headers = dict(reply.headers)
         if reply.content_type:
             headers["content-type"] = reply.content_type
@@ -264,7 +264,7 @@ class _Response:
         await self.send({"type": "http.response.body", "body": reply.body})
 
     async def failed(self, error: Exception) -> None:
-        """Send the problem that an error means; a response that has begun can only be cut off."""
+        """Send the problem for an error; a response that has started can only be cut off."""
         if self._finished:  # in a task after the response, or answered by the framework already
             problem_of(error)
             return
@@ -290,7 +290,7 @@ class _Response:
         )
 
     def release(self) -> None:
-        """Let go of the server's side, as the body does."""
+        """Drop the server's side, as the body does."""
         self._send = _dropped
 
     def _headers(self, headers: RawHeaders) -> RawHeaders:
@@ -313,11 +313,11 @@ async def _disconnected() -> Message:
 
 
 async def _dropped(message: Message) -> None:
-    """What is sent after the end has no receiver."""
+    """Ignore what is sent after the end."""
 
 
 def _joined(headers: RawHeaders) -> dict[bytes, bytes]:
-    """Each header once: several lines of one name mean the same as a list of their values."""
+    """Combine repeated headers: several lines are equivalent to a list of their values."""
     lines: dict[bytes, list[bytes]] = {}
     for name, value in headers:
         lines.setdefault(name, []).append(value)

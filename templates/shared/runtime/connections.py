@@ -1,4 +1,4 @@
-"""Ends connections whose requests take too long to arrive.
+"""End connections whose requests take too long to arrive.
 
 granian has one time limit for a request's head together with the idle time before it, and under
 WSGI none for the body. The kernel knows when a connection has sent and received data, and so an
@@ -48,7 +48,7 @@ class _Connection:
 
 
 class ConnectionGuard:
-    """Looks at the connections of a port every five seconds, in a thread of its own.
+    """Checks the connections of a port every five seconds, in a separate thread.
 
     `is_answering` gets a client and two times: whether its request has arrived between them and
     has no response yet. If that is only a guess (`exact` is false), a client that keeps sending is

@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the routes and from the types that validate requests."""
+"""The OpenAPI document, generated from the routes and the types that validate requests."""
 
 import json
 import re
@@ -45,7 +45,7 @@ _RESPONSES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A handler and where it is found; the path has its parameters as `{name}`."""
+    """A handler and its path, with parameters as `{name}`."""
 
     method: str
     path: str
@@ -61,13 +61,13 @@ class ApiDocument:
 
 {% if 'auth' in with %}
     def routes(self) -> Iterable[Route]:
-        """Every operation, as the framework has it at this moment."""
+        """Every operation that the framework has registered."""
         return self._routes()
 
 {% endif %}
     @cached_property
     def content(self) -> Document:
-        """The document as OpenAPI 3.1 has it."""
+        """The document in OpenAPI 3.1."""
 {% if 'auth' in with %}
         routes = tuple(self.routes())
         return secured(build(NAME, metadata.version(NAME), routes), routes)
@@ -97,7 +97,7 @@ class ApiDocument:
 
 
 def base() -> Document:
-    """What the documents of all services have in common."""
+    """The part that is the same in all services."""
     document: Document = json.loads((_RUNTIME / "openapi.json").read_text(encoding="utf-8"))
     return document
 
@@ -185,7 +185,7 @@ def _responses(operation: Operation, references: Callable[..., Schema]) -> Docum
 
 
 def problems_of(operation: Operation) -> Document:
-    """The responses of an operation beside its success."""
+    """The error responses of an operation."""
     found: Document = {}
     for status in sorted({*_ALWAYS, *operation.problems}):
         if status != 409 or _can_conflict(operation):
@@ -250,7 +250,7 @@ def schemas_of(operations: list[Operation]) -> tuple[Schema, Callable[..., Schem
 
 
 def refine(schema: Schema, resource: Resource[Any, Any]) -> None:
-    """Add what the types cannot know: an example, and what is unique."""
+    """Add what the types do not contain: an example, and which fields are unique."""
     for name, one in schema.get("properties", {}).items():
         if name in resource.unique_columns and "Unique." not in one.get("description", ""):
             one["description"] = f"{one.get('description', '')} Unique.".strip()

@@ -113,7 +113,7 @@ EXPECTED: Final = (
 
 
 def problem_of(error: Exception) -> Problem:
-    """The problem that an error means to a client; unexpected errors are logged and become 500."""
+    """Convert an error to a problem; unexpected errors are logged and become a 500."""
     match error:
         case Problem():
             problem = error

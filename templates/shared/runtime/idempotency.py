@@ -1,4 +1,4 @@
-"""Idempotency keys: a request that is sent again gets the response that it got the first time."""
+"""Idempotency keys: a repeated request gets its first response."""
 
 import json
 from collections import namedtuple

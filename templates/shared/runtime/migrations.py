@@ -1,4 +1,4 @@
-"""How Alembic reaches the service's tables and its database."""
+"""Connect Alembic with the service's tables and its database."""
 
 import pkgutil
 from importlib import import_module

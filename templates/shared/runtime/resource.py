@@ -1,4 +1,4 @@
-"""A resource: its table, what a client may send, and what a client gets."""
+"""A resource: its table, request body and response."""
 
 import json
 import re
@@ -89,7 +89,7 @@ class Page(Generic[Row]):
 
 
 class Resource(Generic[Row, Sent]):
-    """Binds a table to the model of what a client may send.
+    """Binds a table to the model of its request body.
 
     The names follow from the table: `Item` in `items` is served at `/v1/items`. `name` is needed if
     it is not that of the class, as for `x_ray` and `XRay`. `view` is what a client gets; by default

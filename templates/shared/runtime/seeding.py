@@ -1,4 +1,4 @@
-"""`seed`: creates the rows of the service's `seed.py`, where there are none."""
+"""`seed`: create the rows in the service's `seed.py`, if there are none."""
 
 {% block json %}
 import json
@@ -51,7 +51,7 @@ def seed(settings: Settings) -> None:
 
 {% block seeds %}
 class Seeds:
-    """What a service's `seed` creates rows with; all of it is one transaction."""
+    """Creates rows for the service's `seed`, in one transaction."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings

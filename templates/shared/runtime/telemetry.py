@@ -140,7 +140,7 @@ def _trace(context: RequestContext, method: str, traceparent: str | None) -> Non
 
 {% endif %}
 def subject() -> str:
-    """The caller's subject, if a check of who may call has bound it for the log; else empty."""
+    """The subject of the client's token, or empty."""
     return str(structlog.contextvars.get_contextvars().get("subject", ""))
 
 

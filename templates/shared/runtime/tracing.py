@@ -1,4 +1,4 @@
-"""Traces: a span for each request and each of its statements, exported by OTLP over HTTP."""
+"""Tracing: a span for each request and SQL statement, exported by OTLP over HTTP."""
 
 import atexit
 import os

@@ -1,4 +1,4 @@
-"""The outermost layer: what holds for every response, whatever the framework does."""
+"""The outermost layer of the service, which handles every request and response."""
 
 import io
 import time
@@ -43,7 +43,7 @@ _CLOSE = ("Connection", "close")
 
 
 class Progress:
-    """What is going on in this process, for a server that ends connections that are too slow."""
+    """The requests in progress, for ending slow connections."""
 
     def __init__(self) -> None:
         self.bodies: dict[int, float] = {}  # since when they are being read
@@ -138,7 +138,7 @@ class ServiceMiddleware:
         return self._app(environ, response.start)
 
     def _rejected(self, environ: "WSGIEnvironment", context: RequestContext) -> Problem | None:
-        """Why the request is not let through to the framework, if it is not."""
+        """Why the request is rejected before it reaches the framework, if it is."""
         try:
             self._check(environ, context)
         except Problem as problem:
@@ -163,7 +163,7 @@ class ServiceMiddleware:
 
 
 class _Response:
-    """The response as it is sent: remembers its status, adds the headers that all have."""
+    """Records the status of a response and adds the common headers."""
 
     def __init__(
         self, start_response: "StartResponse", context: RequestContext, may_close: bool

@@ -526,7 +526,7 @@ SETTING = replaced(
         "from .runtime import settings\n",
     ),
     (
-        '    """Add your own here: a field `greeting: str = "hello"` is read from GREETING."""\n',
+        '    """Add your own settings: `greeting: str = "hello"` is read from GREETING."""\n',
         '    greeting: Annotated[str, Field(max_length=10)] = "hello"\n',
     ),
 )

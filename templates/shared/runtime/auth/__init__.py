@@ -1,1 +1,1 @@
-"""Who may call: bearer tokens (RFC 6750) of one OpenID Connect issuer."""
+"""Access control by bearer tokens (RFC 6750) from one OpenID Connect issuer."""

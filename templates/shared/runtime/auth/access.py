@@ -1,4 +1,4 @@
-"""What a request has to show before its handler is called."""
+"""Check the token of a request before its handler is called."""
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -15,7 +15,7 @@ Scopes = tuple[str, ...] | None
 
 
 class Access:
-    """Checks the token of a request against what its operation asks for.
+    """Checks the token of a request against the scopes of its operation.
 
     `routes` is called when the first request comes. The methods return the caller, or None if the
     operation is public; they raise a `Problem` with 401 or 403. `route` is the path template that

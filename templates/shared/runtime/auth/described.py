@@ -1,4 +1,4 @@
-"""How the OpenAPI document says what an operation asks for."""
+"""Describe the required scopes in the OpenAPI document."""
 
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ _RESPONSES: Final = {
 
 
 def describe(entry: Document, scopes: tuple[str, ...] | None) -> None:
-    """Say in an operation which scopes it asks for; None if it asks for no token."""
+    """Add the required scopes to an operation; None if it requires no token."""
     others = {name: more for one in entry.get("security", ()) for name, more in one.items()}
     entry["security"] = [] if scopes is None else [others | {"bearer": list(scopes)}]
     if scopes is not None:
@@ -28,7 +28,7 @@ def describe(entry: Document, scopes: tuple[str, ...] | None) -> None:
 
 
 def add_components(document: Document) -> None:
-    """Add what the operations refer to."""
+    """Add the security scheme and responses that the operations refer to."""
     components = document["components"]
     components.setdefault("securitySchemes", {})["bearer"] = _SCHEME
     for name, words in _RESPONSES.values():

@@ -1,4 +1,4 @@
-"""Reads JSON from the issuer, within a time and a size, from where it was asked for alone."""
+"""Fetch JSON from the issuer, with limits on time and size, and only from the URL asked for."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ MAX_BYTES: Final = 524_288
 
 
 class Unreadable(Exception):
-    """The issuer does not answer as it should; the message says why."""
+    """The issuer's response cannot be used; the message says why."""
 
 
 def read_json(url: str, seconds: float) -> Any:

@@ -1,4 +1,4 @@
-"""The issuer's keys: fetched when a token needs one, at most once in ten seconds."""
+"""The issuer's keys, fetched on demand at most once in ten seconds."""
 
 import logging
 import threading
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class IssuerKeys:
-    """The keys that the issuer signs with, by their ID.
+    """The issuer's signing keys, by ID.
 
     They are fetched in a thread of its own. While the issuer does not answer, those that are known
     stay; `changed` is called when others have come.
@@ -45,15 +45,15 @@ class IssuerKeys:
 
     @property
     def known(self) -> bool:
-        """Whether the issuer has ever told its keys."""
+        """Whether the keys have ever been fetched."""
         return bool(self._keys)
 
     def find(self, key_id: str | None) -> PublicKey | None:
-        """The key of this ID; without an ID, the only one that there is."""
+        """The key with this ID; without an ID, the only key."""
         return self._keys.get(key_id)
 
     def refresh(self) -> None:
-        """Have the keys fetched if they are old; nothing waits for it."""
+        """Start fetching the keys if they are old, without waiting."""
         if time.monotonic() - self._fetched > MAX_AGE_SECONDS:
             self.fetch()
 
@@ -97,7 +97,7 @@ class IssuerKeys:
         return by_id | {None: keys[0]} if len(keys) == 1 else by_id
 
     def _discover(self) -> str:
-        """Where the issuer says that its keys are."""
+        """The address of the issuer's keys, by discovery."""
         found = read_json(self._issuer.rstrip("/") + _DISCOVERY, FETCH_SECONDS)
         if not isinstance(found, dict) or found.get("issuer") != self._issuer:
             raise Unreadable("it calls itself by another name than OIDC_ISSUER")

@@ -1,4 +1,4 @@
-"""Which scopes each operation asks for."""
+"""The scopes that each operation requires."""
 
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -15,21 +15,21 @@ _ATTRIBUTE: Final = "__scopes__"
 
 
 def requires(*scopes: str) -> Callable[[Handler], Handler]:
-    """Have a handler ask for these scopes: `@requires("reports:read")`.
+    """Require these scopes for a handler: `@requires("reports:read")`.
 
-    Without it, a handler of a resource asks for `<plural>:read` or `<plural>:write`, and any other
+    Without it, a handler of a resource requires `<plural>:read` or `<plural>:write`, and any other
     for a valid token.
     """
     return lambda handler: _marked(handler, scopes)
 
 
 def public(handler: Handler) -> Handler:
-    """Have a handler ask for no token."""
+    """Make a handler public."""
     return _marked(handler, None)
 
 
 def scopes_of(route: "Route") -> tuple[str, ...] | None:
-    """The scopes that an operation asks for; None if it asks for no token."""
+    """The scopes that an operation requires; None if it requires no token."""
     if hasattr(route.handler, _ATTRIBUTE):
         scopes: tuple[str, ...] | None = getattr(route.handler, _ATTRIBUTE)
         return scopes
@@ -40,7 +40,7 @@ def scopes_of(route: "Route") -> tuple[str, ...] | None:
 
 
 def secured(document: Document, routes: Iterable["Route"]) -> Document:
-    """The document, which then says of each operation what it asks for."""
+    """The document, with the required scopes of each operation."""
     add_components(document)
     for route in routes:
         entry = document["paths"].get(route.path, {}).get(route.method.lower())

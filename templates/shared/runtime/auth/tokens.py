@@ -1,4 +1,4 @@
-"""Verifies bearer tokens; one that was seen before costs a look into a table."""
+"""Verify bearer tokens, and cache those that are valid."""
 
 import asyncio
 import threading
@@ -34,7 +34,7 @@ _TYPES: Final = frozenset({"", "jwt", "at+jwt", "application/at+jwt"})
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request, as the token says; `claims` are all that it says."""
+    """The client according to its token; `claims` are all claims of the token."""
 
     subject: str
     scopes: frozenset[str]
@@ -136,7 +136,7 @@ class Verifier:
 
 
 def unauthorized(why: str = "") -> Problem:
-    """The response to a request without a token, or with one that is wrong for a reason."""
+    """The response to a request without a token or with an invalid one."""
     challenge = f'Bearer realm="{NAME}"'
     if why:
         challenge += f', error="invalid_token", error_description="{why}"'
@@ -145,7 +145,7 @@ def unauthorized(why: str = "") -> Problem:
 
 
 def forbidden(scope: str) -> Problem:
-    """The response to a caller who lacks a scope."""
+    """The response to a client without the required scope."""
     challenge = f'Bearer realm="{NAME}", error="insufficient_scope", scope="{scope}"'
     return Problem(403, f"It needs the scope {scope}.", headers={"WWW-Authenticate": challenge})
 

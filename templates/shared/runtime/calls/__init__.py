@@ -1,4 +1,4 @@
-"""Calls of other services."""
+"""Calls to other services."""
 
 from .client import Client
 from .dependency import CallFailed

@@ -1,4 +1,4 @@
-"""The client of other services for an event loop."""
+"""A client for other services, for use on an event loop."""
 
 import asyncio
 import ssl
@@ -19,7 +19,7 @@ _clients: "WeakSet[Client]" = WeakSet()
 
 
 class Client:
-    """Calls one other service: derive a class from it, with a method for each call.
+    """Client for one other service: subclass it and add a method for each call.
 
     `name` is its label in metrics and log, `seconds` are for all of a call, its repeats included;
     a call ends earlier if the deadline of its caller does. At most `limit` calls wait at a time,
@@ -103,7 +103,7 @@ class Client:
 
 
 async def close_all() -> None:
-    """Close the connections of all clients, when the service ends."""
+    """Close the connections of all clients when the service stops."""
     for client in tuple(_clients):
         await client.close()
 
@@ -115,5 +115,5 @@ def _network(limit: int) -> httpx.AsyncBaseTransport:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Trusts what the system trusts, and what SSL_CERT_FILE names."""
+    """Trust the system's certificate authorities and those in SSL_CERT_FILE."""
     return ssl.create_default_context()

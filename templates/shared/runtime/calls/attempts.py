@@ -1,4 +1,4 @@
-"""What calls of other services have in common, with and without an event loop."""
+"""Shared code of the clients for other services, with and without an event loop."""
 
 import json
 import time
@@ -40,7 +40,7 @@ _wait = jitter(multiplier=0.1, max=1)
 
 
 def options_of(url: str, seconds: float) -> dict[str, Any]:
-    """What the clients of httpx are made with: nothing of the environment, no redirects."""
+    """Options of httpx clients: no settings from the environment, no redirects."""
     return {
         "base_url": url,
         "headers": _HEADERS,

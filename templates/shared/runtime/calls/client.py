@@ -1,4 +1,4 @@
-"""Calls of other services that do not need an event loop."""
+"""A client for other services, for use without an event loop."""
 
 from collections.abc import Collection
 from multiprocessing.util import Finalize
@@ -17,7 +17,7 @@ from .network import DeadlineBackend
 
 
 class Client:
-    """Calls one other service: derive a class from it, with a method for each call.
+    """Client for one other service: subclass it and add a method for each call.
 
     `name` is its label in metrics and log, `seconds` are for all of a call, its repeats included;
     a call ends earlier if the deadline of its caller does. At most `limit` calls wait at a time,

@@ -1,4 +1,4 @@
-"""What a request passes on to the services that are called for it."""
+"""Headers that a request passes on to other services."""
 
 import re
 from collections.abc import Mapping
@@ -22,5 +22,5 @@ def pass_on(
 
 
 def passed_on() -> Mapping[str, str]:
-    """The headers that a call gets from the request that it is made for."""
+    """The headers that a call inherits from the current request."""
     return _headers.get() or {}

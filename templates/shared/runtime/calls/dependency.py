@@ -1,4 +1,4 @@
-"""Other services that this one depends on: how many wait for one, whether it works, its metrics."""
+"""Other services that this one depends on: their limits, availability and metrics."""
 
 import threading
 import time
@@ -113,7 +113,7 @@ class Dependency:
         return self._tokens > _MAX_TOKENS / 2
 
     def count_repeat(self) -> None:
-        """Count a call that is sent again."""
+        """Count a retry."""
         _repeats.labels(self._name).inc()
 
     def _note(self, error: CallFailed) -> None:

@@ -78,7 +78,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
     @staticmethod
     @cache
     def tls() -> ssl.SSLContext:
-        """Trusts what the system trusts, and what SSL_CERT_FILE names."""
+        """Trust the system's certificate authorities and those in SSL_CERT_FILE."""
         return ssl.create_default_context()
 
 
