@@ -5,11 +5,11 @@ import os
 import re
 import threading
 {% block standard %}
-{% endblock %}
 {% if 'calls' in with %}
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 {% endif %}
+{% endblock %}
 from functools import cache, lru_cache
 from importlib import metadata
 from multiprocessing.util import Finalize
@@ -36,7 +36,8 @@ _MAX_TEXT: Final = 1024
 _MAX_STATEMENT: Final = 4096
 _LAST_SECONDS: Final = 3.0  # for what is still to be sent when the process ends
 _VALUE = re.compile(
-    r"\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|(?<![\w$:])[0-9][\w.]*", re.DOTALL
+    r"\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|(?<![\w$:])[0-9][\w.]*",
+    re.DOTALL,
 )
 _lock = threading.Lock()
 _propagator = TraceContextTextMapPropagator()
@@ -144,7 +145,8 @@ def call(
 ) -> Iterator[None]:
     """Have a call of another service be a span, which `headers` pass on; only in a traced request.
 
-    In one that is not sampled they pass that on. The path is not recorded, as it may have somebody's data in it.
+    In one that is not sampled they pass that on. The path is not recorded, as it may have
+    somebody's data in it.
     """
     if not trace.get_current_span().is_recording():
         _propagator.inject(headers)  # what is not sampled here is not sampled there
