@@ -25,43 +25,41 @@ COMPOSE = "docker compose"
 
 
 @pytest.fixture(scope="module")
-def rendering(tmp_path_factory: pytest.TempPathFactory) -> Rendering:
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Rendering:
     folder = tmp_path_factory.mktemp("besides") / NAME
     render("flask", folder, **{"with": ALL})
     return Rendering("flask", "sqlite", "github", folder)
 
 
-def test_the_variables_of_the_pages_are_ones_that_something_reads(rendering: Rendering) -> None:
+def test_the_variables_of_the_pages_are_ones_that_something_reads(whole: Rendering) -> None:
     """Of OpenTelemetry's, whose SDK reads them, and of compose, which passes them on."""
-    page = rendering.read("README.md")
+    page = whole.read("README.md")
     named = set(re.findall(r"\bOTEL_[\w-]+", page))
     assert "OTEL_RESOURCE_ATTRIBUTES" in named
     assert {name for name in named if not re.fullmatch("[A-Z_]+", name)} == set()
-    passed_on = rendering.load("compose.yaml")["services"]["service"]["environment"]
-    for line in compose_lines(rendering):
+    passed_on = whole.load("compose.yaml")["services"]["service"]["environment"]
+    for line in compose_lines(whole):
         for name in re.findall(r"\b([A-Z_]+)=", line):
             assert f"${{{name}:" in str(passed_on.get(name)), line
     required = {name for name, value in passed_on.items() if ":?" in str(value)}
-    exported = set(re.findall(r"^export (\w+)=", rendering.read("deploy/tokens.md"), re.M))
+    exported = set(re.findall(r"^export (\w+)=", whole.read("deploy/tokens.md"), re.M))
     assert required == exported, "the page exports all that compose insists on"
 
 
-def compose_lines(rendering: Rendering) -> list[str]:
+def compose_lines(whole: Rendering) -> list[str]:
     pages = ("README.md", "deploy/README.md", "deploy/tokens.md")
-    lines = [line for page in pages for line in commands(rendering.read(page))]
+    lines = [line for page in pages for line in commands(whole.read(page))]
     return [line for line in lines if COMPOSE in line and "logs" not in line]
 
 
-def test_the_collector_of_the_pages_is_one_of_compose(rendering: Rendering) -> None:
-    (line,) = (one for one in compose_lines(rendering) if "--profile" in one)
+def test_the_collector_of_the_pages_is_one_of_compose(whole: Rendering) -> None:
+    (line,) = (one for one in compose_lines(whole) if "--profile" in one)
     words = shlex.split(line)
     profile = words[words.index("--profile") + 1]
-    services = rendering.load("compose.yaml")["services"]
+    services = whole.load("compose.yaml")["services"]
     (name,) = (name for name, one in services.items() if profile in one.get("profiles", ()))
     assert words[0] == f"OTEL_EXPORTER_OTLP_ENDPOINT=http://{name}:4318"
-    page = re.search(
-        r"http://127\.0\.0\.1:(\d+)", rendering.read("README.md").split(line)[0][-200:]
-    )
+    page = re.search(r"http://127\.0\.0\.1:(\d+)", whole.read("README.md").split(line)[0][-200:])
     assert page
     assert f"127.0.0.1:{page[1]}:{page[1]}" in services[name]["ports"]
 
@@ -89,10 +87,10 @@ def standing_in(terminal: Shell) -> Iterator[None]:
 
 
 @pytest.mark.slow
-def test_every_command_of_the_readme_works(rendering: Rendering, tmp_path: Path) -> None:
-    page = rendering.read("README.md")
+def test_every_command_of_the_readme_works(whole: Rendering, tmp_path: Path) -> None:
+    page = whole.read("README.md")
     assert f"`{ISSUER}`" in page
-    terminal = Shell(rendering.folder, {"DATABASE_URL": f"sqlite:///{tmp_path}/items.db"})
+    terminal = Shell(whole.folder, {"DATABASE_URL": f"sqlite:///{tmp_path}/items.db"})
     expect_exit(run(["git", "init", "--quiet"], cwd=terminal.folder))
     terminal.type("uv sync")
     with standing_in(terminal):
@@ -110,9 +108,9 @@ def without_compose(page: str) -> str:
     return re.sub(rf"^(export .*|.*{COMPOSE}.*)\n", "", page, flags=re.M)
 
 
-def test_its_manifests_pass_each_variable_to_both_pods(rendering: Rendering) -> None:
-    settings = yaml.safe_dump(rendering.the("ConfigMap")["data"])
+def test_its_manifests_pass_each_variable_to_both_pods(whole: Rendering) -> None:
+    settings = yaml.safe_dump(whole.the("ConfigMap")["data"])
     for name in ("OIDC_ISSUER", "OIDC_AUDIENCE", "PEER_URL"):
         assert name in settings
-    for pod in rendering.pods:
+    for pod in whole.pods:
         assert pod["spec"]["containers"][0]["envFrom"]

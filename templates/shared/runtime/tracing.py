@@ -7,11 +7,9 @@ import threading
 {% block standard %}
 {% if 'calls' in with %}
 from collections.abc import Iterator, MutableMapping
-{% endif %}
-{% endblock %}
-{% if 'calls' in with %}
 from contextlib import contextmanager
 {% endif %}
+{% endblock %}
 from functools import cache, lru_cache
 from importlib import metadata
 from multiprocessing.util import Finalize
