@@ -209,9 +209,9 @@ def in_conflict(text: str) -> str:
 @pytest.mark.parametrize(
     ("edit", "told"),
     [
-        (without("framework"), "does not say framework, so what the service was made from"),
-        (without("name"), "does not say name, so what the service was made from"),
-        (without("_commit"), "does not say _commit, so what the service was made from"),
+        (without("framework"), "does not say framework, so what it was made from"),
+        (without("name"), "does not say name, so what it was made from"),
+        (without("_commit"), "does not say _commit, so what it was made from"),
         (lambda text: text + "with: 5\n", '"with" must be a list of words.'),
         (lambda text: text + "with:\n", '"with" must be a list of words.'),
         (lambda text: text + "with: [[auth]]\n", '"with" must be a list of words.'),
