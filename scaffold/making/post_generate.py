@@ -85,10 +85,7 @@ def first_commit(folder: Path) -> str | None:
     except NotInGit:
         return _new_repository(folder)
     except ProgramFailed as failed:
-        return (
-            "No repository was made, as the service lies in one that git does not work in. "
-            f"({failed})"
-        )
+        return f"No repository was made, as git does not work in {quote_path(folder)}. ({failed})"
     if top != folder.resolve():
         return "No repository was made, as the service lies in one already; commit it there."
     with suppress(ProgramFailed):
