@@ -21,7 +21,8 @@ ROOM = "room name:str:1..100:unique seats:int:1..500:default=2"
 # One for each kind: synchronous, asynchronous, and one with migrations of its own.
 FRAMEWORKS = ("flask", "fastapi", "django")
 SECRET_KEY = "0123456789abcdefghijklmnopqrstuvwxyz" * 2
-SCOPES = [f"{plural}:{may}" for plural in ("rooms", "guests") for may in ("read", "write")]
+KEPT = ("rooms", "guests", "bookings")
+SCOPES = [f"{plural}:{may}" for plural in KEPT for may in ("read", "write")]
 Row = dict[str, Any]
 
 
