@@ -194,7 +194,7 @@ def assert_followed(service: Service, command: str) -> None:
         assert was_there <= conflicts
         return
     # A new import may stand beside one that the owner changed for the folder's new name.
-    joints = {"src/hotel/seed.py", "src/hotel/django_settings.py"}
+    joints = {f"src/hotel/{name}.py" for name in ("seed", "django_settings", "urls")}
     beside = joints if command == "add-resource" else set()
     assert conflicts <= beside
     assert ran.code == (4 if conflicts else 0)
@@ -223,8 +223,9 @@ def labelled(service: Service) -> None:
         '    name = "hotel.stays"\n'
         '    label = "bookings"\n'
     )
-    settings = source_of(service) / "django_settings.py"
-    settings.write_text(settings.read_text().replace("}.bookings", "}.stays"))
+    for name in ("django_settings.py", "urls.py"):
+        path = source_of(service) / name
+        path.write_text(path.read_text().replace("}.bookings", "}.stays"))
 
 
 @pytest.mark.slow
@@ -246,8 +247,8 @@ def test_in_django_a_grown_service_with_a_renamed_folder_migrates(
     service = owned(born("django"), tmp_path)
     renamed_folder(service)
     labelled(service)
-    commit(service.folder)
     install(service.folder)
+    commit(service.folder)
     database = {
         "DATABASE_URL": f"sqlite:///{tmp_path / 'hotel.db'}",
         "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz" * 2,
