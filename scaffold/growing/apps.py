@@ -1,6 +1,7 @@
 """The migrations that lie in the packages of resources, read without running them.
 
-Each package numbers its own, and a migration names those that it depends on in others.
+Each package numbers its own, and a migration names those that it depends on in others. It names
+them by their label: what apps.py says, or else the name of the folder.
 """
 
 import ast
@@ -57,10 +58,10 @@ def _sources(service: Path, package: str) -> Path:
 
 def _main(place: Path, change: Change) -> dict[str, Any]:
     app = change.resource.plural
-    graph = _graph(place / app)
+    graph = _graph(place, app)
     creates = change.adds and not change.field
     if not graph and not creates:
-        raise _unknown(place / app)
+        raise _unknown(place, app)
     needed = [app] if graph else []
     if change.adds:
         fields = [change.field] if change.field else change.resource.fields
@@ -74,7 +75,7 @@ def _main(place: Path, change: Change) -> dict[str, Any]:
 
 
 def _altered(place: Path, change: Change, resource: Resource) -> dict[str, Any]:
-    graph = _graph(place / resource.plural)
+    graph = _graph(place, resource.plural)
     (entry,) = data([resource])
     number = _next_number(graph)
     return described(change) | {
@@ -105,7 +106,7 @@ def _next_number(graph: Graph) -> str:
 
 def _newest(place: Path, app: str) -> str:
     """The migration that no other of the package follows. Raises TargetError."""
-    graph = _graph(place / app)
+    graph = _graph(place, app)
     leaves = _leaves(app, graph)
     if len(leaves) > 1:
         raise TargetError(
@@ -113,17 +114,35 @@ def _newest(place: Path, app: str) -> str:
             f"but a new one needs a single head. Merge them and commit: {JOIN}"
         )
     if not leaves:
-        raise _unknown(place / app)
+        raise _unknown(place, app)
     return leaves[0]
 
 
-def _unknown(folder: Path) -> TargetError:
-    """The app of a resource is found by its folder: another folder might be another app."""
+def _unknown(place: Path, app: str) -> TargetError:
+    """A folder with another name and without a label is another app, with tables of its own."""
     return TargetError(
-        f"{quote_path(folder / MIGRATIONS)} has no migrations, so the previous one is not known. "
-        f"If you renamed the folder, rename it back to {quote(folder.name)} and commit, run this "
-        "command again, and rename the folder afterwards."
+        f"{quote_path(place / app / MIGRATIONS)} has no migrations, so the previous one is not known. "
+        f"If you renamed the folder, set label = {quote(app)} in the AppConfig in its apps.py, or "
+        f"rename it back to {quote(app)}. Commit the change and run this command again."
     )
+
+
+def _packages(place: Path) -> list[Path]:
+    return sorted(folder.parent for folder in place.glob(f"*/{MIGRATIONS}"))
+
+
+def _label(package: Path) -> str:
+    """The label that a class in apps.py gives the package, or the name of its folder."""
+    file = package / "apps.py"
+    classes = [n for n in parsed(file).body if isinstance(n, ast.ClassDef)] if file.exists() else []
+    for line in (line for one in classes for line in one.body):
+        match line:
+            case (
+                ast.Assign(targets=[ast.Name(id="label")], value=ast.Constant(value=str(label)))
+                | ast.AnnAssign(target=ast.Name(id="label"), value=ast.Constant(value=str(label)))
+            ):
+                return label
+    return package.name
 
 
 def _leaves(app: str, graph: Graph) -> list[str]:
@@ -133,20 +152,23 @@ def _leaves(app: str, graph: Graph) -> list[str]:
 
 def _referring(place: Path, app: str) -> list[str]:
     """The other packages whose migrations depend on those of `app`."""
-    folders = sorted(folder.parent for folder in place.glob(f"*/{MIGRATIONS}"))
     return [
-        folder.name
-        for folder in folders
-        if folder.name != app
-        and any(package == app for after in _graph(folder).values() for package, _ in after)
+        label
+        for folder in _packages(place)
+        if (label := _label(folder)) != app
+        and any(package == app for after in _graph(place, label).values() for package, _ in after)
     ]
 
 
-def _graph(folder: Path) -> Graph:
-    """The migrations of a package. Raises TargetError for one that cannot be read."""
+def _graph(place: Path, app: str) -> Graph:
+    """The migrations of the package with the label `app`, whatever its folder is called.
+
+    Raises TargetError for one that cannot be read.
+    """
     found: dict[str, list[tuple[str, str]]] = {}
     replaced: set[str] = set()
-    for file in sorted((folder / MIGRATIONS).glob("[!_]*.py")):
+    folders = [folder for folder in _packages(place) if _label(folder) == app]
+    for file in sorted(file for one in folders for file in (one / MIGRATIONS).glob("[!_]*.py")):
         lists = dict(_lists(file))
         if lists:
             found[file.stem] = lists.get("dependencies", [])

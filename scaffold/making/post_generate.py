@@ -86,7 +86,7 @@ def first_commit(folder: Path) -> str | None:
         return _new_repository(folder)
     except ProgramFailed as failed:
         return (
-            "No git repository was created, because git cannot use the one around the service. "
+            f"No git repository was created, because git does not work in {quote_path(folder)}. "
             f"({failed})"
         )
     if top != folder.resolve():

@@ -56,7 +56,7 @@ def refuse_taken(target: Path) -> None:
         raise _refused(target, "is a file")
     if target.is_dir() and any(path.name != GIT for path in target.iterdir()):
         raise _refused(target, "is not empty")
-    there = next((parent for parent in target.parents if parent.exists()), target)
+    there = next((parent for parent in target.parents if os.path.lexists(parent)), target)
     if not there.is_dir() and there != target:
         raise TargetError(f"{quote_path(there)} is not a folder; choose another --output.")
 

@@ -102,3 +102,39 @@ def test_a_package_that_is_not_there_is_named(service: Path) -> None:
     (service / "src" / "hotel" / "notes" / "migrations" / "0001_initial.py").unlink()
     with pytest.raises(TargetError, match=r"notes.* has no migrations"):
         grown(service, changes.add_field(DECLARED, "note", "vip:bool:default=true"))
+
+
+def labelled(service: Path, folder: str, label: str) -> None:
+    config = f"class Config(AppConfig):\n    name = 'hotel.{folder}'\n    label = '{label}'\n"
+    (service / "src" / "hotel" / folder / "apps.py").write_text("raise SystemExit\n" + config)
+
+
+def test_a_package_is_found_by_its_label(service: Path) -> None:
+    """As Django finds it: migrations name the label, and not the folder."""
+    source = service / "src" / "hotel"
+    (source / "bookings").rename(source / "stays")
+    labelled(service, "stays", "bookings")
+    migration(service, "notes", "0002_note_booking", ("bookings", "0001_initial"), NOTES)
+    new = grown(service, changes.add_field(DECLARED, "booking", "vip:bool:default=true"))
+    assert (new["package"], new["file"]) == ("bookings", "0002_booking_vip.py")
+    assert new["dependencies"] == [("bookings", "0001_initial")]
+    new = grown(service, changes.remove_resource(DECLARED, "booking"))
+    assert ("notes", "0002_note_booking") in new["dependencies"]
+
+
+def test_a_folder_with_the_label_of_another_package_is_not_taken_for_one_of_its_name(
+    service: Path,
+) -> None:
+    source = service / "src" / "hotel"
+    (source / "bookings").rename(source / "stays")
+    labelled(service, "stays", "bookings")
+    new = grown(service, changes.add_resource(DECLARED, "stay name:str"))
+    assert (new["file"], new["first"]) == ("0001_initial.py", True)
+
+
+def test_a_renamed_folder_without_a_label_is_refused_with_what_would_work(service: Path) -> None:
+    source = service / "src" / "hotel"
+    (source / "bookings").rename(source / "stays")
+    with pytest.raises(TargetError) as refused:
+        grown(service, changes.add_field(DECLARED, "booking", "vip:bool:default=true"))
+    assert 'write label = "bookings" in the AppConfig in its apps.py' in str(refused.value)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.growing.services import Service, made
-from tests.services import frameworks
+from tests.growing.services import Service, made, program
+from tests.services import frameworks, install
 from tests.tool.lineage import commit, git
 
 DECLARED = (
@@ -186,10 +186,16 @@ def assert_followed(service: Service, command: str) -> None:
     conflicts = {one["file"] for one in ran.json["conflicts"]}
     if command == "remove-resource":  # what is left is the owner's to remove
         assert ran.code == 4
-        assert {name for name in before if name.startswith(stays)} <= conflicts
+        was_there = {name for name in before if name.startswith(stays)}
+        migrations = {name for name in was_there if "/migrations/" in name}
+        if migrations:  # Django's package stays for them
+            was_there -= {*migrations, f"{stays}__init__.py", f"{stays}apps.py"}
+            assert (service.folder / stays / "migrations/0002_delete_booking.py").exists()
+        assert was_there <= conflicts
         return
     # A new import may stand beside one that the owner changed for the folder's new name.
-    beside = {"src/hotel/seed.py"} if command == "add-resource" else set()
+    joints = {f"src/hotel/{name}.py" for name in ("seed", "django_settings", "urls")}
+    beside = joints if command == "add-resource" else set()
     assert conflicts <= beside
     assert ran.code == (4 if conflicts else 0)
     changed = {one["file"] for one in ran.json["files"]}
@@ -209,9 +215,54 @@ def test_a_renamed_folder_of_a_resource_is_followed(
     assert_followed(service, command)
 
 
+def labelled(service: Service) -> None:
+    """Django goes on to know the package by the name that its folder had."""
+    (source_of(service) / "stays" / "apps.py").write_text(
+        "from django.apps import AppConfig\n\n\n"
+        "class StaysConfig(AppConfig):\n"
+        '    name = "hotel.stays"\n'
+        '    label = "bookings"\n'
+    )
+    for name in ("django_settings.py", "urls.py"):
+        path = source_of(service) / name
+        path.write_text(path.read_text().replace("}.bookings", "}.stays"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
-def test_in_django_the_folder_is_the_app_so_another_name_stops_the_command(
+def test_in_django_a_renamed_folder_with_its_old_label_is_followed(
+    command: str, born: Callable[[str], Service], tmp_path: Path
+) -> None:
+    service = owned(born("django"), tmp_path)
+    renamed_folder(service)
+    labelled(service)
+    commit(service.folder)
+    assert_followed(service, command)
+
+
+@pytest.mark.slow
+def test_in_django_a_grown_service_with_a_renamed_folder_migrates(
+    born: Callable[[str], Service], tmp_path: Path
+) -> None:
+    service = owned(born("django"), tmp_path)
+    renamed_folder(service)
+    labelled(service)
+    install(service.folder)
+    commit(service.folder)
+    database = {
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'hotel.db'}",
+        "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyz" * 2,
+    }
+    program(service.folder, "hotel", "migrate", **database)
+    for command in ("add-field", "remove-field"):
+        service.grow(*COMMANDS[command])
+        program(service.folder, "hotel", "migrate", **database)
+        program(service.folder, "python", "manage.py", "makemigrations", "--check", **database)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS)
+def test_in_django_a_renamed_folder_without_its_label_stops_the_command(
     command: str, born: Callable[[str], Service], tmp_path: Path
 ) -> None:
     service = owned(born("django"), tmp_path)
@@ -220,7 +271,7 @@ def test_in_django_the_folder_is_the_app_so_another_name_stops_the_command(
     before = service.contents()
     ran = service.run(*COMMANDS[command], "--no-lock")
     assert ran.code == 3
-    assert 'If you renamed the folder, rename it back to "bookings" and commit' in ran.err
+    assert "If you renamed the folder, its migrations need the label that they had" in ran.err
     assert service.contents() == before
     git(service.folder, "mv", "src/hotel/stays", "src/hotel/bookings")  # as it says
     commit(service.folder)

@@ -1,7 +1,8 @@
-"""A service with data grows five times, and is served, written to and read in between."""
+"""A service with data grows seven times, and is served, written to and read in between."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import httpx
 import pytest
 
 from tests.contract.databases import PostgresDatabase, SqliteDatabase
+from tests.contract.issuers import Issuer, serving_issuer
 from tests.growing.services import made
 from tests.services import NAME, Project, install
 from tests.tool.lineage import commit
@@ -19,7 +21,15 @@ ROOM = "room name:str:1..100:unique seats:int:1..500:default=2"
 # One for each kind: synchronous, asynchronous, and one with migrations of its own.
 FRAMEWORKS = ("flask", "fastapi", "django")
 SECRET_KEY = "0123456789abcdefghijklmnopqrstuvwxyz" * 2
+KEPT = ("rooms", "guests", "bookings")
+SCOPES = [f"{plural}:{may}" for plural in KEPT for may in ("read", "write")]
 Row = dict[str, Any]
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    with serving_issuer() as running:
+        yield running
 
 
 class Client:
@@ -53,7 +63,10 @@ class Client:
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_no_row_is_lost(
-    framework: str, database: SqliteDatabase | PostgresDatabase, tmp_path: Path
+    framework: str,
+    database: SqliteDatabase | PostgresDatabase,
+    issuer: Issuer,
+    tmp_path: Path,
 ) -> None:
     service = made(tmp_path / "grown", framework, [ROOM], NAME)
     install(service.folder)
@@ -94,9 +107,20 @@ def test_no_row_is_lost(
         client.finds_all(running.http, guests={"last_id": None})
         client.change(running.http, "guests", 0, last_id=client.known["bookings"][0]["id"])
 
+    service.grow("add", "auth")
+    install(service.folder)
+    commit(service.folder)
+    environment |= issuer.environment
+    with served() as running:
+        assert running.http.get("/v1/rooms").status_code == 401
+        running.http.headers.update(issuer.bearer(*SCOPES))
+        client.finds_all(running.http)
+        client.change(running.http, "rooms", 1, seats=3)
+
     service.grow("remove", "field", "guest", "last")
     service.grow("remove", "resource", "booking")
     with served() as running:
+        running.http.headers.update(issuer.bearer(*SCOPES))
         assert running.http.get("/v1/bookings").status_code == 404
         del client.known["bookings"]
         del client.known["guests"][0]["last_id"]

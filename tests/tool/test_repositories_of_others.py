@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.tool.conftest import Checkout
 from tests.tool.lineage import (
     EXAMPLE,
     FIRST,
@@ -56,6 +58,206 @@ def another(folder: Path, files: dict[str, str]) -> Path:
     git(folder, "init", "--quiet")
     commit(folder)
     return folder
+
+
+# ---- surroundings in which the same happens as in any other
+
+
+def settings(service: Owned, _: Path) -> Path:
+    """What people set in their repositories, all of it at once."""
+    for line in SETTINGS.split():
+        git(service.folder, "config", *line.replace("_", " ").split("=", 1))
+    return service.folder
+
+
+SETTINGS = """
+    merge.conflictStyle=zdiff3 merge.renames=false merge.directoryRenames=false merge.ff=only
+    diff.noprefix=true diff.renames=false diff.external=false diff.context=0 diff.relative=true
+    diff.algorithm=histogram diff.submodule=log diff.colorMoved=zebra diff.ignoreSubmodules=all
+    status.relativePaths=true status.showUntrackedFiles=no status.short=true status.branch=true
+    color.ui=always column.ui=always core.abbrev=4 core.pager=false core.quotePath=true
+    commit.gpgSign=true user.signingKey=NONE user.useConfigOnly=true log.showSignature=true
+    core.fileMode=false core.symlinks=false core.ignoreCase=true core.protectNTFS=true
+    core.splitIndex=true core.untrackedCache=true core.fsmonitor=true index.version=4
+    core.bigFileThreshold=10 core.checkStat=minimal core.sharedRepository=group
+    i18n.commitEncoding=latin1 init.defaultBranch=odd_name submodule.recurse=true
+"""
+
+
+def failing_hooks(service: Owned, _: Path) -> Path:
+    for name in ("pre-commit", "post-index-change", "reference-transaction", "post-checkout"):
+        hook = service.folder / ".git" / "hooks" / name
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text("#!/bin/sh\nexit 1\n")
+        hook.chmod(0o755)
+    return service.folder
+
+
+def detached(service: Owned, _: Path) -> Path:
+    git(service.folder, "switch", "--quiet", "--detach")
+    return service.folder
+
+
+def behind_a_link(service: Owned, tmp_path: Path) -> Path:
+    (tmp_path / "link").symlink_to(service.folder)
+    return tmp_path / "link"
+
+
+def a_submodule(service: Owned, tmp_path: Path) -> Path:
+    outer = Owned(another(tmp_path / "outer", {"own.md": "Own.\n"}), service.tool)
+    submodule(outer, service.folder, "inner")
+    return outer.folder / "inner"
+
+
+def beside_odd_names(service: Owned, _: Path) -> Path:
+    names = ("a b", "a\nb", 'a"b', "a\\b", "\u00fc", "-a", "~a", ":a", "[a]*", "a\tb")
+    service.edit({f"{name}.md": "Own.\n" for name in names})
+    return service.folder
+
+
+def in_an_odd_folder(service: Owned, tmp_path: Path) -> Path:
+    folder = tmp_path / "outer" / "a b\n'\"\u00fc[*]" / "-my:svc"
+    shutil.copytree(service.folder, folder, ignore=shutil.ignore_patterns(".git"))
+    git(tmp_path / "outer", "init", "--quiet")
+    commit(tmp_path / "outer")
+    return folder
+
+
+def of_another_hash(service: Owned, _: Path) -> Path:
+    shutil.rmtree(service.folder / ".git")
+    git(service.folder, "init", "--quiet", "--object-format=sha256")
+    commit(service.folder)
+    return service.folder
+
+
+def beside_a_bare_repository(service: Owned, tmp_path: Path) -> Path:
+    git(tmp_path, "clone", "--quiet", "--bare", str(service.folder), "bare.git")
+    git(tmp_path / "bare.git", "worktree", "add", "--quiet", str(tmp_path / "linked"))
+    return tmp_path / "linked"
+
+
+def a_sparse_index(service: Owned, tmp_path: Path) -> Path:
+    folder = tmp_path / "outer" / "services" / "my-svc"
+    shutil.copytree(service.folder, folder, ignore=shutil.ignore_patterns(".git"))
+    (tmp_path / "outer" / "far").mkdir()
+    (tmp_path / "outer" / "far" / "own.md").write_text("Own.\n")
+    git(tmp_path / "outer", "init", "--quiet")
+    commit(tmp_path / "outer")
+    wish = ("--cone", "--sparse-index", "services/my-svc")
+    git(tmp_path / "outer", "sparse-checkout", "set", *wish)
+    return folder
+
+
+def with_objects_elsewhere(service: Owned, tmp_path: Path) -> Path:
+    git(tmp_path, "clone", "--quiet", "--shared", str(service.folder), "clone")
+    return tmp_path / "clone"
+
+
+def all_else_ignored(service: Owned, _: Path) -> Path:
+    service.edit({"other/.gitignore": "*\n"})
+    (service.folder / ".git" / "info").mkdir(exist_ok=True)
+    (service.folder / ".git" / "info" / "exclude").write_text("*\n")
+    return service.folder
+
+
+SURROUNDINGS: list[Callable[[Owned, Path], Path]] = [
+    settings,
+    failing_hooks,
+    detached,
+    behind_a_link,
+    a_submodule,
+    beside_odd_names,
+    in_an_odd_folder,
+    of_another_hash,
+    beside_a_bare_repository,
+    a_sparse_index,
+    with_objects_elsewhere,
+    all_else_ignored,
+]
+
+
+def cells() -> Iterator[Any]:
+    """Every day each of them with one of the commands; all commands among the slow tests."""
+    for row, surrounding in enumerate(SURROUNDINGS):
+        for column, command in enumerate(COMMANDS):
+            marks = [] if column == row % len(COMMANDS) else [pytest.mark.slow]
+            name = f"{surrounding.__name__}-{'-'.join(command[:2])}"
+            yield pytest.param(surrounding, command, id=name, marks=marks)
+
+
+def staged(folder: Path) -> list[str]:
+    """Each file that differs between HEAD and the index, with its content."""
+    words = ("diff-index", "--cached", "--relative", "--no-renames", "--name-status", "-z", "HEAD")
+    fields = git(folder, *words).split("\0")
+    return [
+        f"{how} {_content(folder / name)}"
+        for how, name in zip(fields[::2], fields[1::2], strict=False)
+    ]
+
+
+def _content(path: Path) -> str:
+    return f"{path.name}: {path.read_text()}" if path.exists() else path.name
+
+
+def shown(diff: str) -> list[str]:
+    """The lines of a diff, but for the ids of objects."""
+    lines = diff[diff.index("diff --git") :].splitlines()
+    return [line for line in lines if not line.startswith("index ")]
+
+
+@pytest.fixture
+def plain(service: Owned, tmp_path: Path) -> Owned:
+    """The same service with nothing odd about it."""
+    shutil.copytree(service.folder, tmp_path / "plain")
+    return Owned(tmp_path / "plain", service.tool)
+
+
+def assert_the_same(here: Owned, there: Owned, command: tuple[str, ...], **given: str) -> None:
+    expected = there.run(*command)
+    ran = here.run(*command, **given)
+    assert (ran.code, ran.err) == (expected.code, expected.err) == (0, "")
+    assert staged(here.folder) == staged(there.folder)
+    if "--dry-run" in command:
+        assert shown(ran.out) == shown(expected.out)
+        assert staged(here.folder) == []
+    else:
+        assert staged(here.folder) != []
+    git(here.folder, "update-index", "-q", "--refresh")
+    assert git(here.folder, "diff-files", "--name-only") == ""
+
+
+@pytest.mark.parametrize(("surrounding", "command"), list(cells()))
+def test_the_same_is_done_as_anywhere_else(
+    service: Owned,
+    plain: Owned,
+    tmp_path: Path,
+    surrounding: Callable[[Owned, Path], Path],
+    command: tuple[str, ...],
+) -> None:
+    here = Owned(surrounding(service, tmp_path), service.tool)
+    assert_the_same(here, plain, command)
+
+
+@pytest.mark.parametrize("command", COMMANDS[:1])
+def test_variables_that_mean_another_repository_do_not_count(
+    service: Owned, plain: Owned, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    other = another(tmp_path / "other", {"own.md": "Own.\n"})
+    before = state_of(other)
+    given = {
+        "GIT_DIR": str(other / ".git"),
+        "GIT_WORK_TREE": str(other),
+        "GIT_INDEX_FILE": str(other / ".git" / "own-index"),
+        "GIT_OBJECT_DIRECTORY": str(other / ".git" / "objects"),
+        "GIT_COMMON_DIR": str(other / ".git"),
+        "GIT_CONFIG_PARAMETERS": "'core.bare=true'",
+        "GIT_EXTERNAL_DIFF": "false",
+        "GIT_EXEC_PATH": "/nonexistent",
+        "GIT_DEFAULT_HASH": "sha256",
+        "GIT_NAMESPACE": "other",
+    }
+    assert_the_same(service, plain, command, **given)
+    assert state_of(other) == before
 
 
 # ---- edits that git is told not to see
@@ -191,6 +393,17 @@ def test_a_change_that_arrived_behind_a_link_is_not_said_to_be_missing(service: 
     assert service.text("real/example/one.md") == NEWER_EXAMPLE
 
 
+@pytest.mark.parametrize("points_to", ["nowhere", "link"])
+def test_a_place_that_is_a_link_to_nothing_is_told_as_that(
+    checkout: Checkout, tmp_path: Path, points_to: str
+) -> None:
+    (tmp_path / "link").symlink_to(points_to)
+    ran = checkout.new("my-svc", "--defaults", "--output", "link", cwd=tmp_path)
+    assert ran.code == 3
+    assert ran.err.endswith("link is no folder; choose another --output.\n")
+    assert list(tmp_path.iterdir()) == [tmp_path / "link"]
+
+
 # ---- a record that somebody wrote in
 
 
@@ -209,9 +422,9 @@ def in_conflict(text: str) -> str:
 @pytest.mark.parametrize(
     ("edit", "told"),
     [
-        (without("framework"), "does not say framework, so what the service was made from"),
-        (without("name"), "does not say name, so what the service was made from"),
-        (without("_commit"), "does not say _commit, so what the service was made from"),
+        (without("framework"), "does not say framework, so what it was made from"),
+        (without("name"), "does not say name, so what it was made from"),
+        (without("_commit"), "does not say _commit, so what it was made from"),
         (lambda text: text + "with: 5\n", '"with" must be a list of words.'),
         (lambda text: text + "with:\n", '"with" must be a list of words.'),
         (lambda text: text + "with: [[auth]]\n", '"with" must be a list of words.'),

@@ -129,6 +129,17 @@ def test_in_a_repository_of_another_owner_no_other_is_made(
     assert not (tmp_path / "out" / "my-svc" / ".git").exists()
 
 
+def test_settings_of_git_that_cannot_be_read_are_not_told_as_a_repository(
+    checkout: Checkout, home: Path, tmp_path: Path
+) -> None:
+    (home / ".gitconfig").write_text("[core\n")
+    ran = new(checkout, home, tmp_path / "out")
+    assert ran.code == 0
+    (warning,) = ran.json["warnings"]
+    assert warning.startswith("No repository was made, as git does not work in ")
+    assert "bad config line 1" in warning
+
+
 # ---- a folder that is there
 
 

@@ -428,6 +428,27 @@ def test_no_new_lock_is_a_warning_or_a_wish(
     assert service.text("uv.lock") == "locked\n"
 
 
+def test_the_lock_of_a_workspace_above_is_left_to_its_owner(
+    lineage: Lineage, made: Path, uv: Path, tmp_path: Path
+) -> None:
+    """uv would write the lock of the root: another project's."""
+    root = tmp_path / "mono"
+    shutil.copytree(made / FIRST, root / "services" / "my-svc")
+    workspace = '[tool.uv.workspace]\nmembers = ["services/*"]\n'
+    (root / "pyproject.toml").write_text(workspace)
+    (root / "uv.lock").write_text("locked\n")
+    git(root, "init", "--quiet")
+    commit(root)
+    program(uv, "echo locked again > ../../uv.lock")
+    member = Owned(root / "services" / "my-svc", lineage[THIRD])
+    ran = member.update("--json", PATH=str(uv.parent))
+    assert ran.code == 0
+    (warning,) = ran.json["warnings"]
+    assert f"the uv workspace in {root}" in warning
+    assert (root / "uv.lock").read_text() == "locked\n"
+    assert not member.has("uv.lock")
+
+
 def test_a_project_in_conflict_is_not_locked(lineage: Lineage, service: Owned, uv: Path) -> None:
     service.edit({"uv.lock": "locked\n", "pyproject.toml": "[project]\nname = 'mine'\n"})
     ran = service.with_tool(lineage[THIRD]).update("--json", PATH=str(uv.parent))
