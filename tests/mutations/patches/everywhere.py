@@ -1162,8 +1162,7 @@ REFUSALS = [
         "{package}/runtime/bodies.py",
         "PLACES: Final = 4",
         "PLACES: Final = 400",
-        by="test_three_hundred_large_bodies_at_once_are_within_the_memory_of_the_manifest"
-        " test_each_worker_has_memory_for_large_bodies",
+        by="test_three_hundred_large_bodies_at_once_are_within_the_memory_of_the_manifest",
         database="sqlite",
     ),
     Patch(
