@@ -106,6 +106,11 @@ def test_an_exact_number_is_sent_in_two_ways_and_shown_in_one() -> None:
     assert shown == {"type": "string", "pattern": r"^-?[0-9]{1,3}\.[0-9]{2}$"}
 
 
+def test_more_digits_than_a_double_has_are_no_multiple_of_anything() -> None:
+    _, number = TypeAdapter(Annotated[Decimal, Digits(16, 13)]).json_schema()["anyOf"]
+    assert number.keys() == {"type", "minimum", "maximum"}
+
+
 def test_a_small_default_is_written_out() -> None:
     class Offer(Content):
         price: Annotated[Decimal, Digits(9, 7)] = Decimal("0.0000001")

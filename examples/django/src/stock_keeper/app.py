@@ -6,7 +6,7 @@ from .settings import Settings
 
 
 def create_app(settings: Settings | None = None) -> Service:
-    """Create the application; without `settings` they are read from the environment.
+    """Create the application; `settings` default to those of the environment.
 
     What it consists of is in `django_settings` and `urls`.
     """

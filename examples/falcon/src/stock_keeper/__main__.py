@@ -1,4 +1,4 @@
-"""Runs the service as `python -m` and as its command."""
+"""Entry point of the service, for `python -m` and its command."""
 
 from .runtime.cli import main
 

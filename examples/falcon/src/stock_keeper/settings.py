@@ -4,4 +4,4 @@ from .runtime import settings
 
 
 class Settings(settings.Settings):
-    """Add your own here: a field `greeting: str = "hello"` is read from GREETING."""
+    """Add your own settings: `greeting: str = "hello"` is read from GREETING."""

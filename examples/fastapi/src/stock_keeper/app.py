@@ -10,7 +10,7 @@ from .settings import Settings
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Create the application; without `settings` they are read from the environment."""
+    """Create the application; `settings` default to those of the environment."""
     # An access check for all routes goes here: dependencies=[Depends(check)].
     app = Service(settings, CHECKS)
     app.include_router(products.router)

@@ -10,7 +10,7 @@ from .settings import Settings
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Create the application; without `settings` they are read from the environment."""
+    """Create the application; `settings` default to those of the environment."""
     app = Service(settings, CHECKS)
     # An access check goes here: app.before_request(check).
     app.register_blueprint(products.blueprint)

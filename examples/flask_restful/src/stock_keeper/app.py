@@ -11,7 +11,7 @@ from .settings import Settings
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Create the application; without `settings` they are read from the environment."""
+    """Create the application; `settings` default to those of the environment."""
     app = Service(settings, CHECKS)
     api = Api(app)
     # An access check goes here: app.before_request(check).

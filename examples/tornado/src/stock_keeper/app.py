@@ -8,7 +8,7 @@ from .settings import Settings
 
 
 def create_app(settings: Settings | None = None) -> Service:
-    """Create the application; without `settings` they are read from the environment."""
+    """Create the application; `settings` default to those of the environment."""
     routes = [
         *products.routes,
         *movements.routes,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run `serve` (the default), `dev`, `migrate` or `seed`.
 
-    A bad setting ends each with exit code 2.
+    An invalid setting ends each with exit code 2.
     """
     parser = argparse.ArgumentParser(prog=NAME, description=f"Run {NAME}.")
     commands = ["serve", "dev", "migrate", "seed"]
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 def start(run: Callable[[Settings], None], *, listens: bool) -> None:
-    """Run with the settings, once they are valid; a bad one ends the process with exit code 2."""
+    """Run with valid settings; an invalid one ends the process with exit code 2."""
     configure_logs("info", os.environ.get("LOG_FORMAT", "auto").lower())
     try:
         settings = load_settings()
@@ -64,7 +64,7 @@ def _refuse(error: SettingsError) -> NoReturn:
 
 
 def run(command: str, settings: Settings) -> None:
-    """Run the command, with the metrics of all workers in one place."""
+    """Run the command with a shared metrics folder for all workers."""
     with shared_metrics(settings.workers if command == "serve" else 1):
         _run(command, settings)
 
@@ -89,7 +89,7 @@ def _run(command: str, settings: Settings) -> None:
 
 
 def migrate(database: "Database") -> None:
-    """Migrate; the process ends if another one holds the lock all the time."""
+    """Migrate; the process ends if another one keeps holding the lock."""
     from .locks import Locked  # noqa: PLC0415
 
     try:

@@ -1,4 +1,4 @@
-"""Ends connections whose requests take too long to arrive.
+"""End connections whose requests take too long to arrive.
 
 granian has one time limit for a request's head together with the idle time before it, and under
 WSGI none for the body. The kernel knows when a connection has sent and received data, and so an
@@ -11,17 +11,14 @@ import stat
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Final
+
+from .bodies import REQUEST_SECONDS
 
 Peer = tuple[str, int]
 
-REQUEST_SECONDS: Final = 30  # for a request to arrive, from its first byte on
-# With more bodies than this on their way for over a second, each has only CROWDED_SECONDS.
-MAX_SLOW_BODIES: Final = 128
-CROWDED_SECONDS: Final = 2
 _ROUND_SECONDS = 5
 _MIN_PARTS = 3
 _TICK_SECONDS = 0.02  # the kernel's clock is as coarse as its timer
@@ -51,12 +48,12 @@ class _Connection:
 
 
 class ConnectionGuard:
-    """Looks at the connections of a port every five seconds, in a thread of its own.
+    """Checks the connections of a port every five seconds, in a separate thread.
 
     `is_answering` gets a client and two times: whether its request has arrived between them and
     has no response yet. If that is only a guess (`exact` is false), a client that keeps sending is
-    ended all the same. `bodies` gives the times since which bodies are being read; `on_end` is
-    called before a request is ended.
+    ended all the same. `patience` says how many seconds a request has now; `on_end` is called
+    before one is ended.
     """
 
     def __init__(
@@ -65,13 +62,13 @@ class ConnectionGuard:
         is_answering: Callable[[Peer, float, float], bool],
         *,
         exact: bool,
-        bodies: Callable[[], Iterable[float]] = tuple,
+        patience: Callable[[float], float] = lambda _: REQUEST_SECONDS,
         on_end: Callable[[], object] = int,
     ) -> None:
         self._port = port
         self._is_answering = is_answering
         self._exact = exact
-        self._bodies = bodies
+        self._patience = patience
         self._on_end = on_end
         self._connections: dict[int, _Connection] = {}
 
@@ -84,11 +81,11 @@ class ConnectionGuard:
         while True:
             time.sleep(1)
             now = time.perf_counter()
-            is_crowded = sum(began < now - 1 for began in self._bodies()) > MAX_SLOW_BODIES
-            if is_crowded or now - last >= _ROUND_SECONDS:
+            limit = self._patience(now)
+            if limit < REQUEST_SECONDS or now - last >= _ROUND_SECONDS:
                 last = now
                 with suppress(OSError):
-                    self._look(now, CROWDED_SECONDS if is_crowded else REQUEST_SECONDS)
+                    self._look(now, limit)
 
     def _look(self, now: float, limit: float) -> None:
         known, self._connections = self._connections, {}

@@ -1,4 +1,4 @@
-"""Explains which constraint a write has violated, in terms of the resource."""
+"""Explain which constraint a write has violated, in terms of the resource."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -62,7 +62,7 @@ def _check_now(write: Write, connection: BaseDatabaseWrapper) -> None:
 def explain(
     error: IntegrityError, write: Write | None = None, database: str = DEFAULT_DB_ALIAS
 ) -> Exception:
-    """The exception that tells a client why its write failed; `error` if it could not know."""
+    """The exception that explains why a write failed; `error` if the cause is not the client's."""
     write = write or Write()
     row = getattr(error, "row", None) or write.row
     if row is None or transaction.get_connection(database).needs_rollback:

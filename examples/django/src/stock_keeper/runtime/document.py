@@ -25,7 +25,7 @@ class ApiDocument:
 
     @cached_property
     def content(self) -> Document:
-        """The document as OpenAPI 3.1 has it."""
+        """The document in OpenAPI 3.1."""
         # Imported here because Django has to be set up first.
         schema = import_module(".schema", __package__)
         generated: Document = schema.generate()

@@ -1,4 +1,4 @@
-"""Idempotency keys: a request that is sent again gets the response that it got the first time."""
+"""Idempotency keys: a repeated request gets its first response."""
 
 import json
 from datetime import timedelta
@@ -27,7 +27,7 @@ class FirstRequest:
     def __init__(self, path: str, key: str, content: Any, database: str) -> None:
         self._keys = IdempotencyKey.objects.using(database)
         self._connection = transaction.get_connection(database)
-        self._digest = _digest(f"{path} {telemetry.subject()} {key}")
+        self._digest = _digest(f"{path} {telemetry.subject()!r} {key}")
         self._fingerprint = _digest(json.dumps(content, sort_keys=True, default=str))
 
     def response(self) -> Response | None:

@@ -81,7 +81,7 @@ class LineField(CharField[Sent, Kept]):
 
 
 class LinesField(TextField[Sent, Kept]):
-    """Text of several lines, kept as it is sent: `min_length` to `max_length` characters.
+    """Text of several lines, stored unchanged: `min_length` to `max_length` characters.
 
     Line ends and tabs are its only control characters.
     """

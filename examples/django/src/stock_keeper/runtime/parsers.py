@@ -7,6 +7,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
+from .bodies import parsing
 from .http import not_json
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -18,10 +19,12 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: Any, *_: Any, **__: Any) -> Any:
-        try:
-            return from_json(stream.read())
-        except ValueError:
-            raise not_json() from None
+        body = stream.read()
+        with parsing(body):
+            try:
+                return from_json(body)
+            except ValueError:
+                raise not_json() from None
 
 
 class MergePatchParser(StrictJSONParser):

@@ -56,8 +56,8 @@ class ResourceViewSet(GenericViewSet[Row]):
 
     def create(self, request: Request, **_: Any) -> Response:
         serializer = self._read_body()
-        serializer.is_valid(raise_exception=True)
         key = idempotency_key(request.headers.get("Idempotency-Key"))
+        serializer.is_valid(raise_exception=True)
         first = key and FirstRequest(request.path, key, request.data, self._database)
         with storing(self._database) as write:
             if first and (earlier := first.response()) is not None:

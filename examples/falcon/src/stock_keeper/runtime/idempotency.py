@@ -1,4 +1,4 @@
-"""Idempotency keys: a request that is sent again gets the response that it got the first time."""
+"""Idempotency keys: a repeated request gets its first response."""
 
 import json
 from collections import namedtuple
@@ -54,7 +54,7 @@ class FirstRequest(Generic[Row, Sent]):
 
     def __init__(self, resource: Resource[Row, Sent], key: str, content: Sent) -> None:
         self._table = resource.table
-        self._digest = _digest(f"{resource.path} {telemetry.subject()} {key}")
+        self._digest = _digest(f"{resource.path} {telemetry.subject()!r} {key}")
         # What the client left out is not in it: a new field with a default changes nothing.
         self._fingerprint = _digest(content.model_dump_json(exclude_unset=True))
 

@@ -1,4 +1,4 @@
-"""The life of this process: what is called when it begins to serve, and whether it is to stop."""
+"""The lifecycle of this process: startup callbacks, and whether it is draining."""
 
 import signal
 import threading

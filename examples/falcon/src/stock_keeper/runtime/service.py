@@ -64,18 +64,19 @@ class Service(App[Request, Response]):
 
 
 def read_query(req: Request, resource: Resource[Row, Sent]) -> PageRequest:
-    """The page that the request's query string asks for."""
+    """The page requested by the query string."""
     return resource.read_query(req.query_string)
 
 
 def read_content(req: Request, resource: Resource[Row, Sent]) -> Sent:
-    """The request's body as the content of a resource."""
+    """Parse the request's body as the content of a resource."""
     encoding = req.get_header("Content-Encoding")
-    return resource.read(req.content_type, encoding, req.bounded_stream.read())
+    key = req.get_header("Idempotency-Key") if req.method == "POST" else None
+    return resource.read(req.content_type, encoding, req.bounded_stream.read(), key)
 
 
 def read_patch(req: Request, resource: Resource[Row, Sent]) -> dict[str, Any]:
-    """The request's body as a merge patch: the fields that it sets."""
+    """Parse the request's body as a merge patch: the fields that it sets."""
     encoding = req.get_header("Content-Encoding")
     return resource.read_patch(req.content_type, encoding, req.bounded_stream.read())
 

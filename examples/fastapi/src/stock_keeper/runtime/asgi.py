@@ -1,4 +1,4 @@
-"""The outermost layer: what holds for every response, whatever the framework does."""
+"""The outermost layer of the service, which handles every request and response."""
 
 import asyncio
 import time
@@ -9,6 +9,7 @@ from typing import Any, Final
 import structlog
 
 from . import Unavailable, telemetry
+from .bodies import LARGE, AsyncPlaces
 from .database import READINESS_SECONDS
 from .endpoints import Endpoints, Reply
 from .http import (
@@ -19,6 +20,7 @@ from .http import (
     Problem,
     check_host,
     problem_of,
+    too_many_bodies,
 )
 from .lifecycle import draining
 from .settings import Settings
@@ -35,6 +37,7 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 CONTEXT: Final = "service.context"
 REJECTED: Final = "service.rejected"
 BODY_SECONDS: Final = 20
+CROWDED_SECONDS: Final = 5  # for the rest of a large body, if no other place is free
 # The clients whose requests have arrived and have no response yet, for the server.
 answering: Final[set[tuple[str, int]]] = set()
 # How long the end of the service waits for tasks that run after their responses.
@@ -43,7 +46,7 @@ _NOSNIFF = (NOSNIFF[0].lower().encode(), NOSNIFF[1].encode())
 
 
 def is_answering(peer: tuple[str, int], *_: float) -> bool:
-    """Whether a client waits for a response, or has a WebSocket."""
+    """Whether this is a request or a WebSocket."""
     return peer in answering
 
 
@@ -60,6 +63,7 @@ class ServiceMiddleware:
         self._allowed_hosts = settings.allowed_hosts
         self._root_path = settings.root_path
         self._probe_threads = Threads(READINESS_SECONDS)
+        self._places = AsyncPlaces()
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +88,7 @@ class ServiceMiddleware:
             _text(headers.get(b"x-request-id")),
             _text(headers.get(b"traceparent")),
         )
-        body = _RequestBody(receive, headers, self._max_body_bytes)
+        body = _RequestBody(receive, headers, self._max_body_bytes, self._places)
         response = _Response(send, context, body, self._endpoints, scope["method"] == "HEAD")
         del receive, send
         self._running += 1
@@ -141,7 +145,7 @@ class ServiceMiddleware:
     def _rejected(
         self, scope: Scope, headers: dict[bytes, bytes], context: RequestContext
     ) -> Problem | None:
-        """Why the request is not let through to the framework, if it is not."""
+        """Why the request is rejected before it reaches the framework, if it is."""
         if not scope["method"].isupper():  # methods are case-sensitive
             return Problem(400)
         size = sum(len(name) + len(value) for name, value in scope["headers"])
@@ -157,11 +161,15 @@ class ServiceMiddleware:
 
 
 class _RequestBody:
-    """The body as it comes in: bounded in its size and in the time that it takes."""
+    """The request's body, limited in size and time."""
 
-    def __init__(self, receive: Receive, headers: dict[bytes, bytes], limit: int) -> None:
+    def __init__(
+        self, receive: Receive, headers: dict[bytes, bytes], limit: int, places: AsyncPlaces
+    ) -> None:
         self._receive = receive
         self._limit = limit
+        self._places = places
+        self._has_place = False
         self._size = 0
         self.complete = (
             headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
@@ -169,9 +177,15 @@ class _RequestBody:
         self._end: float | None = None
 
     async def receive(self) -> Message:
-        """The next message, as ASGI has it; a `Problem` with 413, 408 or 400 instead of some."""
+        """The next message, as ASGI has it; a `Problem` with 413, 408, 400, 503 instead of some."""
         if self.complete:
             return await self._receive()
+        if self._size >= LARGE and not self._has_place:
+            self._has_place = await self._places.acquire()
+            if not self._has_place:
+                raise too_many_bodies()
+            if self._places.is_full():  # the next client waits for this one
+                self._end = asyncio.get_running_loop().time() + CROWDED_SECONDS
         self._end = self._end or asyncio.get_running_loop().time() + BODY_SECONDS
         try:
             async with asyncio.timeout_at(self._end):
@@ -187,15 +201,18 @@ class _RequestBody:
         return message
 
     def release(self) -> None:
-        """Let go of the server's side, which closes the connection once nothing refers to it.
+        """Drop the server's side, which closes the connection once nothing refers to it.
 
         An error that somebody remembers would keep it alive by the frames of its traceback.
         """
         self._receive = _disconnected
+        if self._has_place:
+            self._has_place = False
+            self._places.release()
 
 
 class _Response:
-    """The response as it is sent: remembers its status, adds the headers that all have."""
+    """Records the status of a response and adds the common headers."""
 
     def __init__(
         self,
@@ -215,7 +232,7 @@ class _Response:
         self._status = 500
 
     async def send(self, message: Message) -> None:
-        """Send a message, as ASGI has it."""
+        """Send an ASGI message."""
         if message["type"] == "http.response.start":
             self._started = True
             self._status = message["status"]
@@ -229,7 +246,7 @@ class _Response:
             await self._send(message)
 
     async def reply(self, reply: Reply) -> None:
-        """Send a whole response."""
+        """Send a complete response."""
         headers = dict(reply.headers)
         if reply.content_type:
             headers["content-type"] = reply.content_type
@@ -240,7 +257,7 @@ class _Response:
         await self.send({"type": "http.response.body", "body": reply.body})
 
     async def failed(self, error: Exception) -> None:
-        """Send the problem that an error means; a response that has begun can only be cut off."""
+        """Send the problem for an error; a response that has started can only be cut off."""
         if self._finished:  # in a task after the response, or answered by the framework already
             problem_of(error)
             return
@@ -266,7 +283,7 @@ class _Response:
         )
 
     def release(self) -> None:
-        """Let go of the server's side, as the body does."""
+        """Drop the server's side, as the body does."""
         self._send = _dropped
 
     def _headers(self, headers: RawHeaders) -> RawHeaders:
@@ -289,11 +306,11 @@ async def _disconnected() -> Message:
 
 
 async def _dropped(message: Message) -> None:
-    """What is sent after the end has no receiver."""
+    """Ignore what is sent after the end."""
 
 
 def _joined(headers: RawHeaders) -> dict[bytes, bytes]:
-    """Each header once: several lines of one name mean the same as a list of their values."""
+    """Combine repeated headers: several lines are equivalent to a list of their values."""
     lines: dict[bytes, list[bytes]] = {}
     for name, value in headers:
         lines.setdefault(name, []).append(value)

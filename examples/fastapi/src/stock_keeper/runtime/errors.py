@@ -84,7 +84,7 @@ def _alone(error: Any) -> Any:
 
 
 async def answer_error(request: Request, error: Exception) -> Response:
-    """An error as a problem; unexpected errors are logged."""
+    """Convert an error to a problem; unexpected errors are logged."""
     problem, context = problem_of(error), request.scope[CONTEXT]
     body = problem.body(context.path, context.request_id)
     return Response(body, problem.status, problem.headers, media_type=PROBLEM_CONTENT_TYPE)

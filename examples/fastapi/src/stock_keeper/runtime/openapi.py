@@ -15,6 +15,7 @@ from .document import (
     problem_response,
     problems_of,
     refine,
+    schemas_of,
     tag_of,
 )
 from .operations import Operation, attached
@@ -22,6 +23,7 @@ from .resource import MERGE_PATCH
 
 # What FastAPI itself would respond with to values that are not valid.
 _REPLACED = frozenset({"HTTPValidationError", "ValidationError"})
+_NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 
 
 class FastApiDocument(ApiDocument):
@@ -50,8 +52,10 @@ def complete(made: Document, contexts: Iterable[RouteContext]) -> Document:
     document, components = base(), made.get("components", {})
     schemas = components.get("schemas", {})
     tags: Document = {}
-    for context in contexts:
-        operation = attached(context.endpoint) if context.endpoint else None
+    described = [(one, attached(one.endpoint) if one.endpoint else None) for one in contexts]
+    exact, _ = schemas_of([operation for _, operation in described if operation is not None])
+    _restore_numbers(schemas, exact)
+    for context, operation in described:
         for method in context.methods or ():
             entry = made["paths"].get(context.path_format, {}).get(method.lower())
             if entry is not None:
@@ -68,6 +72,18 @@ def complete(made: Document, contexts: Iterable[RouteContext]) -> Document:
     document["paths"] = made["paths"] | document["paths"]
     document["tags"] = [*tags.values(), *document["tags"]]
     return made | document
+
+
+def _restore_numbers(made: Any, exact: Any) -> None:
+    """Take the bounds of numbers from pydantic: FastAPI has floats of them, which are not exact."""
+    if isinstance(made, dict) and isinstance(exact, dict):
+        for name in made.keys() & exact.keys():
+            if name in _NUMBERS and isinstance(exact[name], int):
+                made[name] = exact[name]
+            _restore_numbers(made[name], exact[name])
+    elif isinstance(made, list) and isinstance(exact, list):
+        for one, other in zip(made, exact, strict=False):
+            _restore_numbers(one, other)
 
 
 def _complete(entry: Document, context: RouteContext, operation: Operation | None) -> None:

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about a handler, attached to the handler itself."""
+"""Attach OpenAPI descriptions to handlers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -46,7 +46,7 @@ def operation(  # noqa: PLR0913
     problems: tuple[int, ...] = (),
     resource: "Resource[Any, Any] | None" = None,
 ) -> Callable[[Handler], Handler]:
-    """Describe a handler of your own: `@operation(answer=Receipt, problems=(404,))`.
+    """Describe your own handler: `@operation(answer=Receipt, problems=(404,))`.
 
     The operation gets its ID from the handler's name, the summary and the description from its
     docstring.

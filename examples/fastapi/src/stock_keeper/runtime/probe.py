@@ -1,4 +1,4 @@
-"""A connection that only asks whether the database answers, and never waits in a queue."""
+"""A separate connection that checks whether the database responds."""
 
 import sqlite3
 import threading
@@ -27,7 +27,7 @@ class Probe:
         self._connection: Any = None
 
     def answers(self) -> bool:
-        """Whether the database answers within a second."""
+        """Whether the database responds within a second."""
         try:
             self.ask("SELECT 1", QUESTION_SECONDS)
         except Exception as error:

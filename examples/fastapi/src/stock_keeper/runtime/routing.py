@@ -36,7 +36,13 @@ RowId = Annotated[
 
 async def read_key(request: Request) -> str | None:
     """The request's Idempotency-Key, if it has one."""
-    return idempotency_key(request.headers.get("Idempotency-Key"))
+    try:
+        return idempotency_key(request.headers.get("Idempotency-Key"))
+    except Problem:  # what is wrong with the form of the body comes first
+        headers = request.headers
+        types = headers.get("Content-Type"), headers.get("Content-Encoding")
+        http.check_json(*types, await request.body())
+        raise
 
 
 async def read_revisions(request: Request) -> frozenset[str] | None:

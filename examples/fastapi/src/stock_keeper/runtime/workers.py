@@ -1,4 +1,4 @@
-"""WORKERS: several processes that serve on one address, and whose metrics add up."""
+"""WORKERS: several processes that serve one address and share metrics."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Work beside requests: tasks that outlive a response, and periodic jobs.
+"""Background work: tasks that outlive a response, and periodic jobs.
 
 Both run in threads of the process that serves. It does not end before they are done, as far as they
 take no longer than a request in flight may.
@@ -23,12 +23,12 @@ _pool = ThreadPoolExecutor(MAX_TASKS, "task")
 
 
 def submit(task: Callable[..., object], *arguments: Any) -> None:
-    """Run a task in another thread; a handler that submits it does not wait for it."""
+    """Run a task in another thread, without waiting for it."""
     _pool.submit(_run, task, *arguments)
 
 
 def every(seconds: float, job: Callable[[], object]) -> None:
-    """Run a job periodically in every process that serves; to be called in `create_app`.
+    """Run a job periodically in every serving process; call this in `create_app`.
 
     It first runs after `seconds`. Nothing runs in tests or for the command line.
     """

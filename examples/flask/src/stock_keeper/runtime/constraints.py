@@ -1,4 +1,4 @@
-"""Explains which constraint a write has violated, in terms of the resource."""
+"""Explain which constraint a write has violated, in terms of the resource."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -38,7 +38,7 @@ class _Violations:
 
 
 def explained(error: IntegrityError, write: Write, database: Database) -> Exception:
-    """The exception that tells a client why its write failed; `error` if it could not know."""
+    """The exception that explains why a write failed; `error` if the cause is not the client's."""
     found = _reported(error, write)
     if found is None:
         return error

@@ -1,4 +1,4 @@
-"""What a client may send: strict models and the types of their fields."""
+"""Request bodies: strict models and the types of their fields."""
 
 import re
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ _MAX_EMAIL: Final = 254
 
 
 class Content(BaseModel):
-    """Base class of what a client may send: nothing is converted, unknown fields are rejected."""
+    """Base class of request bodies: no type conversion, and unknown fields are rejected."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -104,7 +104,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Text of several lines, kept as it is sent: `notes: Annotated[str, Lines(0, 10_000)]`.
+    """Text of several lines, stored unchanged: `notes: Annotated[str, Lines(0, 10_000)]`.
 
     Line ends and tabs are its only control characters.
     """
@@ -162,7 +162,9 @@ class Digits:
             return text
         most = 10.0**whole - 10.0**-self.scale
         number = {"type": "number", "minimum": -most, "maximum": most}
-        return {"anyOf": [text, number | {"multipleOf": 10.0**-self.scale}]}
+        if self.precision <= _DOUBLE:
+            number["multipleOf"] = 10.0**-self.scale
+        return {"anyOf": [text, number]}
 
     def _validated(self, value: Any) -> Decimal:
         if isinstance(value, Decimal):
@@ -182,7 +184,7 @@ class Digits:
         return found if found else found.copy_abs()  # there is no negative zero
 
     def _rounded(self, value: float) -> Decimal:
-        """The exact number that a double stands for: 0.1 + 0.2 is 0.3."""
+        """The decimal that a double represents: 0.1 + 0.2 is 0.3."""
         exact = Decimal(repr(value))
         if not exact.is_finite() or exact.adjusted() >= _DOUBLE:
             return exact if exact.is_finite() else Decimal("1e400")
@@ -203,7 +205,7 @@ def _written_out(value: Any) -> Any:
         if isinstance(value, str) and _RFC_3339.fullmatch(value):
             return datetime.fromisoformat(value.upper())
     except ValueError:
-        """It has the form, but there is no such day or second."""
+        """The format is valid, but there is no such day or second."""
     raise ValueError("must be a date and time with an offset, such as 2027-01-31T12:00:00Z")
 
 
@@ -227,7 +229,7 @@ def _day(value: Any) -> Any:
         if isinstance(value, str) and _DAY.fullmatch(value):
             return date.fromisoformat(value)
     except ValueError:
-        """It has the form, but there is no such day."""
+        """The format is valid, but there is no such day."""
     raise ValueError("must be a date such as 2027-01-31")
 
 

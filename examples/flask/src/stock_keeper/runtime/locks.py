@@ -1,4 +1,4 @@
-"""Migrations that wait for a lock: not for long at a time, because others queue behind them."""
+"""Migrate with a short lock timeout, because other queries queue behind a waiting migration."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _log = structlog.get_logger()
 
 
 class Locked(Exception):
-    """A migration has not got a lock that it needs; nothing was changed."""
+    """A migration could not acquire a lock; nothing was changed."""
 
 
 def patiently(migrate: Callable[[], object]) -> None:

@@ -22,6 +22,7 @@ from granian.server.mp import MPServer
 
 from . import metrics
 from .address import BACKLOG, listen
+from .bodies import give_memory_back
 from .connections import ConnectionGuard
 from .lifecycle import draining, on_start, stop_signals
 from .logs import configure_logs, logging_config
@@ -91,7 +92,7 @@ def application() -> Callable[..., Any]:
     os.environ.pop("FLASK_DEBUG", None)  # for Flask's own commands alone
     configure_logs(settings.log_level, settings.log_format)
     app: Callable[..., Any] = import_module("..app", __package__).create_app(settings)
-    for call in (metrics.start, *on_start):
+    for call in (metrics.start, give_memory_back, *on_start):
         call()
     if sys.platform == "linux":
         _guard(settings.port).start()
@@ -105,7 +106,7 @@ def _guard(port: int) -> ConnectionGuard:
         port,
         progress.is_answering,
         exact=False,
-        bodies=progress.bodies_since,
+        patience=progress.patience,
         on_end=progress.note_end,
     )
 

@@ -1,4 +1,4 @@
-"""The Flask application that a service is built on, and what its views use."""
+"""The service's Flask application, and helpers for its views."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -75,18 +75,19 @@ def database() -> Database:
 
 
 def read_query(resource: Resource[Row, Sent]) -> PageRequest:
-    """The page that the request's query string asks for."""
+    """The page requested by the query string."""
     return resource.read_query(request.query_string.decode(errors="replace"))
 
 
 def read_content(resource: Resource[Row, Sent]) -> Sent:
-    """The request's body as the content of a resource."""
+    """Parse the request's body as the content of a resource."""
     encoding = request.headers.get("Content-Encoding")
-    return resource.read(request.content_type, encoding, request.get_data())
+    key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+    return resource.read(request.content_type, encoding, request.get_data(), key)
 
 
 def read_patch(resource: Resource[Row, Sent]) -> dict[str, Any]:
-    """The request's body as a merge patch: the fields that it sets."""
+    """Parse the request's body as a merge patch: the fields that it sets."""
     encoding = request.headers.get("Content-Encoding")
     return resource.read_patch(request.content_type, encoding, request.get_data())
 
@@ -127,7 +128,7 @@ def answer_page(resource: Resource[Row, Sent], page: Page[Row]) -> Response:
 
 
 def _enter() -> None:
-    """Reject what the middleware has rejected, and tell the metrics and the log the route."""
+    """Raise what the middleware has rejected, and pass the route to the metrics and the log."""
     if (rejected := request.environ.get(REJECTED)) is not None:
         raise rejected
     if request.path != path_of(request.environ):  # Werkzeug forgives a doubled first slash
@@ -137,12 +138,12 @@ def _enter() -> None:
 
 
 def _template(rule: str) -> str:
-    """A path with its parameters as the OpenAPI document writes them."""
+    """A path with its parameters in the format of the OpenAPI document."""
     return _CONVERTER.sub(r"{\1}", rule)
 
 
 def _answer_http_exception(error: HTTPException) -> BaseResponse | HTTPException:
-    """Flask's own errors, with the status, the description and the headers that they have."""
+    """Convert Flask's own errors, keeping their status, description and headers."""
     if error.response is not None or (error.code or 500) < 400:  # a response, or a redirect
         return error
     original = getattr(error, "original_exception", None)
@@ -154,7 +155,7 @@ def _answer_http_exception(error: HTTPException) -> BaseResponse | HTTPException
 
 
 def answer_error(error: Exception) -> Response:
-    """An error as a problem; unexpected errors are logged."""
+    """Convert an error to a problem; unexpected errors are logged."""
     problem = problem_of(error)
     context = request.environ[CONTEXT]
     return Response(

@@ -11,23 +11,23 @@ class NotFound(Exception):
 
 
 class Duplicate(Exception):
-    """A value that must be unique is taken; the message tells the client which one."""
+    """A unique value already exists; the message says which one."""
 
 
 class InProgress(Exception):
-    """The same request is being carried out; the message says so."""
+    """The same request is still in progress."""
 
 
 class KeyReused(Exception):
-    """An idempotency key was used before for another request; the message says so."""
+    """The idempotency key was used for another request."""
 
 
 class StaleRevision(Exception):
-    """The row has changed since the client read it; the message says so."""
+    """The row has changed since the client read it."""
 
 
 class StillReferenced(Exception):
-    """Other rows refer to the row that was to be deleted; the message says which ones."""
+    """Other rows refer to the row to be deleted; the message says which."""
 
 
 class UnknownReference(Exception):
@@ -47,4 +47,4 @@ class InvalidContent(Exception):
 
 
 class Unavailable(Exception):
-    """The database is unreachable or did not answer in time; the client may try again."""
+    """The database is unreachable or did not respond in time; the client may retry."""

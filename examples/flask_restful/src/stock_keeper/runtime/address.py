@@ -1,4 +1,4 @@
-"""The address of the service: a name, or the address of a network interface."""
+"""The address on which the service listens: a host name or an IP address."""
 
 import errno
 import socket

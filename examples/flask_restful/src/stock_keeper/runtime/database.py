@@ -45,7 +45,7 @@ class _Transaction:
 
 
 class _Undone(Exception):
-    """Rolls a transaction back of which nothing is to remain, although nothing has failed."""
+    """Raised to roll back a transaction although nothing has failed."""
 
 
 # The transactions of this thread or task, at most one for each database.
@@ -79,7 +79,7 @@ class Database:
 
     @contextmanager
     def reading(self, seconds: float | None = None) -> Iterator[Connection]:
-        """Borrow a connection on which each statement sees what is committed when it starts.
+        """Borrow a connection; each of its statements sees what was committed when it started.
 
         Inside a `writing` block it is the connection of that transaction.
         """
@@ -129,7 +129,7 @@ class Database:
 
     @contextmanager
     def _borrowed(self) -> Iterator[PoolProxiedConnection]:
-        """A connection of the driver; if it turns out to be broken, no other is used again."""
+        """A driver connection; if it is broken, all pooled connections are discarded."""
         pool = self._engine.pool
         connection = self._engine.raw_connection()
         try:
@@ -182,7 +182,7 @@ class Database:
         return self._transaction() is not None
 
     def undo(self) -> None:
-        """Roll the caller's transaction back at the end of its block, as if it had not been."""
+        """Roll back the caller's transaction at the end of its block."""
         own = self._transaction()
         if own is not None:
             own.undone = True
@@ -215,9 +215,10 @@ class Database:
             engine.dispose()
 
     def migrate(self) -> None:
-        """Upgrade the schema to its newest revision, if it is not there yet.
+        """Upgrade the schema to the latest revision, if necessary.
 
-        If somebody else holds a table for too long, everything is rolled back and tried again.
+        A schema that a newer release has migrated is left as it is. If another transaction holds a
+        lock for too long, roll back and try again.
         """
         # Imported here because serving does without it, which saves 8 MB.
         from alembic import command  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The page that shows an unexpected error to a browser in development: Werkzeug's."""
+"""Werkzeug's page for unexpected errors, shown to browsers in development."""
 
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from .service import answer_error
 
 
 def show_errors(app: Flask) -> None:
-    """Show it to who accepts HTML. It has no console, which would run code for anybody."""
+    """Show it to clients that accept HTML, without the console, which would run anybody's code."""
     files = DebuggedApplication(app.wsgi_app)
 
     def answer(error: Exception) -> Response:
@@ -21,7 +21,7 @@ def show_errors(app: Flask) -> None:
         return response
 
     def answer_file() -> Response | None:
-        """The style sheet and the script that the page asks for."""
+        """The style sheet and the script of the page."""
         if request.args.get("__debugger__") != "yes" or "f" not in request.args:
             return None
         return cast(Response, files.get_resource(cast(Any, request), request.args["f"]))

@@ -31,7 +31,7 @@ _LAST_SECONDS: Final = 1.0  # for what still waits when the process ends
 
 
 class Output:
-    """stdout, written without waiting and without raising.
+    """Writes to stdout without blocking or raising.
 
     What a slow reader has not taken yet waits in memory, up to 1 MiB. Lines beyond that, and lines
     that cannot be written, are dropped and counted.

@@ -106,7 +106,7 @@ def finish(context: RequestContext, status: int) -> None:
 
 
 def subject() -> str:
-    """The caller's subject, if a check of who may call has bound it for the log; else empty."""
+    """The subject of the client's token, or empty."""
     return str(structlog.contextvars.get_contextvars().get("subject", ""))
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the routes and from the types that validate requests."""
+"""The OpenAPI document, generated from the routes and the types that validate requests."""
 
 import json
 import re
@@ -42,7 +42,7 @@ _RESPONSES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A handler and where it is found; the path has its parameters as `{name}`."""
+    """A handler and its path, with parameters as `{name}`."""
 
     method: str
     path: str
@@ -58,7 +58,7 @@ class ApiDocument:
 
     @cached_property
     def content(self) -> Document:
-        """The document as OpenAPI 3.1 has it."""
+        """The document in OpenAPI 3.1."""
         return build(NAME, metadata.version(NAME), self._routes())
 
     @cached_property
@@ -83,7 +83,7 @@ class ApiDocument:
 
 
 def base() -> Document:
-    """What the documents of all services have in common."""
+    """The part that is the same in all services."""
     document: Document = json.loads((_RUNTIME / "openapi.json").read_text(encoding="utf-8"))
     return document
 
@@ -93,7 +93,7 @@ def build(title: str, version: str, routes: Iterable[Route]) -> Document:
     document = base()
     document["info"] |= {"title": title, "version": version}
     described = [(route, operation_of(route.handler)) for route in routes]
-    schemas, references = _schemas([operation for _, operation in described])
+    schemas, references = schemas_of([operation for _, operation in described])
     paths: Document = {}
     tags: Document = {}
     for route, operation in described:
@@ -171,7 +171,7 @@ def _responses(operation: Operation, references: Callable[..., Schema]) -> Docum
 
 
 def problems_of(operation: Operation) -> Document:
-    """The responses of an operation beside its success."""
+    """The error responses of an operation."""
     found: Document = {}
     for status in sorted({*_ALWAYS, *operation.problems}):
         if status != 409 or _can_conflict(operation):
@@ -215,7 +215,7 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def _schemas(operations: list[Operation]) -> tuple[Schema, Callable[..., Schema]]:
+def schemas_of(operations: list[Operation]) -> tuple[Schema, Callable[..., Schema]]:
     """The schemas by name, and how to refer to the one of a model in a mode."""
     wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {}
     for operation in operations:
@@ -236,7 +236,7 @@ def _schemas(operations: list[Operation]) -> tuple[Schema, Callable[..., Schema]
 
 
 def refine(schema: Schema, resource: Resource[Any, Any]) -> None:
-    """Add what the types cannot know: an example, and what is unique."""
+    """Add what the types do not contain: an example, and which fields are unique."""
     for name, one in schema.get("properties", {}).items():
         if name in resource.unique_columns and "Unique." not in one.get("description", ""):
             one["description"] = f"{one.get('description', '')} Unique.".strip()

@@ -18,7 +18,7 @@ _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole response."""
+    """A complete response."""
 
     status: int
     content_type: str = ""
@@ -27,7 +27,7 @@ class Reply:
 
 
 class Endpoints:
-    """Replies to requests for the endpoints."""
+    """Responds to requests for the endpoints."""
 
     def __init__(self, checks: Checks, document: ApiDocument) -> None:
         self._document = document

@@ -1,4 +1,4 @@
-"""The page that shows an unexpected error to a browser in development: this framework has none."""
+"""No error page: this framework does not have one for development."""
 
 from typing import Any
 

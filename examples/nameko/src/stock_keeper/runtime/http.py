@@ -23,6 +23,7 @@ from . import (
     Unavailable,
     UnknownReference,
 )
+from .bodies import parsing
 
 PROBLEM_CONTENT_TYPE = "application/problem+json"
 MAX_HEADER_BYTES = 32_768
@@ -112,7 +113,7 @@ EXPECTED: Final = (
 
 
 def problem_of(error: Exception) -> Problem:
-    """The problem that an error means to a client; unexpected errors are logged and become 500."""
+    """Convert an error to a problem; unexpected errors are logged and become a 500."""
     match error:
         case Problem():
             problem = error
@@ -157,10 +158,12 @@ def read_model(
 ) -> Model:
     """Parse a JSON body as `model`; a `Problem` with 415, 400 or 422 if it is not valid."""
     check_json(content_type, content_encoding, body, *other_types)
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        raise _refusal(error) from None
+    with parsing(body):
+        try:
+            return model.model_validate_json(body)
+        except ValidationError as error:
+            problem = _refusal(error)
+    raise problem  # here, because it would keep the error, and all that it quotes of the body
 
 
 def check_json(
@@ -184,6 +187,11 @@ def _refusal(error: ValidationError) -> Problem:
     if any(one["type"] == "json_invalid" for one in found):
         return not_json()
     return invalid_body((one["loc"], one["msg"]) for one in found)
+
+
+def too_many_bodies() -> Problem:
+    """The problem of a large body for which there is no memory now."""
+    return Problem(503, "Too many large bodies arrive at once.", headers={"Retry-After": "1"})
 
 
 def not_json() -> Problem:

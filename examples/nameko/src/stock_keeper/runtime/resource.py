@@ -1,4 +1,4 @@
-"""A resource: its table, what a client may send, and what a client gets."""
+"""A resource: its table, request body and response."""
 
 import json
 import re
@@ -29,7 +29,15 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_mode
 from pydantic_core import to_jsonable_python
 
 from .content import Content
-from .http import Problem, invalid, read_limit, read_model, read_query
+from .http import (
+    Problem,
+    check_json,
+    idempotency_key,
+    invalid,
+    read_limit,
+    read_model,
+    read_query,
+)
 from .operations import Operation, described
 from .tables import Record
 
@@ -81,7 +89,7 @@ class Page(Generic[Row]):
 
 
 class Resource(Generic[Row, Sent]):
-    """Binds a table to the model of what a client may send.
+    """Binds a table to the model of its request body.
 
     The names follow from the table: `Item` in `items` is served at `/v1/items`. `name` is needed if
     it is not that of the class, as for `x_ray` and `XRay`. `view` is what a client gets; by default
@@ -112,8 +120,20 @@ class Resource(Generic[Row, Sent]):
 
     # What a client sends.
 
-    def read(self, content_type: str | None, content_encoding: str | None, body: bytes) -> Sent:
-        """Parse a body as the content; a `Problem` with 415, 400 or 422 if it is not valid."""
+    def read(
+        self,
+        content_type: str | None,
+        content_encoding: str | None,
+        body: bytes,
+        key: str | None = None,
+    ) -> Sent:
+        """Parse a body as the content; a `Problem` with 415, 400 or 422 if it is not valid.
+
+        `key` is the Idempotency-Key that it was sent with; if it cannot be one, that is 400.
+        """
+        if key is not None:
+            check_json(content_type, content_encoding, body)
+            idempotency_key(key)
         return read_model(self.content, content_type, content_encoding, body)
 
     def read_patch(

@@ -13,6 +13,7 @@ import structlog
 
 from . import metrics
 from .address import listen
+from .bodies import give_memory_back
 from .lifecycle import draining, on_start, stop_signals
 from .settings import Settings
 from .supervisor import supervise
@@ -48,6 +49,7 @@ def _serve(settings: Settings, development: bool, listener: socket.socket) -> No
         call()
     # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
     gc.freeze()
+    give_memory_back()
     log.info("listening", host=settings.host, port=settings.port)
     while service.is_alive and not signals:
         eventlet.sleep(0.05)

@@ -144,18 +144,19 @@ def store(resource: Resource[Row, Sent]) -> AnnouncedStore[Row, Sent]:
 
 
 def read_query(resource: Resource[Row, Sent], request: Request) -> PageRequest:
-    """The page that the request's query string asks for."""
+    """The page requested by the query string."""
     return resource.read_query(request.query_string.decode(errors="replace"))
 
 
 def read_content(resource: Resource[Row, Sent], request: Request) -> Sent:
-    """The request's body as the content of a resource."""
+    """Parse the request's body as the content of a resource."""
     encoding = request.headers.get("Content-Encoding")
-    return resource.read(request.content_type, encoding, request.get_data())
+    key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+    return resource.read(request.content_type, encoding, request.get_data(), key)
 
 
 def read_patch(resource: Resource[Row, Sent], request: Request) -> dict[str, Any]:
-    """The request's body as a merge patch: the fields that it sets."""
+    """Parse the request's body as a merge patch: the fields that it sets."""
     encoding = request.headers.get("Content-Encoding")
     return resource.read_patch(request.content_type, encoding, request.get_data())
 

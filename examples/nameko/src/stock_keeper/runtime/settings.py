@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SettingsError(Exception):
-    """An environment variable has a bad value; the message names the variable, never the value."""
+    """An environment variable is invalid; the message has its name, but never its value."""
 
 
 def _known_database(url: str) -> str:

@@ -1,13 +1,15 @@
-"""How Alembic reaches the service's tables and its database."""
+"""Connect Alembic with the service's tables and its database."""
 
 import pkgutil
 from importlib import import_module
 from typing import Any, Literal
 
+import structlog
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.ddl.sqlite import SQLiteImpl
 from alembic.operations.batch import ApplyBatchImpl
+from alembic.script import ScriptDirectory
 from sqlalchemy import Enum, Table, text
 from sqlalchemy.types import TypeDecorator
 
@@ -18,12 +20,15 @@ from .tables import Base, Exact
 _PACKAGE = __name__.partition(".")[0]
 _WITHOUT_TABLES = ("migrations", "runtime", "__main__")
 
+_log = structlog.get_logger()
+
 
 def run() -> None:
     """Run the migrations that Alembic asks for; to be called by its `env.py`."""
     import_tables()
     # `migrate` hands its database over; Alembic's own command line has none.
-    database = context.config.attributes.get("database") or Database(load_settings())
+    handed_over = context.config.attributes.get("database")
+    database = handed_over or Database(load_settings())
     with database.migrating() as connection:
         context.configure(
             connection=connection,
@@ -31,8 +36,19 @@ def run() -> None:
             render_as_batch=True,  # SQLite cannot alter a table, only rebuild it
             render_item=_render,
         )
+        # After a rollback, the release before it is asked to migrate a newer schema.
+        if handed_over and (newer := _newer_revisions()):
+            _log.warning("schema_is_newer", revisions=newer)
+            return
         with context.begin_transaction():
             context.run_migrations()
+
+
+def _newer_revisions() -> list[str]:
+    """The database's revisions that this release does not know."""
+    scripts = ScriptDirectory.from_config(context.config)
+    known = {script.revision for script in scripts.walk_revisions()}
+    return sorted(set(context.get_context().get_current_heads()) - known)
 
 
 def import_tables() -> None:

@@ -178,18 +178,20 @@ def add_resource(
 
 
 def read_query(request: Request, resource: Resource[Row, Sent]) -> PageRequest:
-    """The page that the request's query string asks for."""
+    """The page requested by the query string."""
     return resource.read_query(request.query_string)
 
 
 def read_content(request: Request, resource: Resource[Row, Sent]) -> Sent:
-    """The request's body as the content of a resource."""
+    """Parse the request's body as the content of a resource."""
     headers = request.headers
-    return resource.read(headers.get("Content-Type"), headers.get("Content-Encoding"), request.body)
+    sent = headers.get("Content-Type"), headers.get("Content-Encoding"), request.body
+    key = headers.get("Idempotency-Key") if request.method == "POST" else None
+    return resource.read(*sent, key)
 
 
 def read_patch(request: Request, resource: Resource[Row, Sent]) -> dict[str, Any]:
-    """The request's body as a merge patch: the fields that it sets."""
+    """Parse the request's body as a merge patch: the fields that it sets."""
     headers = request.headers
     return resource.read_patch(
         headers.get("Content-Type"), headers.get("Content-Encoding"), request.body
@@ -271,7 +273,7 @@ def _send(
 
 @cache
 def _template(pattern: str) -> str:
-    """A path with its parameters as the OpenAPI document writes them."""
+    """A path with its parameters in the format of the OpenAPI document."""
     named = _PARAMETER.sub(lambda found: "{" + (found[1] or found[2]) + "}", pattern)
     return "/" + named.removeprefix("/")
 

@@ -1,4 +1,4 @@
-"""Tables: the columns that every resource has, and column types that behave the same everywhere."""
+"""Tables: common columns, and column types that behave the same on both databases."""
 
 import enum
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The outermost layer: what holds for every response, whatever the framework does."""
+"""The outermost layer of the service, which handles every request and response."""
 
 import io
 import time
@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from . import telemetry
+from .bodies import LARGE, REQUEST_SECONDS, WAIT_SECONDS, Places
 from .endpoints import Endpoints, Reply
 from .http import (
     BODILESS,
@@ -16,6 +17,7 @@ from .http import (
     Problem,
     check_host,
     problem_of,
+    too_many_bodies,
 )
 from .lifecycle import draining
 from .settings import Settings
@@ -26,6 +28,11 @@ if TYPE_CHECKING:
 
 CONTEXT = "service.context"
 REJECTED = "service.rejected"
+PLACE = "service.place"  # of a large body, to be returned
+# With more bodies than this on their way for over a second, each has only CROWDED_SECONDS.
+MAX_SLOW_BODIES: Final = 128
+CROWDED_SECONDS: Final = 2
+CONTENDED_SECONDS: Final = 6  # while a slow body is in one of the places and the others are taken
 MAY_CLOSE = "service.may_close"  # set by a server that heeds `Connection: close`
 _CHUNK = 65_536
 _MAX_MEDIA_TYPE = 1000
@@ -33,16 +40,21 @@ _CLOSE = ("Connection", "close")
 
 
 class Progress:
-    """What is going on in this process, for a server that ends connections that are too slow."""
+    """The requests in progress, for ending slow connections."""
 
     def __init__(self) -> None:
         self.bodies: dict[int, float] = {}  # since when they are being read
         self.answering: dict[int, tuple[str, float]] = {}  # whose requests, and since when
         self.ended = 0.0  # when the server has last ended a request that was arriving
 
-    def bodies_since(self) -> list[float]:
-        """Since when the bodies that are on their way are being read."""
-        return list(self.bodies.values())
+    def patience(self, now: float) -> float:
+        """How long a request may take to arrive: less while slow bodies keep others out."""
+        ages = [now - began for began in list(self.bodies.values())]
+        if sum(age > 1 for age in ages) > MAX_SLOW_BODIES:
+            return CROWDED_SECONDS
+        if max(ages, default=0) > WAIT_SECONDS and places.is_full():
+            return CONTENDED_SECONDS
+        return REQUEST_SECONDS
 
     def is_answering(self, peer: tuple[str, int], earliest: float, latest: float) -> bool:
         """Whether a request that may be this client's has been in progress since then.
@@ -60,6 +72,7 @@ class Progress:
 
 
 progress: Final = Progress()
+places: Final = Places()
 
 
 class ServiceMiddleware:
@@ -91,6 +104,9 @@ class ServiceMiddleware:
             return response.problem(problem_of(error))
         finally:
             progress.answering.pop(id(environ), None)
+            if environ.pop(PLACE, False):
+                environ["wsgi.input"] = io.BytesIO()
+                places.release()
             context.route = context.route or self._endpoints.route_of(context.path)
             telemetry.finish(context, response.status)
 
@@ -115,7 +131,7 @@ class ServiceMiddleware:
         return self._app(environ, response.start)
 
     def _rejected(self, environ: "WSGIEnvironment", context: RequestContext) -> Problem | None:
-        """Why the request is not let through to the framework, if it is not."""
+        """Why the request is rejected before it reaches the framework, if it is."""
         try:
             self._check(environ, context)
         except Problem as problem:
@@ -140,7 +156,7 @@ class ServiceMiddleware:
 
 
 class _Response:
-    """The response as it is sent: remembers its status, adds the headers that all have."""
+    """Records the status of a response and adds the common headers."""
 
     def __init__(
         self, start_response: "StartResponse", context: RequestContext, may_close: bool
@@ -204,6 +220,11 @@ def _buffer_body(environ: "WSGIEnvironment", limit: int, began: float) -> None:
     wanted = int(length) if length.isdecimal() else limit + 1
     body = bytearray()
     while len(body) < wanted:
+        if len(body) >= LARGE and PLACE not in environ:
+            if not places.acquire():
+                raise too_many_bodies()
+            environ[PLACE] = True
+            progress.bodies[id(environ)] = time.perf_counter()
         chunk = environ["wsgi.input"].read(min(_CHUNK, wanted - len(body)))
         if not chunk:
             break

@@ -1,4 +1,4 @@
-"""`dev`: serve while the code is written, and start again whenever it changes."""
+"""`dev`: serve, and restart whenever the code changes."""
 
 import ctypes
 import logging
@@ -81,7 +81,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _serve(settings: Settings) -> None:
-    """Serve in development; at the first start the schema is brought up before."""
+    """Serve in development; the first start migrates the database."""
     # Imported here because it takes a second; a bad setting is reported before that.
     from .database import Database  # noqa: PLC0415
     from .server import serve  # noqa: PLC0415

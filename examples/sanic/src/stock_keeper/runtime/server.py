@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import metrics
 from .address import listen
+from .bodies import give_memory_back
 from .lifecycle import stop_signals
 from .settings import Settings
 from .supervisor import supervise
@@ -35,6 +36,7 @@ def serve(
     app.after_server_start(_handle_signals)
     # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
     gc.freeze()
+    give_memory_back()
     metrics.start()
     listener = listener or listen(settings.host, settings.port)
     app.run(sock=listener, single_process=True, access_log=False, motd=False)

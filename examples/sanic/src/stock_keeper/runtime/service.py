@@ -15,6 +15,7 @@ from sanic.exceptions import SanicException
 
 from .. import NAME
 from . import unawaited
+from .bodies import AsyncPlaces
 from .content import Content
 from .database import READINESS_SECONDS, Database
 from .document import ApiDocument, Route
@@ -58,6 +59,7 @@ class Service(Sanic[Config, SimpleNamespace]):
         "connections",
         "database",
         "document",
+        "places",
         "settings",
         "signalled",
         "started",
@@ -92,6 +94,7 @@ class Service(Sanic[Config, SimpleNamespace]):
         self.started: asyncio.Event | None = None
         self.signalled = asyncio.Event()
         self.connections: Iterable[Protocol] = ()
+        self.places = AsyncPlaces()
         unawaited.watch()
         self.before_server_start(_start)
         self.before_server_stop(_drain)
@@ -188,17 +191,18 @@ Request: TypeAlias = sanic.Request[Service, SimpleNamespace]
 
 
 def read_query(request: Request, resource: Resource[Row, Sent]) -> PageRequest:
-    """The page that the request's query string asks for."""
+    """The page requested by the query string."""
     return resource.read_query(request.query_string)
 
 
 def read_content(request: Request, resource: Resource[Row, Sent]) -> Sent:
-    """The request's body as the content of a resource."""
-    return resource.read(*_body(request))
+    """Parse the request's body as the content of a resource."""
+    key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+    return resource.read(*_body(request), key)
 
 
 def read_patch(request: Request, resource: Resource[Row, Sent]) -> dict[str, Any]:
-    """The request's body as a merge patch: the fields that it sets."""
+    """Parse the request's body as a merge patch: the fields that it sets."""
     return resource.read_patch(*_body(request))
 
 
@@ -310,7 +314,7 @@ def _is_handling_request() -> bool:
 
 @cache
 def _template(parts: tuple[str, ...]) -> str:
-    """A path with its parameters as the OpenAPI document writes them."""
+    """A path with its parameters in the format of the OpenAPI document."""
     return "".join(
         "/{" + part[1:-1].partition(":")[0] + "}" if part.startswith("<") else f"/{part}"
         for part in parts

@@ -1,4 +1,4 @@
-"""Queries that are compiled once, and run by the driver itself.
+"""Queries that are compiled once and run on the driver's own cursor.
 
 To run a query of one row, SQLAlchemy takes longer than PostgreSQL: each time it looks the query up,
 and makes a description of the result and a reader of it.

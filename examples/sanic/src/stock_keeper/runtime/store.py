@@ -1,4 +1,4 @@
-"""The rows of a resource in the database."""
+"""The store of a resource: its rows in the database."""
 
 import secrets
 from collections.abc import Iterator, Mapping
@@ -134,7 +134,7 @@ class Store(Generic[Row, Sent]):
         """Called in the transaction of each change; override it to record or announce it."""
 
     def selection(self, request: PageRequest) -> tuple[Select[Any], dict[str, Any]]:
-        """The query of a page and its values; override it to narrow the list."""
+        """The query of a page and its values; override it to restrict the list."""
         order = request.order
         part = "first" if request.after is None else "later"
         values = {f"filter_{name}": value for name, value in request.filters.items()}

@@ -1,4 +1,4 @@
-"""Calls of code that blocks, such as a store's, from an event loop."""
+"""Call blocking code, such as a store, from an event loop."""
 
 import asyncio
 from collections import deque
@@ -29,7 +29,7 @@ class Threads:
         self.open()
 
     def open(self) -> None:
-        """Take calls again after `close`."""
+        """Accept calls again after `close`."""
         if self._closed:
             self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="blocking")
             self._closed = False

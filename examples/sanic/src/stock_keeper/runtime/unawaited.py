@@ -1,4 +1,4 @@
-"""Coroutines that nobody awaits: in an access check, one is an error and does not let anyone in."""
+"""Detect coroutines that an access check forgot to await, so that it cannot grant access."""
 
 import warnings
 from collections.abc import Iterator

@@ -11,7 +11,8 @@ from sanic.http import Http, Stage
 from sanic.server.protocols.websocket_protocol import WebSocketProtocol
 
 from . import telemetry
-from .http import MAX_HEADER_BYTES, NOSNIFF, Problem, check_host
+from .bodies import LARGE
+from .http import MAX_HEADER_BYTES, NOSNIFF, Problem, check_host, too_many_bodies
 from .lifecycle import draining
 from .telemetry import QUIET_PATHS, RequestContext
 
@@ -30,14 +31,16 @@ class ServiceHttp(Http):
     """
 
     HEADER_MAX_SIZE = 131_072  # a response to much smaller headers rejects them already
-    __slots__ = ("context",)
+    __slots__ = ("context", "has_place")
 
     context: RequestContext | None
+    has_place: bool  # for a large body
     protocol: "Protocol"
 
     def init_for_request(self) -> None:
         super().init_for_request()  # type: ignore[no-untyped-call]
         self.context = None
+        self.has_place = False
 
     async def http1(self) -> None:
         try:
@@ -62,6 +65,10 @@ class ServiceHttp(Http):
         data: bytes | None = await super().read()
         if self.stage is Stage.REQUEST:
             self._check_size()
+            if (self.request_bytes or 0) > LARGE and not self.has_place:
+                self.has_place = await self.protocol.app.places.acquire()
+                if not self.has_place:
+                    raise too_many_bodies()
         return data
 
     async def _check_end_of_chunk(self) -> None:
@@ -96,6 +103,9 @@ class ServiceHttp(Http):
 
     def finish(self, status: int) -> None:
         """Count and log the request in progress, if there is one."""
+        if self.has_place:
+            self.has_place = False
+            self.protocol.app.places.release()
         if self.context is not None:
             self.context.route = self.protocol.app.route_of(self.request)
             telemetry.finish(self.context, status)

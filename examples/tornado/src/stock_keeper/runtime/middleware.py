@@ -1,4 +1,4 @@
-"""The outermost layer: what holds for every response, whatever the framework does."""
+"""The outermost layer of the service, which handles every request and response."""
 
 import asyncio
 import re
@@ -20,6 +20,7 @@ from tornado.httputil import (
 from tornado.iostream import IOStream
 
 from . import Unavailable, health, telemetry
+from .bodies import LARGE, AsyncPlaces
 from .database import READINESS_SECONDS
 from .endpoints import Endpoints, Reply
 from .http import (
@@ -30,6 +31,7 @@ from .http import (
     check_host,
     invalid,
     problem_of,
+    too_many_bodies,
 )
 from .lifecycle import draining
 from .settings import Settings
@@ -53,6 +55,7 @@ class ServiceMiddleware:
         self.max_body_bytes = settings.max_body_bytes
         self.allowed_hosts = settings.allowed_hosts
         self.threads = Threads(READINESS_SECONDS)
+        self.places = AsyncPlaces()
         self.in_flight: WeakSet[Response] = WeakSet()
 
     def start_request(self, server: object, connection: HTTPConnection) -> HTTPMessageDelegate:
@@ -72,6 +75,7 @@ class Response(HTTPConnection):
 
     rejected: Problem | None = None
     is_entered = False  # whether a handler has begun
+    has_place = False  # for a large body
 
     def __init__(
         self, middleware: ServiceMiddleware, connection: HTTP1Connection, context: RequestContext
@@ -122,6 +126,13 @@ class Response(HTTPConnection):
         if self._end is not None and not self._end.done():
             self._end.set_result(None)
 
+    def keep_place(self, has_place: bool) -> bool:
+        """Keep the place of a large body to the end; False if the client has gone meanwhile."""
+        self.has_place = has_place and not self._is_finished
+        if has_place and not self.has_place:
+            self._middleware.places.release()
+        return not self._is_finished
+
     def is_sent(self) -> bool:
         """Whether nothing is left to be sent, or nobody there to receive it."""
         stream: IOStream | None = self._connection.stream
@@ -157,7 +168,7 @@ class Response(HTTPConnection):
         self.reply(Reply(problem.status, PROBLEM_CONTENT_TYPE, body, problem.headers))
 
     def reply(self, reply: Reply) -> None:
-        """Send a whole response."""
+        """Send a complete response."""
         headers = HTTPHeaders(reply.headers)
         if reply.content_type:
             headers["Content-Type"] = reply.content_type
@@ -171,6 +182,8 @@ class Response(HTTPConnection):
         if self._is_finished:
             return
         self._is_finished = True
+        if self.has_place:
+            self._middleware.places.release()
         context = self.context_of_request
         context.route = context.route or self._middleware.endpoints.route_of(context.path)
         telemetry.finish(context, status)
@@ -234,11 +247,23 @@ class _Request(HTTPMessageDelegate):
         if self._received > self._middleware.max_body_bytes and not self._is_rejected:
             self._reject_body(Problem(413))
         if not self._is_rejected:
+            if self._received > LARGE and not self.response.has_place:
+                return self._wait_for_place(chunk)
             return self._framework.data_received(chunk) if self._framework else None
         if self._received > self._middleware.max_body_bytes + _LINGER_BYTES:
             self.response.release()
             return self.response.end()
         return None
+
+    async def _wait_for_place(self, chunk: bytes) -> None:
+        """Take in the first part of a large body that is beyond what is let in at any time."""
+        has_place = await self._middleware.places.acquire()
+        if not self.response.keep_place(has_place):
+            return
+        if not has_place:
+            self._reject_body(too_many_bodies())
+        elif self._framework and (taken := self._framework.data_received(chunk)):
+            await taken
 
     def finish(self) -> None:
         if self._is_rejected:

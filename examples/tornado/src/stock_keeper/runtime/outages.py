@@ -1,4 +1,4 @@
-"""Why the database cannot be used: logged once for each outage, and counted in the metrics."""
+"""Log each outage of the database once, and count its errors in the metrics."""
 
 import sqlite3
 import time

@@ -1,4 +1,4 @@
-"""`seed`: creates the rows of the service's `seed.py`, where there are none."""
+"""`seed`: create the rows in the service's `seed.py`, if there are none."""
 
 import json
 import sys
@@ -40,7 +40,7 @@ def seed(settings: Settings) -> None:
 
 
 class Seeds:
-    """What a service's `seed` creates rows with; all of it is one transaction."""
+    """Creates rows for the service's `seed`, in one transaction."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings

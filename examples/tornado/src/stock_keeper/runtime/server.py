@@ -16,6 +16,7 @@ from tornado.iostream import IOStream
 
 from . import metrics
 from .address import listen
+from .bodies import give_memory_back
 from .lifecycle import draining, stop_signals
 from .settings import Settings
 from .supervisor import supervise
@@ -60,6 +61,7 @@ async def _serve(settings: Settings, development: bool, found: socket.socket) ->
         autoreload.start()  # otherwise it would wait for the process to end
     # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
     gc.freeze()
+    give_memory_back()
     logging.getLogger(__name__).info("listening on %s:%d", settings.host, settings.port)
     await stopping.wait()
     server.stop()

@@ -174,15 +174,17 @@ class Handler(RequestHandler):
     application: Service
 
     def read_query(self, resource: Resource[Row, Sent]) -> PageRequest:
-        """The page that the request's query string asks for."""
+        """The page requested by the query string."""
         return resource.read_query(self.request.query)
 
     def read_content(self, resource: Resource[Row, Sent]) -> Sent:
-        """The request's body as the content of a resource."""
-        return resource.read(*self._body())
+        """Parse the request's body as the content of a resource."""
+        own = self.request.method == "POST"
+        key = self.request.headers.get("Idempotency-Key") if own else None
+        return resource.read(*self._body(), key)
 
     def read_patch(self, resource: Resource[Row, Sent]) -> dict[str, Any]:
-        """The request's body as a merge patch: the fields that it sets."""
+        """Parse the request's body as a merge patch: the fields that it sets."""
         return resource.read_patch(*self._body())
 
     def read_key(self) -> str | None:

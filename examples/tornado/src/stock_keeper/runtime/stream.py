@@ -130,7 +130,7 @@ class Stream:
         self._is_listening = False
 
     def start(self) -> None:
-        """Begin to push, in the running event loop. The first `subscribe` does this too."""
+        """Start pushing, in the running event loop; the first `subscribe` does this too."""
         if self._loop is not None:
             return
         self._loop = asyncio.get_running_loop()
@@ -301,7 +301,7 @@ def _assembled(chunks: list[str], payload: str) -> Message | None:
 
 
 def wants_stream(headers: Mapping[str, str]) -> bool:
-    """Whether a request asks to become a WebSocket."""
+    """Whether a request is a WebSocket handshake."""
     connection = (token.strip().lower() for token in headers.get("Connection", "").split(","))
     return "upgrade" in connection and headers.get("Upgrade", "").lower() == "websocket"
 

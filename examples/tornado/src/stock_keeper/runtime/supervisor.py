@@ -1,4 +1,4 @@
-"""Serves from several processes on one socket, for a server that has no workers of its own.
+"""Serve one socket from several processes, for servers without workers of their own.
 
 A worker that dies is replaced. Signals of whoever stops the service are for this process alone: it
 stops the workers, each of which drains by itself.
