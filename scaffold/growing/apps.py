@@ -121,7 +121,7 @@ def _newest(place: Path, app: str) -> str:
 def _unknown(place: Path, app: str) -> TargetError:
     """A folder with another name and without a label is another app, with tables of its own."""
     return TargetError(
-        f"{quote_path(place / app / MIGRATIONS)} has no migrations, so the previous one is unknown. "
+        f"{quote_path(place / app / MIGRATIONS)} has no migrations, so the one before is unknown. "
         f"If you renamed the folder, set label = {quote(app)} in the AppConfig in its apps.py, or "
         f"rename it back to {quote(app)}. Commit the change and run this command again."
     )
