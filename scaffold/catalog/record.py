@@ -116,5 +116,5 @@ def _declared(data: object, file: Path) -> list[dict[str, Any]]:
 def _origin(given: Mapping[str, Any], file: Path) -> Origin:
     for key in ("_src_path", "_commit", *NEEDED):
         if not given.get(key):
-            raise NotAService(f"{file} has no {key}, so its template is not known.")
+            raise NotAService(f"{file} has no {key}, so what it was generated from is not known.")
     return Origin(given["_src_path"], given["_commit"])

@@ -22,7 +22,7 @@ def refuse(repository: Repository, changes: Sequence[Change], unmerged: Collecti
     lost = sorted({path for each in added for path in in_the_way(repository.top, each, removed)})
     if lost:
         raise DirtyTree(
-            f"The template adds files that you have without git knowing them: "
+            f"The template adds files that you have, but that are not in git: "
             f"{listed(lost)}. Commit them or move them away first."
         )
     beside = [c.path for c in changes if c.before and not c.path.startswith(repository.prefix)]

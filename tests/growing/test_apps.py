@@ -137,4 +137,4 @@ def test_a_renamed_folder_without_a_label_is_refused_with_what_would_work(servic
     (source / "bookings").rename(source / "stays")
     with pytest.raises(TargetError) as refused:
         grown(service, changes.add_field(DECLARED, "booking", "vip:bool:default=true"))
-    assert 'write label = "bookings" in the AppConfig in its apps.py' in str(refused.value)
+    assert 'set label = "bookings" in the AppConfig in its apps.py' in str(refused.value)

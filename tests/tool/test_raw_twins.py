@@ -98,7 +98,7 @@ def test_what_is_kept_of_the_raw_twin_meets_the_goals_or_is_named() -> None:
     missed = [str(goal) for goal in page.goals(record({"flask": 0.79, "nameko": 0.66}))]
     reads = [one for one in missed if "{id}` on SQLite keeps" in one]
     assert reads == [
-        "**missed**: `GET /v1/items/{id}` on SQLite keeps at least 80% of the raw twin's "
+        "**missed**: `GET /v1/items/{id}` on SQLite keeps at least 80% of the raw version's "
         "throughput: Flask 79%"
     ]
     late = [one for one in map(str, page.goals(record({"flask": 0.4}))) if "p99" in one]

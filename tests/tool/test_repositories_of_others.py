@@ -336,7 +336,7 @@ def test_in_the_middle_of_a_merge_nothing_is_mixed_into_it(
 def test_a_repository_in_the_way_is_not_written_into(service: Owned) -> None:
     service.edit({".gitignore": "*.local\n/scripts/\n"})
     inner = another(service.folder / "scripts", {"own.md": "Own.\n"})
-    assert "something that is not in git: scripts." in refused(service, "update")
+    assert "that are not in git: scripts." in refused(service, "update")
     assert git(inner, "status", "--porcelain") == ""
 
 
@@ -353,7 +353,7 @@ def test_files_that_would_lie_in_a_submodule_are_left_out_and_it_is_said(
     ran = service.update("--json")
     assert ran.code == 0
     (warning,) = ran.json["warnings"]
-    assert warning.startswith("scripts: left out what the template has there now")
+    assert warning.startswith("scripts: left out the template's new files")
     assert service.text("guide.md") == NEWER_GUIDE
     assert not service.has("scripts/run.md")
     commit(service.folder)
@@ -400,7 +400,7 @@ def test_a_place_that_is_a_link_to_nothing_is_told_as_that(
     (tmp_path / "link").symlink_to(points_to)
     ran = checkout.new("my-svc", "--defaults", "--output", "link", cwd=tmp_path)
     assert ran.code == 3
-    assert ran.err.endswith("link is no folder; choose another --output.\n")
+    assert ran.err.endswith("link is not a folder; choose another --output.\n")
     assert list(tmp_path.iterdir()) == [tmp_path / "link"]
 
 
@@ -422,9 +422,9 @@ def in_conflict(text: str) -> str:
 @pytest.mark.parametrize(
     ("edit", "told"),
     [
-        (without("framework"), "does not say framework, so what it was made from"),
-        (without("name"), "does not say name, so what it was made from"),
-        (without("_commit"), "does not say _commit, so what it was made from"),
+        (without("framework"), "has no framework, so what it was generated from"),
+        (without("name"), "has no name, so what it was generated from"),
+        (without("_commit"), "has no _commit, so what it was generated from"),
         (lambda text: text + "with: 5\n", '"with" must be a list of words.'),
         (lambda text: text + "with:\n", '"with" must be a list of words.'),
         (lambda text: text + "with: [[auth]]\n", '"with" must be a list of words.'),

@@ -339,7 +339,7 @@ def test_a_profile_has_a_line_for_each_service_and_its_twin() -> None:
         "| service | all | server | log |",
         "| --- | --- | --- | --- |",
         "| Flask | 50 | 30 | 20 |",
-        "| Flask, bare | 31 | 31 |  |",
+        "| Flask, baseline | 31 | 31 |  |",
         "",
     ]
     assert f"### CPU µs of {speed.REQUESTS['create']} on SQLite" in lines

@@ -136,7 +136,7 @@ def test_settings_of_git_that_cannot_be_read_are_not_told_as_a_repository(
     ran = new(checkout, home, tmp_path / "out")
     assert ran.code == 0
     (warning,) = ran.json["warnings"]
-    assert warning.startswith("No repository was made, as git does not work in ")
+    assert warning.startswith("No git repository was created, because git does not work in ")
     assert "bad config line 1" in warning
 
 

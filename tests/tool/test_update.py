@@ -164,7 +164,7 @@ def test_an_edited_file_that_the_template_dropped_is_kept_and_said(service: Owne
     assert ran.code == 4
     (conflict,) = ran.json["conflicts"]
     assert conflict["file"] == "dropped.md"
-    assert "no longer has it" in conflict["why"]
+    assert "no longer has this file" in conflict["why"]
     assert service.text("dropped.md") == DROPPED + "The owner's.\n"
 
 
