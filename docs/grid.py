@@ -44,7 +44,7 @@ LEGEND = {
     "skip": "skipped in part",
     "not run": "not run",
 }
-LEFT, TOP, CELL, ROW, GAP = 362, 112, 24, 25, 12
+LEFT, TOP, CELL, ROW, GAP = 452, 112, 24, 25, 12
 COLUMN = 2 * CELL + GAP
 LIGHT = {
     "page": "#fbfbfa", "edge": "#d5d5d0", "text": "#24292f", "faint": "#6a737d",

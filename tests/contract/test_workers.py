@@ -160,10 +160,11 @@ def test_while_they_drain_no_worker_is_ready(several: Service) -> None:
 
 @pytest.mark.slow
 def test_a_signal_to_all_processes_at_once_drains_them(several: Service) -> None:
-    """As systemd sends it."""
+    """As systemd sends it; every worker goes on serving for DRAIN_SECONDS."""
     family = several.remember_family()
     for process in family:
         process.send_signal(signal.SIGTERM)
+    assert set(ask_often(several, ITEMS)) == {200}
     assert several.wait_for_exit(10) == 0
     wait_for_death(family)
 

@@ -1,4 +1,4 @@
-"""O5: migrations that an owner can live with."""
+"""O5: migrations can be generated, reviewed and reverted."""
 
 from __future__ import annotations
 

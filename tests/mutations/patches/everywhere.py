@@ -168,14 +168,6 @@ PROCESS = [
     ),
     Patch(
         "P10",
-        "one process serves, whatever WORKERS says",
-        SERVER,
-        "workers=settings.workers,",
-        "workers=1,",
-        by="test_several_processes_serve_one_address",
-    ),
-    Patch(
-        "P10",
         "each worker has metrics of its own",
         METRICS,
         "    return METRICS_FOLDER in os.environ",
