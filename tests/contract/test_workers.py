@@ -44,6 +44,9 @@ def database(project: Project, new_migrated: NewDatabase) -> Database:
     return made
 
 
+ACTIVE_POSTS = r"http_server_active_requests\{.*POST.*\}"
+
+
 @pytest.fixture
 def several(database: Database, launch: Launch, folder: Path) -> Service:
     service = launch(
@@ -119,10 +122,9 @@ def test_a_worker_that_dies_is_replaced_and_leaves_no_gauge(
 ) -> None:
     """What it has counted stays counted; what it was busy with is not active for ever."""
     before = counted(several)
-    active = r"http_server_active_requests\{.*POST.*\}"
     with ThreadPoolExecutor(12) as pool, database.hold_writes():
         posts = [pool.submit(post, several, number) for number in range(12)]
-        wait_until(lambda: metric(several, active) == 12, 15, "all to be in progress")
+        wait_until(lambda: metric(several, ACTIVE_POSTS) == 12, 15, "all to be in progress")
         victim = max(workers_of(several), key=open_connections)
         assert open_connections(victim)
         os.kill(victim.pid, signal.SIGKILL)
@@ -134,7 +136,7 @@ def test_a_worker_that_dies_is_replaced_and_leaves_no_gauge(
         wait_until(replaced, 20, "another one in its place")
     statuses = [one.result() for one in posts]
     assert statuses.count(0) == len(statuses) - statuses.count(201) > 0
-    wait_until(lambda: metric(several, active) == 0, 10, "no request to be active")
+    wait_until(lambda: metric(several, ACTIVE_POSTS) == 0, 10, "no request to be active")
     assert set(ask_often(several)) == {404}
     assert counted(several) == before + 30
 
@@ -159,12 +161,18 @@ def test_while_they_drain_no_worker_is_ready(several: Service) -> None:
 
 
 @pytest.mark.slow
-def test_a_signal_to_all_processes_at_once_drains_them(several: Service) -> None:
-    """As systemd sends it; every worker goes on serving for DRAIN_SECONDS."""
+def test_a_signal_to_all_processes_at_once_drains_them(
+    several: Service, database: Database
+) -> None:
+    """As systemd sends it: what is in flight in each worker is completed."""
     family = several.remember_family()
-    for process in family:
-        process.send_signal(signal.SIGTERM)
-    assert set(ask_often(several, ITEMS)) == {200}
+    with ThreadPoolExecutor(4) as pool:
+        with database.hold_writes():
+            posts = [pool.submit(post, several, number) for number in range(4)]
+            wait_until(lambda: metric(several, ACTIVE_POSTS) == 4, 15, "all to be in progress")
+            for process in family:
+                process.send_signal(signal.SIGTERM)
+        assert [one.result() for one in posts] == [201] * 4
     assert several.wait_for_exit(10) == 0
     wait_for_death(family)
 

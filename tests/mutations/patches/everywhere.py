@@ -211,7 +211,7 @@ PROCESS = [
         "a signal to all processes ends the workers at once",
         SERVER,
         "        signal.signal(number, lambda *_: None)\n",
-        "        signal.signal(number, lambda *_: os._exit(1))\n",
+        "        signal.signal(number, signal.SIG_DFL)\n",
         by="test_a_signal_to_all_processes_at_once_drains_them",
     ),
     Patch(
