@@ -161,6 +161,7 @@ def test_while_they_drain_no_worker_is_ready(several: Service) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.contract("N6")
 def test_a_signal_to_all_processes_at_once_drains_them(
     several: Service, database: Database
 ) -> None:

@@ -208,14 +208,6 @@ PROCESS = [
     ),
     Patch(
         "P10",
-        "a signal to all processes ends the workers at once",
-        SERVER,
-        "        signal.signal(number, lambda *_: None)\n",
-        "        signal.signal(number, signal.SIG_DFL)\n",
-        by="test_a_signal_to_all_processes_at_once_drains_them",
-    ),
-    Patch(
-        "P10",
         "what a killed service leaves behind stays",
         WORKERS,
         "    _remove_abandoned()\n",
@@ -381,7 +373,8 @@ PROCESS = [
         SERVER,
         "        signal.signal(number, lambda *_: None)\n",
         "        signal.signal(number, signal.SIG_DFL)\n",
-        by="test_sigterm_to_every_process_drains",
+        by="test_sigterm_to_every_process_drains "
+        "test_a_signal_to_all_processes_at_once_drains_them",
     ),
     Patch(
         "N6",
