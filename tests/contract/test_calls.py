@@ -376,23 +376,22 @@ def collector() -> Iterator[Collector]:
         yield running
 
 
+@pytest.fixture
+def traced_project(target: Target, projects: Projects, tmp_path: Path) -> Project:
+    """A service that calls another one in a handler, and is traced."""
+    project = project_having(projects, target.framework, "tracing", "calls")
+    return with_view(project, tmp_path / "service")
+
+
 @pytest.mark.contract("C1")
 @pytest.mark.slow
 def test_a_call_is_a_span_whose_ids_are_passed_on(
-    target: Target,
-    projects: Projects,
-    database: Any,
-    other: Other,
-    collector: Collector,
-    tmp_path: Path,
+    traced_project: Project, database: Any, other: Other, collector: Collector
 ) -> None:
-    project = with_view(
-        project_having(projects, target.framework, "tracing", "calls"), tmp_path / "service"
-    )
     name, trace = secrets.token_hex(8), secrets.token_hex(16)
     parent = f"00-{trace}-{secrets.token_hex(8)}-01"
     given = {**environment(database, other.url), **collector.environment}
-    with project.service(given | {"OTEL_BSP_SCHEDULE_DELAY": "100"}) as service:
+    with traced_project.service(given | {"OTEL_BSP_SCHEDULE_DELAY": "100"}) as service:
         other.answers(Reply(503), Reply())
         answer = ask(service, name, traceparent=parent, tracestate="vendor=1")
         assert answer.status_code == 200
@@ -411,19 +410,11 @@ def test_a_call_is_a_span_whose_ids_are_passed_on(
 @pytest.mark.contract("C1")
 @pytest.mark.slow
 def test_what_is_not_sampled_is_passed_on_as_such(
-    target: Target,
-    projects: Projects,
-    database: Any,
-    other: Other,
-    collector: Collector,
-    tmp_path: Path,
+    traced_project: Project, database: Any, other: Other, collector: Collector
 ) -> None:
     """Whoever decided it; and the other service continues the trace that the log has."""
-    project = with_view(
-        project_having(projects, target.framework, "tracing", "calls"), tmp_path / "service"
-    )
     given = {**environment(database, other.url), **collector.environment}
-    with project.service(given | {"OTEL_TRACES_SAMPLER": "always_off"}) as service:
+    with traced_project.service(given | {"OTEL_TRACES_SAMPLER": "always_off"}) as service:
         sampled = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
         for headers in ({}, {"traceparent": sampled}):
             name = secrets.token_hex(8)

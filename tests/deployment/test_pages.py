@@ -317,6 +317,9 @@ def test_the_readme_names_files_that_are_there(rendering: Rendering) -> None:
     page = rendering.read("README.md")
     for target in re.findall(r"\]\((?!https?:|#)([^)]+)\)", page):
         assert (rendering.folder / target).exists(), target
+    headings = re.findall(r"^#+ (.+)$", page, re.M)
+    anchors = {re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", page)) <= anchors
     package = rendering.folder / "src" / NAME.replace("-", "_")
     for name in re.findall(r"^\| `([a-z_]+(?:/|\.py))` \|", page, re.M):
         assert (package / name).exists(), name

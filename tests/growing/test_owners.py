@@ -271,7 +271,7 @@ def test_in_django_a_renamed_folder_without_its_label_stops_the_command(
     before = service.contents()
     ran = service.run(*COMMANDS[command], "--no-lock")
     assert ran.code == 3
-    assert "If you renamed the folder, its migrations need the label that they had" in ran.err
+    assert 'If you renamed the folder, set label = "bookings" in the AppConfig' in ran.err
     assert service.contents() == before
     git(service.folder, "mv", "src/hotel/stays", "src/hotel/bookings")  # as it says
     commit(service.folder)
