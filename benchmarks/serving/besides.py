@@ -6,7 +6,8 @@
 Both are on SQLite with 1,000 items and take turns on the core of the service, as a service and its
 baseline do in `benchmarks.serving`. With `auth` both are sent the same token, which the service has
 seen before. `tracing` is measured twice: without a collector, and with one that takes each span.
-With `calls` nothing is called: it is what a request costs that needs no other service.
+With `calls` nothing is called: it is what a request costs that needs no other service. `resources`
+is a service with items and three larger resources, which is asked for items alone.
 """
 
 from __future__ import annotations
@@ -27,20 +28,23 @@ from benchmarks.serving.bench import ITEMS, WARM_UP_SECONDS, Bench, bench, measu
 from benchmarks.serving.figures import Round, compared, significant
 from benchmarks.serving.items import some_ids
 from benchmarks.serving.load import Refused, check
+from scaffold.resources import short_form
 from tests.contract.collectors import serving_collector
+from tests.contract.declarations import EXAMPLE, RICH, SHORT_FORMS, as_data
 from tests.contract.issuers import serving_issuer
 from tests.services import Project, Projects, frameworks, surroundings_of
 
-ANSWERS = ("auth", "tracing", "exported", "calls")
+ANSWERS = ("auth", "tracing", "exported", "calls", "resources")
 REQUESTS = ("read", "list", "create")
 NAMES = {"tracing": "tracing, no collector", "exported": "tracing, exported"}
 
 
 @dataclass(frozen=True)
 class Column:
-    """An answer, what the service needs to know for it, and what each request carries."""
+    """What a service is made with, what it needs to know for it, and what each request carries."""
 
-    answer: str
+    label: str
+    answers: Mapping[str, object]
     environment: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -52,14 +56,18 @@ def column_of(name: str) -> Iterator[Column]:
         if name == "auth":
             issuer = stack.enter_context(serving_issuer())
             token = issuer.bearer("items:read", "items:write", exp=2**31)
-            yield Column("auth", issuer.environment, token)
+            yield Column(name, {"with": ["auth"]}, issuer.environment, token)
         elif name == "exported":
             collector = stack.enter_context(serving_collector())
-            yield Column("tracing", {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url})
+            exporter = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
+            yield Column("tracing", {"with": ["tracing"]}, exporter)
         elif name == "calls":
-            yield Column("calls", {"PEER_URL": "http://127.0.0.1:1"})
+            yield Column(name, {"with": ["calls"]}, {"PEER_URL": "http://127.0.0.1:1"})
+        elif name == "resources":
+            declared = short_form.parse_all(SHORT_FORMS[EXAMPLE] + SHORT_FORMS[RICH])
+            yield Column(name, {"resources": as_data(declared)})
         else:
-            yield Column(name)
+            yield Column(name, {"with": [name]})
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -121,7 +129,7 @@ def beside_without(
 def project_with(stand: Bench, framework: str, column: Column) -> Project:
     """The service with the answer, rendered and installed once, with what it needs to know."""
     made = Projects(stand.folder / "projects").made(
-        framework, f"{framework}-{column.answer}", **{"with": [column.answer]}
+        framework, f"{framework}-{column.label}", **column.answers
     )
     around = surroundings_of(framework, stand._broker_url)
     return Project(framework, made.folder, {**around, **column.environment})

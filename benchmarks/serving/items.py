@@ -46,13 +46,18 @@ class Databases:
 
     def make(self, kind: str, project: Project, count: int) -> str:
         """The URL of a new database with the schema of a service, and `count` items."""
-        self._url = self._new(kind)
-        project.migrate({"DATABASE_URL": self._url})
-        if kind == "sqlite":
-            fill_sqlite(self._file("generated"), count)
-        else:
-            self._fill_postgresql(count)
+        self._url = self.beside(kind, project, count, "generated")
         return self._url
+
+    def beside(self, kind: str, project: Project, count: int, name: str) -> str:
+        """The same of another name, for a service with migrations of its own."""
+        url = self._new(kind, name)
+        project.migrate({"DATABASE_URL": url})
+        if kind == "sqlite":
+            fill_sqlite(self._file(name), count)
+        else:
+            self._fill_postgresql(count, name)
+        return url
 
     def copy(self, kind: str, name: str = "bare") -> str:
         """The URL of a copy of the database that was made last, while nobody uses it."""
@@ -78,17 +83,17 @@ class Databases:
     def _file(self, name: str) -> Path:
         return self._folder / f"{name}.db"
 
-    def _new(self, kind: str) -> str:
+    def _new(self, kind: str, called: str) -> str:
         if kind == "sqlite":
-            for name in ("generated", "bare", "raw"):
+            for name in ("generated", "bare", "raw") if called == "generated" else (called,):
                 for file in self._folder.glob(f"{name}.db*"):
                     file.unlink()
-            return f"sqlite:///{self._file('generated')}"
+            return f"sqlite:///{self._file(called)}"
         assert self._admin_url is not None
-        return create_database(self._admin_url, "generated", "svc", "secret")
+        return create_database(self._admin_url, called, "svc", "secret")
 
-    def _fill_postgresql(self, count: int) -> None:
-        with self.connect_as_admin("generated") as connection:
+    def _fill_postgresql(self, count: int, name: str) -> None:
+        with self.connect_as_admin(name) as connection:
             names = sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
             copy = sql.SQL("COPY items ({}) FROM STDIN").format(names)
             with connection.cursor() as cursor, cursor.copy(copy) as target:
