@@ -42,7 +42,7 @@ from tests.services import (
 )
 
 SEVERAL_AT_ONCE = 6
-ON_BOTH_DATABASES = ("flask", "django", "fastapi", "nameko")
+ON_BOTH_DATABASES = ("flask", "django")
 
 # WSGI and Django's own, ASGI, and three that bring their server.
 ONE_OF_EACH_SERVER = ("flask", "django", "fastapi", "tornado", "sanic", "nameko")
@@ -142,8 +142,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def asked_on_both(item: pytest.Item, framework: str) -> bool:
     """Whether a test is asked on PostgreSQL every day, as it is on SQLite.
 
-    Services of the example are, of four frameworks: eight have the same store, beneath threads or
-    an event loop. Those of the rich declaration take turns.
+    Services of the example are, of two frameworks: eight have the same store, and Django its own.
+    Those of the rich declaration take turns.
     """
     if item.get_closest_marker("any_database"):
         return False

@@ -118,6 +118,7 @@ def send(client: httpx.Client, operation: tuple[str, str], header: str | None) -
 
 @pytest.mark.contract("A1")
 @pytest.mark.any_database
+@pytest.mark.any_server
 @pytest.mark.parametrize("operation", OPERATIONS, ids=" ".join)
 def test_no_forged_token_is_let_in(
     guarded: Service, forged: dict[str, str], operation: tuple[str, str]

@@ -17,7 +17,7 @@ from tests.contract.wire import Connection, exchange, exchange_or_close, request
 from tests.servers import wait_until
 from tests.services import Service
 
-pytestmark = [pytest.mark.contract("H2"), pytest.mark.any_database]
+pytestmark = [pytest.mark.contract("H2"), pytest.mark.any_database, pytest.mark.any_server]
 
 DURATION = "http_server_request_duration_seconds"
 ACTIVE = "http_server_active_requests"

@@ -71,7 +71,7 @@ def request_span(collector: Collector, trace: str) -> Span:
     return found
 
 
-@pytest.mark.any_server
+@pytest.mark.any_framework("flask", "django", "fastapi", "nameko")
 @pytest.mark.contract("T1")
 @pytest.mark.parametrize(
     ("method", "path", "status", "route"),

@@ -84,6 +84,7 @@ def goes_on(releases: tuple[Checkout, Checkout], framework: str, tmp_path: Path)
     assert record["_commit"] == "v99.0.0"
 
 
+@pytest.mark.slow
 def test_a_grown_service_goes_to_the_next_release_and_grows_on(
     releases: tuple[Checkout, Checkout], tmp_path: Path
 ) -> None:

@@ -77,6 +77,7 @@ class ItemsTest(APITestCase):
 
 
 @pytest.mark.contract("O8")
+@pytest.mark.any_database
 def test_the_test_clients_get_the_same_responses(
     target: Target, own: Own, new_database: NewDatabase, request: pytest.FixtureRequest
 ) -> None:
@@ -92,6 +93,7 @@ def test_the_test_clients_get_the_same_responses(
 
 
 @pytest.mark.contract("O9")
+@pytest.mark.any_database
 def test_runserver_gives_the_same_responses(
     target: Target, own: Own, new_database: NewDatabase
 ) -> None:
@@ -176,6 +178,7 @@ def test_makemigrations_writes_what_goes_down_and_up_again(
 
 
 @pytest.mark.contract("O13", "P5")
+@pytest.mark.any_database
 def test_a_task_is_completed_before_the_process_ends(
     target: Target, own: Own, new_database: NewDatabase
 ) -> None:
@@ -198,6 +201,7 @@ def test_a_task_is_completed_before_the_process_ends(
 
 @pytest.mark.contract("O1", "O5")
 @pytest.mark.any_database
+@pytest.mark.slow
 def test_two_more_resources_pass_lint_types_and_the_check_of_migrations(
     target: Target, own: Own, new_database: NewDatabase
 ) -> None:

@@ -87,7 +87,7 @@ def test_the_test_client_gets_what_a_client_gets(own: Own) -> None:
 
 
 @pytest.mark.contract("O9")
-@pytest.mark.parametrize("command", ["dev", "run"])
+@pytest.mark.parametrize("command", [pytest.param("dev", marks=pytest.mark.slow), "run"])
 def test_the_command_line_of_fastapi_serves_the_service(
     own: Own, new_database: NewDatabase, command: str
 ) -> None:

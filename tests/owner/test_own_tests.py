@@ -46,7 +46,13 @@ BREAKS: dict[str, Mapping[str, Edit]] = {
 }
 
 
-@pytest.mark.parametrize("name", BREAKS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if number else [])
+        for number, name in enumerate(BREAKS)
+    ],
+)
 @pytest.mark.any_framework("flask")
 def test_own_tests_notice_a_document_that_lies(framework: str, own: Own, name: str) -> None:
     module = importlib.import_module(f"tests.owner.cases.{framework}")

@@ -76,7 +76,14 @@ def test_the_test_client_gets_what_a_client_gets(own: Own) -> None:
 
 
 @pytest.mark.contract("O9")
-@pytest.mark.parametrize("options", [(), ("--single-process",), ("--dev",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), id="", marks=pytest.mark.slow),
+        pytest.param(("--single-process",), id="--single-process", marks=pytest.mark.slow),
+        pytest.param(("--dev",), id="--dev"),
+    ],
+)
 def test_the_command_line_serves_the_service(
     own: Own, new_database: NewDatabase, options: tuple[str, ...]
 ) -> None:

@@ -189,6 +189,7 @@ def test_a_task_is_finished_before_the_service_ends(
             ),
             "unused-coroutine",
             id="forgets to await",
+            marks=pytest.mark.slow,
         ),
     ],
 )

@@ -158,7 +158,7 @@ def an_updated_cell(resources: str = "example") -> matrix.Cell:
 
 
 @pytest.mark.usefixtures("checkout_of_three")
-@pytest.mark.parametrize("resources", ["example", "rich"])
+@pytest.mark.parametrize("resources", [pytest.param("example", marks=pytest.mark.slow), "rich"])
 def test_a_service_of_the_last_release_is_updated_to_what_a_fresh_one_is(
     tmp_path: Path, resources: str
 ) -> None:

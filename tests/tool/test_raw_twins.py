@@ -55,6 +55,7 @@ def same_answers(stand: Bench, framework: str, database: str) -> None:
         assert list(answers(one)) == list(answers(other))
 
 
+@pytest.mark.slow
 def test_a_raw_twin_answers_what_the_service_answers() -> None:
     framework, database = EVERY_DAY
     with bench([framework], with_postgresql=False) as stand:

@@ -218,7 +218,13 @@ def without_passwd(folder: Path, given: dict[str, str]) -> Ran:
     return Ran(done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.parametrize("locale", [{}, {"LC_ALL": "C", "PYTHONUTF8": "0"}], ids=["utf-8", "C"])
+@pytest.mark.parametrize(
+    "locale",
+    [
+        pytest.param({}, id="utf-8", marks=pytest.mark.slow),
+        pytest.param({"LC_ALL": "C", "PYTHONUTF8": "0"}, id="C"),
+    ],
+)
 def test_a_folder_whose_name_is_not_utf_8_is_a_place_for_a_service(
     lineage: Lineage, made: Path, tmp_path: Path, locale: dict[str, str]
 ) -> None:
