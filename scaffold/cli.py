@@ -103,6 +103,9 @@ AnswersFile = Annotated[
 Defaults = Annotated[bool, typer.Option("--defaults", help="Use every default and never prompt.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the files without writing them.")]
 NoLock = Annotated[bool, typer.Option("--no-lock", help="Do not run `uv lock`.")]
+NoMigration = Annotated[
+    bool, typer.Option("--no-migration", help="Write no migration: you have one for this change.")
+]
 NoGit = Annotated[bool, typer.Option("--no-git", help="Do not create a git repository.")]
 Services = Annotated[list[Path], typer.Argument(help="The folders of the services.")]
 Service = Annotated[Path, typer.Argument(help="The folder of the service.")]
@@ -502,13 +505,15 @@ def add_resource(
     folder: Into = HERE,
     dry_run: Preview = False,
     no_lock: NoLock = False,
+    no_migration: NoMigration = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     from scaffold.growing import changes
 
+    how = {"dry_run": dry_run, "lock": not no_lock, "migrate": not no_migration}
     given = {"declaration": declaration}
-    _grow("add resource", folder, changes.add_resource, given, dry_run, no_lock, as_json)
+    _grow("add resource", folder, changes.add_resource, given, as_json, how)
 
 
 def add_field(
@@ -517,13 +522,15 @@ def add_field(
     folder: Into = HERE,
     dry_run: Preview = False,
     no_lock: NoLock = False,
+    no_migration: NoMigration = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     from scaffold.growing import changes
 
+    how = {"dry_run": dry_run, "lock": not no_lock, "migrate": not no_migration}
     given = {"name": resource, "declaration": field}
-    _grow("add field", folder, changes.add_field, given, dry_run, no_lock, as_json)
+    _grow("add field", folder, changes.add_field, given, as_json, how)
 
 
 def remove_resource(
@@ -531,13 +538,15 @@ def remove_resource(
     folder: Into = HERE,
     dry_run: Preview = False,
     no_lock: NoLock = False,
+    no_migration: NoMigration = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     from scaffold.growing import changes
 
+    how = {"dry_run": dry_run, "lock": not no_lock, "migrate": not no_migration}
     given = {"name": name}
-    _grow("remove resource", folder, changes.remove_resource, given, dry_run, no_lock, as_json)
+    _grow("remove resource", folder, changes.remove_resource, given, as_json, how)
 
 
 def remove_field(
@@ -546,13 +555,15 @@ def remove_field(
     folder: Into = HERE,
     dry_run: Preview = False,
     no_lock: NoLock = False,
+    no_migration: NoMigration = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     from scaffold.growing import changes
 
+    how = {"dry_run": dry_run, "lock": not no_lock, "migrate": not no_migration}
     given = {"name": resource, "field_name": name}
-    _grow("remove field", folder, changes.remove_field, given, dry_run, no_lock, as_json)
+    _grow("remove field", folder, changes.remove_field, given, as_json, how)
 
 
 def _changing_besides(choice: str, adds: bool) -> Callable[..., None]:
@@ -585,9 +596,8 @@ def _grow(
     folder: Path,
     change: "Callable[..., Change]",
     given: Mapping[str, str | None],
-    dry_run: bool,
-    no_lock: bool,
     as_json: bool,
+    how: Mapping[str, bool],
 ) -> None:
     from scaffold.catalog import sources
     from scaffold.growing import grow
@@ -602,7 +612,7 @@ def _grow(
             judge = partial(_judged, found, source, change)
             given = _questions(grow.resources_of(found), judge).complete(given)
         asked = partial(change, **given)
-        done = grow.apply_change(found, source, asked, _progress, dry_run=dry_run, lock=not no_lock)
+        done = grow.apply_change(found, source, asked, _progress, **how)
     _show_grown(done, as_json)
 
 

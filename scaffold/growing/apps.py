@@ -12,8 +12,9 @@ from typing import Any
 
 from scaffold.errors import TargetError
 from scaffold.escaping import quote_path
+from scaffold.growing import tables
 from scaffold.growing.changes import Change, data, described
-from scaffold.growing.revisions import parsed
+from scaffold.growing.revisions import ordered, parsed
 from scaffold.resources.model import Resource
 from scaffold.resources.problems import listed, quote
 
@@ -21,6 +22,7 @@ MIGRATIONS = "migrations"
 FIRST = "0001_initial"
 NUMBER = re.compile("[0-9]+")
 JOIN = "uv run python manage.py makemigrations --merge"
+CHECK = "uv run python manage.py makemigrations --check"
 
 # The names of a package's migrations, each with those that it depends on: package and name.
 Graph = Mapping[str, Sequence[tuple[str, str]]]
@@ -39,6 +41,11 @@ def growth(service: Path, package: str, change: Change) -> list[dict[str, Any]]:
     """
     place = _sources(service, package)
     main = described(change) | _main(place, change)
+    field = change.field.name if change.field else None
+    model = change.resource.name.replace("_", "")
+    tables.refuse_repeated(
+        tables.Step(change.adds, model, field), _done(place, change.resource.plural)
+    )
     others = (one for one in change.after if one.name != change.resource.name)
     return [main, *(_altered(place, change, one) for one in others)]
 
@@ -167,13 +174,26 @@ def _graph(place: Path, app: str) -> Graph:
     """
     found: dict[str, list[tuple[str, str]]] = {}
     replaced: set[str] = set()
-    folders = [folder for folder in _packages(place) if _label(folder) == app]
-    for file in sorted(file for one in folders for file in (one / MIGRATIONS).glob("[!_]*.py")):
+    for file in _files(place, app):
         lists = dict(_lists(file))
         if lists:
             found[file.stem] = lists.get("dependencies", [])
             replaced |= {name for _, name in lists.get("replaces", ())}
     return {name: after for name, after in found.items() if name not in replaced}
+
+
+def _files(place: Path, app: str) -> list[Path]:
+    folders = [folder for folder in _packages(place) if _label(folder) == app]
+    return sorted(file for one in folders for file in (one / MIGRATIONS).glob("[!_]*.py"))
+
+
+def _done(place: Path, app: str) -> Iterator[tuple[Path, list[tables.Step]]]:
+    """What each migration of the package does, oldest first."""
+    graph = _graph(place, app)
+    files = {file.stem: file for file in _files(place, app)}
+    own = {name: [one for label, one in after if label == app] for name, after in graph.items()}
+    for name in ordered(own):
+        yield files[name], tables.steps_of(parsed(files[name]))
 
 
 def _lists(file: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:

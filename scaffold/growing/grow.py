@@ -5,7 +5,7 @@ update does it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from scaffold.updating.update import Service, Side
 # A release that has it can render what a service was born with beside what it has now.
 NEEDED = "templates/shared/migrations/operations.jinja"
 UPDATE = "Update it first, and commit: scaffold update"
+NO_MIGRATION = "No migration was written. Check whether the models need one: {}"
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,12 @@ def apply_change(
     *,
     dry_run: bool = False,
     lock: bool = True,
+    migrate: bool = True,
 ) -> Grown:
     """Brings `asked` to `service`, on the release that it was made from.
 
-    With `dry_run` nothing is written. Raises BadAnswers, TargetError and SourceError.
+    With `dry_run` nothing is written, and without `migrate` no migration. Raises BadAnswers,
+    TargetError and SourceError.
     """
     made, origin = service.made
     change = planned(service, source, asked)
@@ -63,9 +66,12 @@ def apply_change(
     migrations = apps if apps.has_them(project) else revisions
     after = answers_after(made, change, migrations is apps)
     package = made["name"].replace("-", "_")
-    growth = migrations.growth(service.folder, package, change)
+    growth = migrations.growth(service.folder, package, change) if migrate else []
     with_growth = after | {"growth": growth}
-    return _merged(service, source, with_growth, change.message, progress, dry_run, lock)
+    done = _merged(service, source, with_growth, change.message, progress, dry_run, lock)
+    if migrate:
+        return done
+    return replace(done, warnings=[*done.warnings, NO_MIGRATION.format(migrations.CHECK)])
 
 
 def apply_choice(

@@ -3,13 +3,15 @@
 import ast
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from scaffold.errors import TargetError
 from scaffold.escaping import quote_path
+from scaffold.growing import tables
 from scaffold.growing.changes import Change, described
 from scaffold.resources.problems import listed
 
@@ -17,6 +19,7 @@ VERSIONS = "migrations/versions"
 NUMBER = re.compile("[0-9]{4}")
 MAX_SLUG = 60
 JOIN = 'uv run alembic merge heads -m "Join the heads"'
+CHECK = "uv run alembic check"
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,16 @@ class Revision:
 
     id: str
     after: Sequence[str]
+    file: Path
 
 
 def growth(service: Path, package: str, change: Change) -> list[dict[str, Any]]:
     """The migration of a change, as its template takes it. Raises TargetError."""
-    after, known = newest(versions_in(service, package))
+    folder = versions_in(service, package)
+    after, known = newest(folder)
+    column = change.field.column if change.field else None
+    wanted = tables.Step(change.adds, change.resource.plural, column)
+    tables.refuse_repeated(wanted, _done(folder))
     revision = new_id(known, after, change.message)
     named = {
         "revision": revision,
@@ -70,6 +78,23 @@ def newest(folder: Path) -> tuple[str | None, set[str]]:
     return (heads[0] if heads else None), known
 
 
+def _done(folder: Path) -> Iterator[tuple[Path, list[tables.Step]]]:
+    """What each migration does, oldest first."""
+    revisions = {revision.id: revision for revision in _revisions(folder)}
+    for one in ordered({name: revision.after for name, revision in revisions.items()}):
+        file = revisions[one].file
+        yield file, tables.steps_of(parsed(file))
+
+
+def ordered(after: Mapping[str, Iterable[str]]) -> list[str]:
+    """Migrations, each behind those that it follows. Raises TargetError."""
+    try:
+        return [one for one in TopologicalSorter(after).static_order() if one in after]
+    except CycleError as error:
+        circle = listed(error.args[1], "and")
+        raise TargetError(f"The migrations {circle} follow each other in a circle.") from error
+
+
 def _revisions(folder: Path) -> Iterator[Revision]:
     for file in sorted(folder.glob("*.py")):
         assigned = assignments(file)
@@ -77,7 +102,8 @@ def _revisions(folder: Path) -> Iterator[Revision]:
             continue
         after = assigned.get("down_revision")
         several = after if isinstance(after, tuple | list) else [after]
-        yield Revision(str(assigned["revision"]), [one for one in several if isinstance(one, str)])
+        before = [one for one in several if isinstance(one, str)]
+        yield Revision(str(assigned["revision"]), before, file)
 
 
 def assignments(file: Path) -> Mapping[str, object]:

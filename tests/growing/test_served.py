@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,13 @@ import pytest
 from tests.contract.databases import PostgresDatabase, SqliteDatabase
 from tests.contract.issuers import Issuer, serving_issuer
 from tests.growing.services import made
-from tests.services import NAME, Project, install
+from tests.servers import any_amqp_url
+from tests.services import NAME, Project, frameworks, install, surroundings_of
 from tests.tool.lineage import commit
 
 pytestmark = pytest.mark.slow
 
 ROOM = "room name:str:1..100:unique seats:int:1..500:default=2"
-# One for each kind: synchronous, asynchronous, and one with migrations of its own.
-FRAMEWORKS = ("flask", "fastapi", "django")
 SECRET_KEY = "0123456789abcdefghijklmnopqrstuvwxyz" * 2
 KEPT = ("rooms", "guests", "bookings")
 SCOPES = [f"{plural}:{may}" for plural in KEPT for may in ("read", "write")]
@@ -30,6 +30,13 @@ Row = dict[str, Any]
 def issuer() -> Iterator[Issuer]:
     with serving_issuer() as running:
         yield running
+
+
+@pytest.fixture
+def surroundings(framework: str) -> Iterator[dict[str, str]]:
+    """What a service needs beside the database."""
+    with ExitStack() as stack:
+        yield surroundings_of(framework, lambda: stack.enter_context(any_amqp_url()))
 
 
 class Client:
@@ -61,9 +68,10 @@ class Client:
             self.known[plural] = expected
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize("framework", frameworks())
 def test_no_row_is_lost(
     framework: str,
+    surroundings: dict[str, str],
     database: SqliteDatabase | PostgresDatabase,
     issuer: Issuer,
     tmp_path: Path,
@@ -71,7 +79,7 @@ def test_no_row_is_lost(
     service = made(tmp_path / "grown", framework, [ROOM], NAME)
     install(service.folder)
     commit(service.folder)
-    project = Project(framework, service.folder)
+    project = Project(framework, service.folder, surroundings)
     environment = {"DATABASE_URL": database.url, "SECRET_KEY": SECRET_KEY}
     client = Client()
 

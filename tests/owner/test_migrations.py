@@ -95,3 +95,6 @@ def test_alembic_writes_a_migration_that_goes_down_and_up_again(
         with contextlib.closing(sqlite3.connect(path)) as connection:
             query = "SELECT sql FROM sqlite_master WHERE name = 'items'"
             assert "AUTOINCREMENT" in connection.execute(query).fetchone()[0], "positions reused"
+    succeed("-m", "alembic", "revision", "-m", "Change rows")  # to be written by hand
+    succeed("-m", "ruff", "check", "src")
+    succeed("-m", "ruff", "format", "--check", "src")
