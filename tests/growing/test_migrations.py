@@ -233,4 +233,3 @@ def test_a_column_of_the_owners_is_not_added_again(framework: str, tmp_path: Pat
     migrated.check()
     assert migrated.rows() == rows
     program(service.folder, "ruff", "check", ".")
-    program(service.folder, "mypy")
