@@ -39,29 +39,31 @@ class Step(NamedTuple):
 
 
 def refuse_repeated(wanted: Step, done: Iterable[tuple[Path, Sequence[Step]]]) -> None:
-    """Raises TargetError if one of the migrations `done`, oldest first, does what is wanted."""
+    """Raises TargetError if one of the migrations `done`, oldest first, does what is wanted.
+
+    Also if it takes away the table that a column is wanted in.
+    """
     known: dict[tuple[str, str | None], tuple[bool, Path]] = {}
     for file, steps in done:
         for step in steps:
             if step.column is None:  # a table has no columns of one with its name before
                 known = {key: value for key, value in known.items() if key[0] != step.table}
             known[step.table, step.column] = (step.adds, file)
-    adds, file = known.get((wanted.table, wanted.column), (not wanted.adds, Path()))
-    if adds == wanted.adds:
-        raise TargetError(
-            f"{quote_path(file)} already {_described(wanted)}. To change only the code, without "
-            "another migration, pass --no-migration."
-        )
+    needs_table = [Step(False, wanted.table)] if wanted.column else []
+    for step in (wanted, *needs_table):
+        adds, file = known.get((step.table, step.column), (not step.adds, Path()))
+        if adds == step.adds:
+            raise TargetError(
+                f"{quote_path(file)} already {_described(step)}. To change only the code, without "
+                "another migration, pass --no-migration."
+            )
 
 
 def _described(step: Step) -> str:
+    table, column = quote(step.table), quote(step.column or "")
     if step.column is None:
-        return f"{'creates' if step.adds else 'drops'} {quote(step.table)}"
-    preposition = "to" if step.adds else "from"
-    return (
-        f"{'adds' if step.adds else 'removes'} {quote(step.column)} "
-        f"{preposition} {quote(step.table)}"
-    )
+        return f"creates {table}" if step.adds else f"drops or renames {table}"
+    return f"adds {column} to {table}" if step.adds else f"removes or renames {column} in {table}"
 
 
 def steps_of(module: ast.Module) -> list[Step]:

@@ -166,3 +166,70 @@ def test_rows_stay_and_down_and_up_is_the_same(
     program(service.folder, "mypy")
     values = {key: value for key, value in rows[0].items() if key in ("kind", "note", "height")}
     assert values == {"kind": "small", "note": '50% of "it": isn\'t', "height": -1.5}
+
+
+# ---- a column that the owner added
+
+
+VIP = ("add", "field", "room", "vip:bool:default=false")
+OWN_MIGRATION = '''"""The owner's own."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "5f2a9c"
+down_revision = "{after}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table("rooms") as table:
+        table.add_column(
+            sa.Column("vip", sa.Boolean(), nullable=False, server_default=sa.false())
+        )
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("rooms") as table:
+        table.drop_column("vip")
+'''
+
+
+def own_column(migrated: Migrated) -> None:
+    """As the owner writes it: in the model and a migration, not yet in the API."""
+    service = migrated.service
+    if migrated.has_apps:
+        end = "\n    class Meta(Record.Meta):"
+        own = "    vip = models.BooleanField(default=False)\n"
+        service.edit("src/hotel/rooms/models.py", end, own + end)
+        migrated.run("python", "manage.py", "makemigrations", "rooms")
+        return
+    last = "    state: Mapped[RoomState]\n"
+    service.edit("src/hotel/rooms/model.py", last, f"{last}    vip: Mapped[bool]\n")
+    versions = service.folder / "src" / "hotel" / "migrations" / "versions"
+    after = max(file.name for file in versions.glob("0*.py"))[:4]
+    (versions / "5f2a9c_own.py").write_text(OWN_MIGRATION.format(after=after))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_column_of_the_owners_is_not_added_again(framework: str, tmp_path: Path) -> None:
+    service = made(tmp_path / "grown", framework, [ROOM])
+    install(service.folder)
+    commit(service.folder)
+    migrated = Migrated(service, SqliteDatabase(tmp_path / "hotel.db"))
+    migrated.up()
+    migrated.fill()
+    own_column(migrated)
+    commit(service.folder)
+    migrated.up()
+    rows = migrated.rows()
+    assert [row["vip"] for row in rows] == [0] * len(ROWS)
+    refused = service.run(*VIP, "--json")
+    assert refused.code == 3, refused.out
+    assert 'already adds "vip"' in refused.json["error"]["message"]
+    service.grow(*VIP, "--no-migration")
+    migrated.up()
+    migrated.check()
+    assert migrated.rows() == rows
+    program(service.folder, "ruff", "check", ".")

@@ -113,6 +113,14 @@ def test_what_went_can_come_again(steps: tuple[Step, ...]) -> None:
         tables.refuse_repeated(Step(True, "rooms", "vip"), [*done(*steps), last])
 
 
+@pytest.mark.parametrize("adds", [True, False])
+def test_a_table_that_went_gets_and_loses_no_column(adds: bool) -> None:
+    steps = done(Step(True, "rooms"), Step(False, "rooms"))
+    with pytest.raises(TargetError, match=r'0002\.py already drops or renames "rooms"'):
+        tables.refuse_repeated(Step(adds, "rooms", "vip"), steps)
+    tables.refuse_repeated(Step(True, "rooms"), steps)
+
+
 # ---- a migration of the owner's, in a service
 
 
@@ -144,12 +152,12 @@ DOES = {
     GUEST: (
         "op.drop_column('bookings', 'guest')",
         "RemoveField('booking', 'guest')",
-        ('removes "guest" from "bookings"', 'removes "guest" from "booking"'),
+        ('removes or renames "guest" in "bookings"', 'removes or renames "guest" in "booking"'),
     ),
     BOOKING: (
         "op.drop_table('bookings')",
         "DeleteModel('Booking')",
-        ('drops "bookings"', 'drops "booking"'),
+        ('drops or renames "bookings"', 'drops or renames "booking"'),
     ),
 }
 
