@@ -49,14 +49,6 @@ PATCHES = [
         by="test_rows_are_stored_together_or_not_at_all",
     ),
     Patch(
-        "E2",
-        "every mistake of a body is made an object",
-        HTTP,
-        "_MANY_ERRORS = 1_000",
-        "_MANY_ERRORS = 1_000_000",
-        by="test_a_body_with_many_mistakes_costs_what_others_of_its_size_do",
-    ),
-    Patch(
         "R8",
         "a request without a key is remembered by its content",
         STORE,
