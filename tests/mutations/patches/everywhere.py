@@ -1080,6 +1080,14 @@ REFUSALS = [
     ),
     Patch(
         "E3",
+        "values are counted by parsing them",
+        HTTP,
+        "    if has_too_many_values(body):\n",
+        "    if json.loads(body) is None or has_too_many_values(body):\n",
+        by="test_a_hundred_thousand_levels_are_a_bad_request",
+    ),
+    Patch(
+        "E3",
         "a query is ASCII",
         HTTP,
         '    except ValueError:\n        raise invalid("", ',
