@@ -7,6 +7,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from tests.contract.conftest import Launch
 from tests.contract.items import ITEMS, JSON, create
+from tests.contract.test_database_faults import liveness_watched
 from tests.contract.wire import Address, exchange, request
 from tests.services import Service
 
@@ -124,6 +126,53 @@ def test_a_query_of_many_parameters_leaves_others_alone(service: Service, case: 
     assert answer.status_code in {414, 422, 431}
     assert exchange(service.address, "GET", "/livez").status_code == 200
     assert time.monotonic() - began < 1
+
+
+def largest(start: str, piece: str, end: str) -> bytes:
+    """A body of nearly a mebibyte."""
+    return (start + repeated(piece, 1_048_000 // len(piece) * len(piece)) + end).encode()
+
+
+FORM = "application/x-www-form-urlencoded"
+PARTS = "multipart/form-data; boundary=x"
+PART = '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+LARGEST: dict[str, tuple[str, bytes]] = {
+    "escapes": ("application/json", largest('{"name": "', "\\u0041", '"}')),
+    "backslashes": ("application/json", largest('{"name": "', "\\\\", '"}')),
+    "digits": ("application/json", largest('{"quantity": 1', "1", "}")),
+    "digits of a fraction": ("application/json", largest('{"quantity": 1.', "1", "}")),
+    "levels": ("application/json", largest("", "[", "")),
+    "lists in a list": ("application/json", largest('{"name": [[]', ",[[]]", "]}")),
+    "empty objects": ("application/json", largest('{"name": [{}', ",{}", "]}")),
+    "small objects": ("application/json", largest('{"name": [{}', ',{"":0}', "]}")),
+    "one name": ("application/json", largest('{"name": "x"', ',"name":"x"', "}")),
+    "many names": (
+        "application/json",
+        b'{"name":1%b}' % b"".join(b',"%x":1' % n for n in range(90_000)),
+    ),
+    "fields of a form": (FORM, largest("", "a&", "")),
+    "other fields of a form": (FORM, many_names(1_000_000).encode()),
+    "parts of a form": (PARTS, largest("", PART, "--x--\r\n")),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.any_database
+@pytest.mark.parametrize("case", LARGEST)
+def test_liveness_is_answered_while_the_largest_bodies_are_rejected(
+    service: Service, case: str
+) -> None:
+    media_type, body = LARGEST[case]
+    headers = [("Content-Type", media_type), ("Idempotency-Key", "large")]
+
+    def send(_: int) -> int:
+        return exchange(service.address, "POST", ITEMS, headers, body).status_code
+
+    with liveness_watched(service) as took, ThreadPoolExecutor(4) as pool:
+        statuses = set(pool.map(send, range(20)))
+    assert statuses <= ({415} if media_type in (FORM, PARTS) else {400, 422}), statuses
+    assert max(took) < 1, f"/livez took {max(took):.2f} s"
 
 
 def statuses_under_pressure(

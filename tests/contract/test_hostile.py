@@ -26,6 +26,7 @@ pytestmark = pytest.mark.contract("E3")
 
 DEEP = 100_000
 MILLION = 1_000_000
+MANY = 10_000
 
 
 @pytest.mark.any_database
@@ -118,6 +119,49 @@ def test_a_number_of_a_million_digits_is_no_crash(service: Service) -> None:
     for number in (b"1." + b"1" * MILLION, b"0e" + b"1" * MILLION, b"1" * MILLION):
         answer = post_raw(service.http, b'{"name": "x", "quantity": ' + number + b"}")
         assert_problem(answer, 400 if answer.status_code == 400 else 422, ITEMS)
+
+
+def with_elements(number: int, element: bytes = b"1") -> bytes:
+    """A body of one name, and as many elements as its value."""
+    return b'{"name": [' + b",".join([element] * number) + b"]}"
+
+
+@pytest.mark.contract("E2")
+@pytest.mark.parametrize(
+    "body",
+    {
+        "numbers": with_elements(MANY),
+        "texts": with_elements(2 * MANY, b'""'),
+        "texts with a quotation mark": with_elements(MANY, rb'"\\\\\""'),
+        "empty lists": with_elements(MANY // 2, b"[]"),
+        "objects": with_elements(MANY // 2, b'{"a":1}'),
+        "one name many times": b"{" + b'"a":1,' * MANY + b'"name":"x"}',
+        "half a million numbers": with_elements(500_000),
+    }.items(),
+    ids=lambda entry: entry[0],
+)
+def test_more_than_ten_thousand_values_are_a_bad_request(
+    service: Service, body: tuple[str, bytes]
+) -> None:
+    """What is parsed of them takes up to fifty times the memory of the body."""
+    problem = assert_problem(post_raw(service.http, body[1]), 400, ITEMS)
+    assert "10,000 values" in problem["detail"]
+
+
+@pytest.mark.contract("E2")
+@pytest.mark.parametrize(
+    "body",
+    {
+        "numbers": with_elements(MANY - 1),
+        "separators in a text": b'{"name": "' + b",[{" * MANY + b'"}',
+        "separators behind escapes": rb'{"name": "\\\"' + b",[{" * MANY + b'"}',
+        "escapes": b'{"name": "' + rb"\\" * MANY + b'", "quantity": [0, "' + b"," * MANY + b'"]}',
+        "white space": with_elements(1, b" " * 1_000_000 + b"1"),
+    }.items(),
+    ids=lambda entry: entry[0],
+)
+def test_no_other_body_has_too_many_values(service: Service, body: tuple[str, bytes]) -> None:
+    assert "/name" in str(assert_problem(post_raw(service.http, body[1]), 422, ITEMS)["errors"])
 
 
 def test_a_nul_in_a_name_is_invalid(service: Service) -> None:

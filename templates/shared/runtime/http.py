@@ -23,7 +23,7 @@ from . import (
     Unavailable,
     UnknownReference,
 )
-from .bodies import parsing
+from .bodies import MAX_VALUES, has_too_many_values
 
 PROBLEM_CONTENT_TYPE = "application/problem+json"
 MAX_HEADER_BYTES = 32_768
@@ -34,7 +34,6 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _log = logging.getLogger(__name__)
 _MAX_ERRORS = 20
-_MANY_ERRORS = 1_000
 _MAX_PARAMETERS = 50
 _MEDIA_TYPE = re.compile(r'([\w.+-]+/[\w.+-]+)[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.I | re.A)
 _PORT = re.compile(r":[0-9]+$")
@@ -158,12 +157,12 @@ def read_model(
 ) -> Model:
     """Parse a JSON body as `model`; a `Problem` with 415, 400 or 422 if it is not valid."""
     check_json(content_type, content_encoding, body, *other_types)
-    with parsing(body):
-        try:
-            return model.model_validate_json(body)
-        except ValidationError as error:
-            problem = _refusal(error)
-    raise problem  # here, because it would keep the error, and all that it quotes of the body
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        found = _errors(error)
+    # Raised in the block above, or kept in a variable, it would keep the error and the body.
+    raise not_json() if found is None else invalid_body(found)
 
 
 def check_json(
@@ -178,15 +177,21 @@ def check_json(
     if match is None or match[1].lower() not in ("application/json", *other_types):
         accepted = " or ".join(("application/json", *other_types))
         raise Problem(415, f"The body must be sent as {accepted}.")
+    check_values(body)
 
 
-def _refusal(error: ValidationError) -> Problem:
-    if error.error_count() > _MANY_ERRORS:  # each is a kilobyte, as a dictionary
-        return invalid_body([((), f"It has {error.error_count()} errors.")])
+def check_values(body: bytes) -> None:
+    """Reject (400) JSON of too many values, whose parsed form would take too much memory."""
+    if has_too_many_values(body):
+        raise Problem(400, f"The body has more than {MAX_VALUES:,} values.")
+
+
+def _errors(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]] | None:
+    """What is wrong, and where; None if it is not JSON."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if any(one["type"] == "json_invalid" for one in found):
-        return not_json()
-    return invalid_body((one["loc"], one["msg"]) for one in found)
+        return None
+    return [(one["loc"], one["msg"]) for one in islice(found, _MAX_ERRORS)]
 
 
 def too_many_bodies() -> Problem:

@@ -142,7 +142,7 @@ class ServiceMiddleware:
         try:
             self._check(environ, context)
         except Problem as problem:
-            return problem
+            return problem.with_traceback(None)  # which would keep what has been read of the body
         return None
 
     def _check(self, environ: "WSGIEnvironment", context: RequestContext) -> None:

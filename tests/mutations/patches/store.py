@@ -49,14 +49,6 @@ PATCHES = [
         by="test_rows_are_stored_together_or_not_at_all",
     ),
     Patch(
-        "E2",
-        "every mistake of a body is made an object",
-        HTTP,
-        "_MANY_ERRORS = 1_000",
-        "_MANY_ERRORS = 1_000_000",
-        by="test_a_body_with_many_mistakes_costs_what_others_of_its_size_do",
-    ),
-    Patch(
         "R8",
         "a request without a key is remembered by its content",
         STORE,
@@ -701,8 +693,7 @@ PATCHES = [
         HTTP,
         READ,
         "return model.model_validate(json.loads(body))",
-        by="test_a_hundred_thousand_levels_are_a_bad_request"
-        " test_json_that_is_not_utf8_is_a_bad_request"
+        by="test_json_that_is_not_utf8_is_a_bad_request"
         " test_broken_utf8_is_a_bad_request test_malformed_json_is_a_bad_request"
         " test_no_depth_in_between_is_too_much test_a_lone_surrogate_is_a_bad_request"
         " test_an_integer_of_5000_digits_is_a_bad_request"

@@ -7,8 +7,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
-from .bodies import parsing
-from .http import not_json
+from .http import check_values, not_json
 
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -20,11 +19,11 @@ class StrictJSONParser(BaseParser):
 
     def parse(self, stream: Any, *_: Any, **__: Any) -> Any:
         body = stream.read()
-        with parsing(body):
-            try:
-                return from_json(body)
-            except ValueError:
-                raise not_json() from None
+        check_values(body)
+        try:
+            return from_json(body)
+        except ValueError:
+            raise not_json() from None
 
 
 class MergePatchParser(StrictJSONParser):

@@ -126,7 +126,7 @@ async def _answer_invalid_values(request: Request, error: Exception) -> Response
     error = cast(RequestValidationError, error)
     try:
         if INVALID_BODY in request.scope:
-            raise request.scope[INVALID_BODY]
+            raise request.scope.pop(INVALID_BODY)
         found = [(one["loc"], one["msg"]) for one in islice(error.errors(), _MAX_ERRORS)]
         if isinstance(error.body, bytes | None) and any(loc[0] == "body" for loc, _ in found):
             types = (request.headers.get("content-type"), request.headers.get("content-encoding"))

@@ -116,7 +116,8 @@ class _Request(Request):
         except Problem as problem:
             if self._model is Any:
                 raise
-            self.scope[INVALID_BODY] = problem
+            # Its traceback would keep this request and its body.
+            self.scope[INVALID_BODY] = problem.with_traceback(None)
             return object()
 
     def _read(self, body: bytes) -> Any:
