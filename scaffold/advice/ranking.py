@@ -198,7 +198,7 @@ def _cautions(framework: Framework) -> tuple[str, ...]:
         return ()
     instead = facts.alternative
     return (
-        facts.caution + (f"; maintained instead: {instead.name}, {instead.why}" if instead else ""),
+        facts.caution + (f". Consider {instead.name}: {instead.why}" if instead else ""),
     )
 
 
