@@ -121,7 +121,8 @@ def by_measurement(catalog: Catalog, database: str | None) -> Catalog:
 def worded(catalog: Catalog, measure: Measure, standing: Standing, database: str | None) -> str:
     """A benchmark result, as the reason for a strength."""
     where = catalog.database_name(database or "")
-    return f"{number(standing.value)} {measure.unit} of {measure.what} on {where}, {place(standing)}"
+    value = f"{number(standing.value)} {measure.unit} of {measure.what}"
+    return f"{value} on {where}, {place(standing)}"
 
 
 def place(standing: Standing) -> str:

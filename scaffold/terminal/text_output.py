@@ -40,7 +40,8 @@ def advice(
     )
     parts = [[choice(terminal, catalog, advised)], [*rest]]
     if recommendation.rank_by is RankBy.BENCHMARKS:
-        parts.insert(0, [terminal.style(f"Ranked by the benchmarks of {recommendation.date}", "strong")])
+        title = f"Ranked by the benchmarks of {recommendation.date}"
+        parts.insert(0, [terminal.style(title, "strong")])
         parts += _by_article(terminal, catalog, recommendation) if recommendation.asked else []
     parts.append(figures.beside(terminal, catalog, recommendation))
     return "\n\n".join("\n".join(part).rstrip("\n") for part in parts if part)

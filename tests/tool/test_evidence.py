@@ -377,7 +377,8 @@ def test_both_results_are_printed_each_by_its_name(tool: Checkout, tmp_path: Pat
     )
     assert (ran.code, ran.err) == (0, "")
     figures, _, word = ran.out.partition("\nRanked by the article's ratings\n")
-    assert figures.startswith("Ranked by the benchmarks of 2026-11-22\n\nBest match: Flask (96 %)\n")
+    title = "Ranked by the benchmarks of 2026-11-22"
+    assert figures.startswith(f"{title}\n\nBest match: Flask (96 %)\n")
     assert "+ low overhead per request: 118 microseconds of server CPU" in figures
     assert word.startswith("\nBest match: Falcon (81 %)\n")
     assert "\n  Flask           ███████░░░  67 %\n" in word
@@ -543,7 +544,8 @@ def test_the_list_has_the_figures_with_their_date(figured: Catalog) -> None:
         in text
     )
     assert text.count("Reads of one item: ") == 9
-    assert "2026-11-22 on one core of Invented CPU, Python 3.12.1, 16 connections, 3 rounds of 3 s." in text
+    assert "2026-11-22 on one core of Invented CPU, Python 3.12.1, 16 connections" in text
+    assert ", 3 rounds of 3 s." in text
 
 
 def test_show_has_every_figure_and_how_it_came_about(figured: Catalog) -> None:
