@@ -49,7 +49,7 @@ SCENES = [
     ("Who owns it?", [ENTER], 1.0),
     ("Which database does it use?", [ENTER], 1.0),
     ("Where does its CI run?", [ENTER], 1.0),
-    ("Which optional features does it have?", [ENTER], 1.0),
+    ("Which optional features should it have?", [ENTER], 1.0),
 ]
 STILL = "Which framework do you want to use?"
 LAST_SECONDS = 8.0

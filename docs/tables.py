@@ -89,8 +89,8 @@ def facts_of(known: Catalog, one: Framework) -> Iterator[str]:
     yield "| --- | --- |"
     for name, value in _facts(one.facts):
         yield f"| {name} | {value} |"
-    if line := figures.line(PAGE, known, one):
-        yield f"| benchmarks | {line} |"
+    if known.measurement and (line := figures.line(PAGE, known, one)):
+        yield f"| benchmarks of {known.measurement.date} | {line} |"
     yield ""
     yield "| the article's rating | strength | source |"
     yield "| --- | --- | --- |"
@@ -108,7 +108,7 @@ def _facts(facts: Facts) -> Iterator[tuple[str, str]]:
     if facts.caution:
         yield "caution", facts.caution
     if facts.alternative:
-        yield "maintained instead", f"{facts.alternative.name}: {facts.alternative.why}"
+        yield "maintained alternative", f"{facts.alternative.name}: {facts.alternative.why}"
 
 
 def limits_of(_: Catalog, one: Framework) -> Iterator[str]:

@@ -121,8 +121,15 @@ def by_measurement(catalog: Catalog, database: str | None) -> Catalog:
 def worded(catalog: Catalog, measure: Measure, standing: Standing, database: str | None) -> str:
     """A benchmark result, as the reason for a strength."""
     where = catalog.database_name(database or "")
-    place = f"place {standing.place} of {standing.of}"
-    return f"{number(standing.value)} {measure.unit} of {measure.what} on {where}, {place}"
+    value = f"{number(standing.value)} {measure.unit} of {measure.what}"
+    return f"{value} on {where}, {place(standing)}"
+
+
+def place(standing: Standing) -> str:
+    """Such as "2nd of 9"."""
+    last = standing.place % 10 if standing.place % 100 not in (11, 12, 13) else 0
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(last, "th")
+    return f"{standing.place}{ending} of {standing.of}"
 
 
 def number(value: float) -> str:

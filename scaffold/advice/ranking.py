@@ -197,9 +197,7 @@ def _cautions(framework: Framework) -> tuple[str, ...]:
     if not facts.caution:
         return ()
     instead = facts.alternative
-    return (
-        facts.caution + (f"; maintained instead: {instead.name}, {instead.why}" if instead else ""),
-    )
+    return (facts.caution + (f". Consider {instead.name}: {instead.why}" if instead else ""),)
 
 
 def _split(ranking: tuple[Ranked, ...]) -> tuple[Framework, ...]:

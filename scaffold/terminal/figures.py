@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from scaffold.advice.evidence import Comparison, RankBy, Recommendation, number
+from scaffold.advice.evidence import Comparison, RankBy, Recommendation, number, place
 from scaffold.advice.ranking import Advice
 from scaffold.catalog.catalog import Catalog, Framework
 from scaffold.catalog.measured import Figures, Measurement, Served, Standing
@@ -21,36 +21,35 @@ MEANING = (
 
 
 def brief(catalog: Catalog, one: Framework) -> str | None:
-    """The requests a second for one item; None where they were not measured."""
-    rates = [f"{name} {figures.rps:,.0f}/s" for name, figures in _headlines(catalog, one)]
+    """Requests per second for one item; None if they were not measured."""
+    rates = [f"{figures.rps:,.0f}/s on {name}" for name, figures in _headlines(catalog, one)]
     if not rates or not catalog.measurement:
         return None
-    return f"Measured {catalog.measurement.date}, one item: {', '.join(rates)}."
+    return f"Reads of one item: {', '.join(rates)} (benchmark of {catalog.measurement.date})."
 
 
 def line(terminal: Terminal, catalog: Catalog, one: Framework) -> str | None:
-    """The figures for one item on each database, memory and start; None without them."""
+    """The results for one item on each database, memory and startup time; None without them."""
     served = catalog.served(one)
     parts = [
-        f"{name} {figures.rps:,.0f}/s ({number(figures.cpu_us)} µs of CPU, "
+        f"{figures.rps:,.0f}/s on {name} ({number(figures.cpu_us)} µs of CPU, "
         f"{percent(figures.kept)} of baseline)"
         for name, figures in _headlines(catalog, one)
     ]
     if not parts or not served or not catalog.measurement:
         return None
-    text = f"Measured {catalog.measurement.date}, one item: {', '.join(parts)}; {_process(served)}"
-    return terminal.drawn(text)
+    return terminal.drawn(f"Reads of one item: {', '.join(parts)}; {_process(served)}")
 
 
 def legend(terminal: Terminal, catalog: Catalog, listed: Iterable[Framework]) -> Iterator[str]:
-    """How the figures of a list came about, and what they mean."""
+    """How the results in a list were measured, and what they mean."""
     if catalog.measurement and any(catalog.served(one) for one in listed):
         yield ""
         yield from terminal.wrapped(f"Measured on {conditions(catalog.measurement)}. {MEANING}")
 
 
 def sheet(terminal: Terminal, catalog: Catalog, one: Framework) -> Iterator[str]:
-    """All that was measured of a framework's service, and how; nothing where nothing was."""
+    """All benchmark results of a framework's service, and how they were measured."""
     served = catalog.served(one)
     if not served or not catalog.measurement:
         return
@@ -67,7 +66,7 @@ def sheet(terminal: Terminal, catalog: Catalog, one: Framework) -> Iterator[str]
 def conditions(measurement: Measurement) -> str:
     """When, on what and how it was measured."""
     return (
-        f"{measurement.date}, one core of {measurement.machine.cpu}, "
+        f"{measurement.date} on one core of {measurement.machine.cpu}, "
         f"Python {measurement.python}, {measurement.connections} connections, "
         f"{measurement.rounds} rounds of {number(measurement.seconds)} s"
     )
@@ -82,7 +81,7 @@ def _headlines(catalog: Catalog, one: Framework) -> Iterator[tuple[str, Figures]
 
 
 def _process(served: Served) -> str:
-    return f"{served.memory_mb:,.0f} MB of memory, started in {served.start_seconds:.1f} s"
+    return f"{served.memory_mb:,.0f} MB of memory, starts in {served.start_seconds:.1f} s"
 
 
 def _table(terminal: Terminal, title: str, requests: Mapping[str, Figures]) -> Iterator[str]:
@@ -125,7 +124,7 @@ def shortly(terminal: Terminal, catalog: Catalog, recommendation: Recommendation
     ties = [tie for tie in _telling(advised) if any(framework.id in ids for framework in tie)]
     sentences = [*_values(recommendation, ids), *_other(catalog, recommendation), *_ties(ties)]
     if recommendation.rank_by is RankBy.BENCHMARKS and recommendation.asked:
-        sentences.append(f"By the article alone: {result(recommendation.article)}.")
+        sentences.append(f"Ranked by the article's ratings: {result(recommendation.article)}.")
     rivals = ids + (_recommended(other)[:1] if other else [])
     apart = [one for one in recommendation.asked if one.disagrees and one.framework.id in rivals]
     return [
@@ -155,10 +154,10 @@ def remark(recommendation: Recommendation, framework_id: str, criterion: str) ->
         said = f"the article: {_word(found)}"
     elif found.standing:
         value = f"{number(found.standing.value)} {found.measure.unit} of {found.measure.what}"
-        said = f"measured: {value}, {_stands(found.standing)}"
+        said = f"benchmark: {value}, {_stands(found.standing)}"
     else:
         said = "not measured"
-    return f"{said}; they disagree" if found.disagrees else said
+    return f"{said}; the two disagree" if found.disagrees else said
 
 
 def result(advice: Advice) -> str:
@@ -166,7 +165,7 @@ def result(advice: Advice) -> str:
     if advice.split:
         return f"two services, {' and '.join(framework.name for framework in advice.split)}"
     first = (f"{one.framework.name} ({percent(one.fit)})" for one in advice.ranking[:2])
-    return " before ".join(first)
+    return ", then ".join(first)
 
 
 def _word(comparison: Comparison) -> str:
@@ -180,7 +179,7 @@ def _signed(strength: int) -> str:
 
 def _stands(standing: Standing) -> str:
     times = "" if standing.place == 1 else f", {standing.times:g} times the best"
-    return f"place {standing.place} of {standing.of}{times} ({_signed(standing.strength)})"
+    return f"{place(standing)}{times} ({_signed(standing.strength)})"
 
 
 def _tables(terminal: Terminal, catalog: Catalog, recommendation: Recommendation) -> Iterator[str]:
@@ -188,7 +187,7 @@ def _tables(terminal: Terminal, catalog: Catalog, recommendation: Recommendation
     for measure in dict.fromkeys(one.measure for one in recommendation.asked):
         compared = [one for one in recommendation.asked if one.measure == measure]
         yield from terminal.wrapped(
-            f"{catalog.criteria[measure.criterion].capitalize()}: the article's rating, and the "
+            f"{catalog.criteria[measure.criterion].capitalize()}: the article's rating and the "
             f"benchmark of {recommendation.date} "
             f"({measure.unit} of {measure.what} on {recommendation.where})"
         )
@@ -209,45 +208,41 @@ def _row(terminal: Terminal, one: Comparison, widest: int) -> str:
 def _apart(terminal: Terminal, one: Comparison) -> Iterator[str]:
     measured = _stands(one.standing) if one.standing else ""
     name = one.framework.name
-    text = f"{name}: they disagree. Article: {_word(one)}. Measured: {measured}."
+    text = f"{name}: the two disagree. Article: {_word(one)}. Benchmark: {measured}."
     yield from (terminal.style(line, "warn") for line in terminal.wrapped(text, "    ", "  ! "))
 
 
 def _values(recommendation: Recommendation, ids: Collection[str]) -> Iterator[str]:
-    """The figures of those with these `ids`, by the measure that counts most."""
+    """The results of those with these `ids`, by the measure with the most weight."""
     measure = next((one.measure for one in recommendation.comparisons), None)
     of_it = [one for one in recommendation.comparisons if one.measure == measure]
     parts = [
-        f"{one.framework.name} {number(one.standing.value)} (place {one.standing.place})"
+        f"{one.framework.name} {number(one.standing.value)} ({place(one.standing)})"
         for one in of_it
         if one.standing and one.framework.id in ids
     ]
     if measure and parts:
-        asked = "" if recommendation.asked else ", although no answer gives it weight"
+        unused = "" if recommendation.asked else " Your answers do not depend on it."
         yield (
-            f"Measured on {recommendation.date}{asked}, {measure.unit} of {measure.what} on "
-            f"{recommendation.where}: {', '.join(parts)}."
+            f"Benchmark of {recommendation.date}, {measure.unit} of {measure.what} on "
+            f"{recommendation.where}: {', '.join(parts)}.{unused}"
         )
 
 
 def _other(catalog: Catalog, recommendation: Recommendation) -> Iterator[str]:
-    """What the other kind of evidence comes to, and what this one leaves to it."""
+    """The result by the other kind of evidence, and which criteria each kind covers."""
     names = " and ".join(
         dict.fromkeys(catalog.criteria[one.criterion] for one in recommendation.asked)
     )
     if recommendation.rank_by is RankBy.BENCHMARKS:
         if recommendation.asked:
-            yield f"By benchmarks: {names}. All other criteria: by the article's ratings."
+            yield f"Benchmarks cover {names}; all other criteria use the article's ratings."
         else:
-            yield "The answers do not concern anything benchmarked, so both rankings are the same."
+            yield "Your answers do not depend on any benchmark, so both rankings are the same."
     elif recommendation.asked and recommendation.measured:
         same = _recommended(recommendation.measured) == _recommended(recommendation.article)
-        said = (
-            f"the same, {result(recommendation.measured)}"
-            if same
-            else result(recommendation.measured)
-        )
-        yield f"Ranked by benchmarks: {said}; see --rank-by benchmarks."
+        found = f"{'also ' if same else ''}{result(recommendation.measured)}"
+        yield f"Ranked by benchmarks: {found}. For details, use --rank-by benchmarks."
 
 
 def _telling(advised: Advice) -> list[tuple[Framework, ...]]:
@@ -257,7 +252,7 @@ def _telling(advised: Advice) -> list[tuple[Framework, ...]]:
 
 
 def _ties(ties: Iterable[tuple[Framework, ...]]) -> Iterator[str]:
-    """The orders that nothing but the measurement made."""
+    """The ties that benchmark results have broken."""
     orders = "; ".join(", ".join(framework.name for framework in tie) for tie in ties)
     if orders:
-        yield f"Tied for these answers, and ordered by benchmarks: {orders}."
+        yield f"Tied on score, so ordered by benchmarks: {orders}."

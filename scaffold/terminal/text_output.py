@@ -40,7 +40,8 @@ def advice(
     )
     parts = [[choice(terminal, catalog, advised)], [*rest]]
     if recommendation.rank_by is RankBy.BENCHMARKS:
-        parts.insert(0, [terminal.style(f"By the benchmarks of {recommendation.date}", "strong")])
+        title = f"Ranked by the benchmarks of {recommendation.date}"
+        parts.insert(0, [terminal.style(title, "strong")])
         parts += _by_article(terminal, catalog, recommendation) if recommendation.asked else []
     parts.append(figures.beside(terminal, catalog, recommendation))
     return "\n\n".join("\n".join(part).rstrip("\n") for part in parts if part)
@@ -49,7 +50,7 @@ def advice(
 def _by_article(
     terminal: Terminal, catalog: Catalog, recommendation: Recommendation
 ) -> Iterator[list[str]]:
-    yield [terminal.style("By the article alone", "strong")]
+    yield [terminal.style("Ranked by the article's ratings", "strong")]
     yield _headline(terminal, catalog, recommendation.article)
     yield [*_scale(terminal, catalog, recommendation.article)]
 
@@ -67,7 +68,10 @@ def chosen(terminal: Terminal, recommendation: Recommendation) -> str:
     by_figures = figures.result(recommendation.advice)
     by_word = figures.result(recommendation.article)
     when = recommendation.date
-    text = f"By the benchmarks of {when}: {by_figures}. By the article alone: {by_word}."
+    text = (
+        f"Ranked by the benchmarks of {when}: {by_figures}. "
+        f"Ranked by the article's ratings: {by_word}."
+    )
     return "\n".join([*terminal.wrapped(text), "", ""])
 
 
@@ -184,7 +188,7 @@ def remark(catalog: Catalog, advised: Advice, ranked: Ranked) -> str:
 def about(catalog: Catalog, one: Framework) -> str:
     """A framework in a few sentences: what it is, its maintenance, its benchmark results."""
     facts = one.facts
-    kept = f"{one.summary}. {facts.version} of {facts.released}, {KEPT[facts.status]}."
+    kept = f"{one.summary}. Version {facts.version} ({facts.released}), {KEPT[facts.status]}."
     return " ".join(filter(None, (kept, figures.brief(catalog, one))))
 
 
@@ -256,7 +260,7 @@ def _about(terminal: Terminal, one: Framework) -> Iterator[str]:
         for line in terminal.wrapped(f"Caution: {one.facts.caution}."):
             yield terminal.style(line, "warn")
     if instead := one.facts.alternative:
-        yield from terminal.wrapped(f"Maintained instead: {instead.name}, {instead.why}.")
+        yield from terminal.wrapped(f"Maintained alternative: {instead.name}; {instead.why}.")
     yield ""
 
 

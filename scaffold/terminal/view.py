@@ -7,7 +7,9 @@ from typing import NamedTuple
 WIDEST = 100
 NARROWEST = 20  # a terminal may say that it has no columns at all
 NO_BREAK = "\u00a0"  # textwrap leaves it alone
-TOGETHER = re.compile(r"(?<=\d) (?=(?:%|s|ms|µs|us|MB)(?!\w))|(?<=place) (?=\d)")
+TOGETHER = re.compile(
+    r"(?<=\d) (?=(?:%|s|ms|µs|us|MB)(?!\w))|(?<=\d[a-z]{2}) (?=of \d)|(?<=\bof) (?=\d)"
+)
 STYLES = {"strong": "1", "quiet": "2", "good": "32", "warn": "33", "bad": "31"}
 
 

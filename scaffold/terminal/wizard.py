@@ -22,12 +22,12 @@ OVERRIDE = "Press Enter to accept the recommendation, or choose another."
 WHICH = Heading("Which framework do you want to use?", OVERRIDE)
 FIRST = Heading(
     "Which one do you want to generate first?",
-    "The workload needs the first two. You get the command for the other at the end.",
+    "The workload needs the first two; the command for the other is printed at the end.",
 )
 DECLARE = 'Type one resource, such as "{}". Press Enter to keep the example: {}'
 MORE = Heading(
     "What else does it store?",
-    "One resource per line; an existing name is replaced. Press Enter to finish.",
+    "One resource per line; an existing name replaces that resource. Press Enter to finish.",
     empty="(nothing else)",
 )
 
@@ -258,7 +258,7 @@ class Wizard:
     def _looks_for(self, option: Option) -> str:
         """What this answer does to the recommendation, in the words of the criteria."""
         if not option.weights:
-            return "No preference."
+            return "Does not affect the recommendation."
         heaviest = sorted(option.weights, key=lambda one: -option.weights[one])
         words = self.catalog.criteria
         required = f"Required: {words[option.must]}. " if option.must else ""

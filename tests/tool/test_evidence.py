@@ -143,7 +143,7 @@ def test_a_tie_with_one_that_was_not_measured_goes_by_release_as_without_figures
 
 
 def test_a_tie_that_was_settled_by_figures_is_said(figured: Catalog) -> None:
-    in_order = "and ordered by benchmarks: Sanic, Pyramid, FastAPI, Django with DRF"
+    in_order = "so ordered by benchmarks: Sanic, Pyramid, FastAPI, Django with DRF"
     assert in_order in words(told(figured, TIED))
     assert ["sanic", "pyramid", "fastapi", "django"] in schema.advice(recommend(figured, TIED))[
         "ties"
@@ -223,24 +223,24 @@ def test_the_advice_shows_figures_beside_the_word_and_says_where_they_disagree(
     text = words(out)
     assert "benchmark of 2026-11-22 (microseconds of server CPU to read one item on SQLite)" in text
     assert (
-        "! Tornado: they disagree. Article: high speed through non-blocking I/O (+2). "
-        "Measured: place 8 of 9, 3.1 times the best (0)." in text
+        "! Tornado: the two disagree. Article: high speed through non-blocking I/O (+2). "
+        "Benchmark: 8th of 9, 3.1 times the best (0)." in text
     )
-    assert "Ranked by benchmarks: Flask (94 %) before Falcon (89 %)" in text
+    assert "Ranked by benchmarks: Flask (94 %), then Falcon (89 %)" in text
 
 
 def test_figures_that_no_answer_asks_for_are_shown_as_that(figured: Catalog) -> None:
     text = words(told(figured, {}))
-    assert "Measured on 2026-11-22, although no answer gives it weight" in text
-    assert "on SQLite: Flask 118 (place 2), Flask-RESTful 190 (place 5)." in text
+    assert "Benchmark of 2026-11-22, microseconds of server CPU to read one item" in text
+    assert "on SQLite: Flask 118 (2nd of 9), Flask-RESTful 190 (5th of 9). Your answers do" in text
     assert "disagree" not in text
 
 
 def test_explain_has_the_figure_below_the_word(figured: Catalog) -> None:
     assert (
-        "moderate speed, because it relies on other libraries (the article's table) measured: "
-        "118 microseconds of server CPU to read one item, place 2 of 9, 1.18 times the best (+3); "
-        "they disagree" in words(told(figured, FAST, explain=True))
+        "moderate speed, because it relies on other libraries (the article's table) benchmark: "
+        "118 microseconds of server CPU to read one item, 2nd of 9, 1.18 times the best (+3); "
+        "the two disagree" in words(told(figured, FAST, explain=True))
     )
 
 
@@ -310,7 +310,7 @@ def test_a_second_measured_criterion_is_a_line_of_data(known: Catalog, tmp_path:
         for reason in ranked.reasons
         if (ranked.framework.id, reason.criterion) == ("falcon", "easy")
     )
-    assert easy.why == "2 milliseconds of waiting for liveness on SQLite, place 1 of 9"
+    assert easy.why == "2 milliseconds of waiting for liveness on SQLite, 1st of 9"
 
 
 # ---- ranked by it
@@ -376,20 +376,21 @@ def test_both_results_are_printed_each_by_its_name(tool: Checkout, tmp_path: Pat
         cwd=tmp_path,
     )
     assert (ran.code, ran.err) == (0, "")
-    figures, _, word = ran.out.partition("\nBy the article alone\n")
-    assert figures.startswith("By the benchmarks of 2026-11-22\n\nBest match: Flask (96 %)\n")
+    figures, _, word = ran.out.partition("\nRanked by the article's ratings\n")
+    title = "Ranked by the benchmarks of 2026-11-22"
+    assert figures.startswith(f"{title}\n\nBest match: Flask (96 %)\n")
     assert "+ low overhead per request: 118 microseconds of server CPU" in figures
     assert word.startswith("\nBest match: Falcon (81 %)\n")
     assert "\n  Flask           ███████░░░  67 %\n" in word
     assert "\n  Flask                +1   118 +3 !\n" in word
     text = " ".join(word.split())
-    assert "By benchmarks: low overhead per request. All other" in text
+    assert "Benchmarks cover low overhead per request; all other" in text
 
 
 def test_explained_the_word_stands_below_the_figure(figured: Catalog) -> None:
     assert (
-        "place 2 of 9 (benchmark results, not the article) the article: moderate speed, because it "
-        "relies on other libraries (+1); they disagree"
+        "2nd of 9 (benchmark results, not the article) the article: moderate speed, because it "
+        "relies on other libraries (+1); the two disagree"
         in words(told(figured, FAST, rank_by=RankBy.BENCHMARKS, explain=True))
     )
 
@@ -408,7 +409,7 @@ def test_without_a_measured_criterion_in_the_answers_both_are_said_to_be_the_sam
     figured: Catalog,
 ) -> None:
     out = told(figured, {}, rank_by=RankBy.BENCHMARKS)
-    assert "The answers do not concern anything benchmarked, so both rankings are the same." in out
+    assert "Your answers do not depend on any benchmark, so both rankings are the same." in out
     assert out.count("Best match: ") == 1
 
 
@@ -430,8 +431,8 @@ def test_new_follows_it_and_says_what_the_article_would_choose(
     made = tool.new(*arguments, cwd=tmp_path)
     assert made.code == 0, made.err
     assert " ".join(made.out.split()).startswith(
-        "By the benchmarks of 2026-11-22: Flask (96 %) before Falcon (81 %). "
-        "By the article alone: Falcon (81 %) before Flask (67 %). my-svc/"
+        "Ranked by the benchmarks of 2026-11-22: Flask (96 %), then Falcon (81 %). "
+        "Ranked by the article's ratings: Falcon (81 %), then Flask (67 %). my-svc/"
     )
     in_json = tool.new(*arguments, "--json", cwd=tmp_path).json
     assert in_json["framework"] == "flask"
@@ -457,7 +458,7 @@ def test_nothing_is_shown_of_what_was_not_measured(known: Catalog, tmp_path: Pat
     listed = text_output.frameworks(view(), some, some.frameworks)
     assert listed.startswith("flask\n")
     assert "Measured" not in listed.partition("\ndjango")[0]
-    assert listed.count("Measured 2026-11-22") == 8
+    assert listed.count("Reads of one item: ") == 8
     assert "easured" not in text_output.frameworks(view(), some, [some.framework("flask")])
     assert "easured" not in text_output.framework(view(), some, some.framework("flask"), [])
     assert "\n  Flask                +1        -\n" in told(some, FAST)
@@ -538,12 +539,13 @@ def test_the_guidance_says_only_what_can_be_compared(known: Catalog) -> None:
 def test_the_list_has_the_figures_with_their_date(figured: Catalog) -> None:
     text = words(text_output.frameworks(view(), figured, figured.frameworks))
     assert (
-        "Measured 2026-11-22, one item: SQLite 10,000/s (100 µs of CPU, 89 % of baseline), "
-        "PostgreSQL 5,000/s (200 µs of CPU, 89 % of baseline); 61 MB of memory, started in 0.8 s"
+        "Reads of one item: 10,000/s on SQLite (100 µs of CPU, 89 % of baseline), "
+        "5,000/s on PostgreSQL (200 µs of CPU, 89 % of baseline); 61 MB of memory, starts in 0.8 s"
         in text
     )
-    assert text.count("Measured 2026-11-22") == 9
-    assert "one core of Invented CPU, Python 3.12.1, 16 connections, 3 rounds of 3 s." in text
+    assert text.count("Reads of one item: ") == 9
+    assert "2026-11-22 on one core of Invented CPU, Python 3.12.1, 16 connections" in text
+    assert ", 3 rounds of 3 s." in text
 
 
 def test_show_has_every_figure_and_how_it_came_about(figured: Catalog) -> None:
@@ -603,12 +605,12 @@ def test_where_there_is_little_room_only_what_is_recommended_is_told(figured: Ca
         return words(text_output.recommendation(view(), figured, recommend(figured, answers)))
 
     fast = shown(FAST)
-    assert "Falcon 100 (place 1), Sanic 160 (place 4)." in fast
-    assert " Flask: they disagree." in fast  # which the measurement would put first
+    assert "Falcon 100 (1st of 9), Sanic 160 (4th of 9)." in fast
+    assert " Flask: the two disagree." in fast  # which the measurement would put first
     assert "Tornado" not in fast
     assert "Tied" not in shown({"talk": "messages", "size": "unsure"})
     tied = shown({"size": "unsure"})
-    assert "Tied for these answers, and ordered by benchmarks: Falcon, Flask," in tied
+    assert "Tied on score, so ordered by benchmarks: Falcon, Flask," in tied
     assert "FastAPI" not in tied
 
 
@@ -618,10 +620,10 @@ def test_the_wizard_shows_the_figures_beside_its_advice(tool: Checkout, tmp_path
     for columns in (80, 40):
         with Terminal(tool, tmp_path, *quiet, columns=columns) as terminal:
             terminal.answer("What kind of load do you expect?", "2")
-            terminal.wait_for("on SQLite: Falcon 100 (place 1), Sanic 160 (place 4).")
-            terminal.wait_for("Ranked by benchmarks: Flask (94 %) before Falcon (89 %)")
-            terminal.wait_for("! Flask: they disagree. Article: moderate speed")
-            terminal.wait_for("Measured 2026-11-22, one item: SQLite 8,475/s, PostgreSQL 4,237/s.")
+            terminal.wait_for("on SQLite: Falcon 100 (1st of 9), Sanic 160 (4th of 9).")
+            terminal.wait_for("Ranked by benchmarks: Flask (94 %), then Falcon (89 %)")
+            terminal.wait_for("! Flask: the two disagree. Article: moderate speed")
+            terminal.wait_for("Reads of one item: 8,475/s on SQLite, 4,237/s on PostgreSQL")
             terminal.send(CTRL_C)
             assert terminal.end() == 130
 
@@ -632,7 +634,7 @@ def test_the_wizard_ranks_by_them_where_that_is_asked(tool: Checkout, tmp_path: 
     with Terminal(tool, tmp_path, *quiet, "--rank-by", "benchmarks") as terminal:
         terminal.answer("What kind of load do you expect?", "2")
         terminal.wait_for("Best match: Flask (94 %)")
-        terminal.wait_for("By the article alone: Falcon (89 %) before Sanic (67 %).")
+        terminal.wait_for("Ranked by the article's ratings: Falcon (89 %), then Sanic (67 %).")
         terminal.send(CTRL_C)
         assert terminal.end() == 130
 
@@ -642,7 +644,7 @@ def test_a_database_is_no_answer_about_the_workload(tool: Checkout, tmp_path: Pa
         terminal.wait_for("? How do clients talk to it? (1 of 6)")
         for _ in range(6):
             terminal.send(ENTER)
-        terminal.wait_for("read one item on PostgreSQL: Flask 236 (place 2)")
+        terminal.wait_for("read one item on PostgreSQL: Flask 236 (2nd of 9)")
         assert terminal.end() == 0
 
 

@@ -21,7 +21,7 @@ from tests.tool.conftest import Checkout
 from tests.tool.terminal import ENTER, Terminal
 from tests.tool.test_wizard import FIELDS
 
-QUESTION = "Which optional features does it have?"
+QUESTION = "Which optional features should it have?"
 FILE = "src/my_svc/auth.py"
 OPTIONS = tuple(Option(one, one.title(), {}) for one in ("auth", "tracing", "calls"))
 THREE = Question("with", QUESTION, "", [], OPTIONS, multiple=True)

@@ -55,7 +55,7 @@ FIELDS = [
     "Who owns it?",
     "Which database does it use?",
     "Where does its CI run?",
-    "Which optional features does it have?",
+    "Which optional features should it have?",
 ]
 KEEPS, MORE = FIELDS[0], "What else does it store?"
 CLEAR = "\x15"  # Ctrl-U

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """Asks every request that a route matches for a token: `app.before_request(Guard(app))`.
+    """Requires a token for every matched route: `app.before_request(Guard(app))`.
 
-    A view finds the caller as `flask.g.caller`; it is None if the operation is public.
+    In a view the caller is `flask.g.caller`; it is None if the operation is public.
     """
 
     def __init__(self, app: "Service") -> None:

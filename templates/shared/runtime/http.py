@@ -46,9 +46,9 @@ _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 class Problem(Exception):
     """An error response in the format of RFC 9457.
 
-    `errors` are pairs of a JSON pointer (or the name of a query parameter) and what is wrong there;
-    `headers` are sent with the response. `members` are added to its body, or replace the `type` and
-    the `title` there.
+    `errors` are pairs of a JSON pointer (or the name of a query parameter) and a message; `headers`
+    are sent with the response. `members` are added to its body, where they may replace `type` and
+    `title`.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ def invalid(where: str, why: str) -> Problem:
     return Problem(422, "The request is not valid.", errors=[(where, why)])
 
 
-# What stores and handlers raise to reject a request; everything else is a defect.
+# Raised by stores and handlers to reject a request; everything else is a bug.
 EXPECTED: Final = (
     Duplicate,
     InProgress,
@@ -168,7 +168,7 @@ def read_model(
 def check_json(
     content_type: str | None, content_encoding: str | None, body: bytes, *other_types: str
 ) -> None:
-    """Reject (415, 400) what is not sent as `application/json`, or as one of `other_types`."""
+    """Reject (415, 400) types other than `application/json` and `other_types`."""
     if content_encoding:
         raise Problem(415, "A body with a Content-Encoding is not accepted.")
     if not body:
@@ -195,7 +195,7 @@ def _errors(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]] |
 
 
 def too_many_bodies() -> Problem:
-    """The problem of a large body for which there is no memory now."""
+    """The problem of a large body for which there is currently no memory."""
     return Problem(503, "Too many large bodies arrive at once.", headers={"Retry-After": "1"})
 
 
@@ -223,7 +223,7 @@ def read_id(text: str) -> UUID:
 
 
 def read_limit(text: str) -> int:
-    """Parse the number of rows that a page may have; a `Problem` with 422 if it cannot be."""
+    """Parse the maximum number of rows in a page; a `Problem` with 422 if it is invalid."""
     if not _LIMIT.fullmatch(text):
         raise invalid("limit", "It must be a whole number from 1 to 100.")
     return int(text)
@@ -246,7 +246,7 @@ def read_query(query: str) -> dict[str, str]:
 
 
 def idempotency_key(header: str | None) -> str | None:
-    """The Idempotency-Key of a request, if it has one; a `Problem` with 400 if it cannot be one."""
+    """The Idempotency-Key of a request, if it has one; a `Problem` with 400 if it is invalid."""
     if header is not None and not _KEY.fullmatch(header):
         raise Problem(400, "An Idempotency-Key must be 1 to 255 visible ASCII characters.")
     return header

@@ -81,9 +81,9 @@ class RequestContext:
 def begin(
     method: str, path: str, request_id: str | None, traceparent: str | None
 ) -> RequestContext:
-    """Start observing a request: the client's IDs are kept if they are valid, else replaced.
+    """Start observing a request: the client's IDs are kept if valid, otherwise replaced.
 
-    Until `finish`, every line that is logged in this context carries both IDs.
+    Until `finish`, every line logged in this context has both IDs.
     """
     # os.urandom() releases the GIL, which costs throughput; these IDs need not be unguessable.
     context = RequestContext(
@@ -124,7 +124,7 @@ def finish(context: RequestContext, status: int) -> None:
 
 {% if 'tracing' in with %}
 def _trace(context: RequestContext, method: str, traceparent: str | None) -> None:
-    """Start the span of a request that is no probe; the log carries its IDs."""
+    """Start the span of a request unless it is a probe; log lines then have its IDs."""
     if context.path in QUIET_PATHS:
         tracing.leave()
         return

@@ -31,10 +31,10 @@ from sqlalchemy.engine import ExceptionContext
 from .. import NAME
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-# Clients choose how long a path is, and 2,048 spans may wait for a collector that hangs.
+# Clients choose the length of a path, and 2,048 spans may be buffered if a collector hangs.
 _MAX_TEXT: Final = 1024
 _MAX_STATEMENT: Final = 4096
-_LAST_SECONDS: Final = 3.0  # for what is still to be sent when the process ends
+_LAST_SECONDS: Final = 3.0  # for spans that are still unsent when the process exits
 _VALUE = re.compile(
     r"\b[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'"
     r"|\$(\w*)\$.*?\$\1\$|(?<![\w$:])[0-9][\w.]*",
@@ -46,13 +46,13 @@ _propagator = TraceContextTextMapPropagator()
 
 @cache
 def is_enabled() -> bool:
-    """Whether the environment names a collector."""
+    """Whether the environment configures a collector."""
     disabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
     return not disabled and any(os.environ.get(name) for name in _ENDPOINTS)
 
 
 def unusable_variable() -> str | None:
-    """The variable whose value OpenTelemetry cannot use, as every request would find out."""
+    """A variable whose value OpenTelemetry rejects, which would make every request fail."""
     for name in ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"):
         pairs = os.environ.get(name, "").split(",")
         if not all("=" in pair for pair in pairs if pair.strip()):
@@ -102,7 +102,7 @@ def enter(span: Span | None) -> None:
 
 
 def leave() -> None:
-    """Have no current span, as what comes next belongs to none."""
+    """Have no current span, because the following work belongs to none."""
     if is_enabled():
         context.attach(context.Context())
 
@@ -132,7 +132,7 @@ def start_statement(system: str, statement: str) -> Span | None:
 
 
 def end_statement(span: Span, error: BaseException | None = None) -> None:
-    """End the span of a statement; of an error only the type is told, as its text has values."""
+    """End the span of a statement; for an error only the type, as its message contains values."""
     if error is not None:
         span.set_attribute("error.type", type(error).__qualname__)
         span.set_status(StatusCode.ERROR)
@@ -144,20 +144,20 @@ def end_statement(span: Span, error: BaseException | None = None) -> None:
 def call(
     method: str, host: str, port: int | None, headers: MutableMapping[str, str]
 ) -> Iterator[None]:
-    """Have a call of another service be a span, which `headers` pass on; only in a traced request.
+    """Make a span for a call to another service, passed on in `headers`; only in a traced request.
 
-    In one that is not sampled they pass that on. The path is not recorded, as it may have
-    somebody's data in it.
+    If the request is not sampled, `headers` pass that on. The path is not recorded, because it may
+    contain personal data.
     """
     if not trace.get_current_span().is_recording():
-        _propagator.inject(headers)  # what is not sampled here is not sampled there
+        _propagator.inject(headers)  # a request not sampled here is not sampled there either
         yield
         return
     known: dict[str, str | int] = {"http.request.method": method, "server.address": host}
     if port is not None:
         known["server.port"] = port
     span = _tracer().start_span(method, None, SpanKind.CLIENT, known)
-    # An error is told by its kind, as the text may have somebody's data in it.
+    # Only the kind of error is recorded, because the message may contain personal data.
     quiet = {"record_exception": False, "set_status_on_exception": False}
     with trace.use_span(span, end_on_exit=True, **quiet):
         _propagator.inject(headers)
@@ -170,14 +170,14 @@ def call(
 
 
 def note_status(status: int) -> None:
-    """Note the status of a response of another service."""
+    """Record the status of another service's response."""
     trace.get_current_span().set_attribute("http.response.status_code", status)
 
 
 {% endif %}
 {% block statements %}
 def trace_statements(engine: Engine) -> None:
-    """Have each statement of an engine make a span."""
+    """Make a span for each statement of an engine."""
     if not is_enabled():
         return
 
@@ -212,9 +212,9 @@ def _tracer() -> Tracer:
 
 @cache
 def made_tracer() -> Tracer:
-    """The tracer of this process: a server makes it when it serves, as its thread survives no fork.
+    """The tracer of this process, created while serving because its thread does not survive a fork.
 
-    The queue is bounded, and what does not fit in it is dropped.
+    The queue is bounded; spans that do not fit are dropped.
     """
     provider = _provider()
     trace.set_tracer_provider(provider)  # for spans of the owner's own
@@ -232,7 +232,7 @@ def _provider() -> TracerProvider:
 
 
 def _flush(provider: TracerProvider) -> None:
-    """Send what is left; a collector that does not take it holds the process up a moment only."""
+    """Send the remaining spans, without waiting long for a collector that does not accept them."""
     last = threading.Thread(target=provider.shutdown, daemon=True)
     last.start()
     last.join(_LAST_SECONDS)

@@ -1,6 +1,6 @@
 """An issuer of tokens for tests: on this machine, without a network.
 
-`issuer.token("items:read")` is what a client would send; every claim can be another one.
+`issuer.token("items:read")` is a token as a client would send it; every claim can be changed.
 """
 
 import json
@@ -50,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(answer).encode())
 
     def log_message(self, *_: Any) -> None:
-        """Nothing: what the tests print is theirs."""
+        """Do not log requests between the output of tests."""
 
 
 def _serve() -> None:

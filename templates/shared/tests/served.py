@@ -1,5 +1,5 @@
 class Transport(httpx.HTTPTransport):
-    """Brings every request to one port of this machine, whatever host its URL names."""
+    """Sends every request to one local port, whatever host its URL names."""
 
     def __init__(self, port: int) -> None:
         super().__init__()
@@ -12,7 +12,7 @@ class Transport(httpx.HTTPTransport):
 
 @contextmanager
 def entered(serving: AbstractAsyncContextManager[int]) -> Iterator[int]:
-    """What an async context gives, while its event loop runs in a thread."""
+    """The value of an async context whose event loop runs in a thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

@@ -179,11 +179,11 @@ PATCHES = [
         "H1",
         "readiness waits for whoever writes",
         DATABASE,
-        "        # A migration that this code",
+        "        # Migrations unknown to this code",
         "        try:\n"
         "            with bounded(READINESS_SECONDS), transaction.atomic():\n                pass\n"
         '        except Unavailable:\n            return {"database": False}\n'
-        "        # A migration that this code",
+        "        # Migrations unknown to this code",
         by="test_readiness_does_not_need_the_items_to_be_quick",
     ),
     Patch(
@@ -399,8 +399,8 @@ PATCHES = [
         "R4",
         "OPTIONS with 200",
         VIEWS,
-        "return Response(status=204)  # Allow",
-        "return Response(status=200)  # Allow",
+        "return Response(status=204)  # the framework",
+        "return Response(status=200)  # the framework",
         by="test_options_lists_what_is_allowed",
     ),
     Patch(

@@ -17,10 +17,10 @@ Scopes = tuple[str, ...] | None
 class Access:
     """Checks the token of a request against the scopes of its operation.
 
-    `routes` is called when the first request comes. The methods return the caller, or None if the
+    `routes` is called at the first request. The methods return the caller, or None if the
     operation is public; they raise a `Problem` with 401 or 403. `route` is the path template that
-    matched; `handler` is asked if the document does not know it. The caller's subject is then on
-    every line that is logged about the request.
+    matched; `handler` is used if the route is not in the document. The caller's subject is then
+    in every log line of the request.
     """
 
     def __init__(self, settings: Settings, routes: Callable[[], Iterable[Route]]) -> None:
@@ -50,9 +50,9 @@ class Access:
             return operations.get(method)
         if handler is not None:
             return scopes_of(Route(method, route, handler))
-        if operations:  # a view may answer methods that the document does not have
+        if operations:  # a view may accept methods that are not documented
             return _all_of(operations.values())
-        # A stream shows what its list does.
+        # A stream shows the same rows as its list.
         return self._operations.get(route.removesuffix("/stream"), {}).get("GET", ())
 
     @cached_property
@@ -69,7 +69,7 @@ class Access:
 
 
 def _all_of(asked: Iterable[Scopes]) -> Scopes:
-    """The scopes of several operations; None only if none of them asks for a token."""
+    """The scopes of several operations; None only if none of them requires a token."""
     known = [scopes for scopes in asked if scopes is not None]
     return tuple(dict.fromkeys(scope for scopes in known for scope in scopes)) if known else None
 

@@ -16,7 +16,7 @@ class Unreadable(Exception):
 
 
 def read_json(url: str, seconds: float) -> Any:
-    """The JSON at an http or https URL; `Unreadable` if it is not there in `seconds`."""
+    """The JSON at an http or https URL; `Unreadable` if it does not arrive in `seconds`."""
     if not url.startswith(("https://", "http://")):
         raise Unreadable("its URL is neither https nor http")
     watch = _Watch(seconds)
@@ -35,14 +35,14 @@ def read_json(url: str, seconds: float) -> Any:
 
 
 class _NoRedirects(HTTPRedirectHandler):
-    """What the issuer answers with is an error if it is elsewhere."""
+    """Treats a redirect as an error."""
 
     def redirect_request(self, *_: Any) -> None:
         return None
 
 
 class _Watch:
-    """Ends the connections that are open when the time is over: each read has one of its own."""
+    """Closes its connections when the time is over, because each read has its own timeout."""
 
     def __init__(self, seconds: float) -> None:
         self.over = False
@@ -57,12 +57,12 @@ class _Watch:
         self._timer.cancel()
 
     def plain(self, host: str, **options: Any) -> HTTPConnection:
-        """A connection that is watched."""
+        """A connection that is closed when the time is over."""
         self._connections.append(HTTPConnection(host, **options))
         return self._connections[-1]
 
     def tls(self, host: str, **options: Any) -> HTTPConnection:
-        """A connection with TLS that is watched."""
+        """A TLS connection that is closed when the time is over."""
         self._connections.append(HTTPSConnection(host, **options))
         return self._connections[-1]
 

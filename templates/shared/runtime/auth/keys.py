@@ -20,7 +20,7 @@ MAX_AGE_SECONDS: Final = 300.0
 MAX_KEYS: Final = 100
 _DISCOVERY: Final = "/.well-known/openid-configuration"
 _MIN_RSA_BITS: Final = 2048
-_SIGNING_CURVES: Final = ("Ed25519", "Ed448")  # the others are for the exchange of keys
+_SIGNING_CURVES: Final = ("Ed25519", "Ed448")  # the others are for key exchange
 
 PublicKey = RSAKey | ECKey | OKPKey
 _log = logging.getLogger(__name__)
@@ -29,8 +29,8 @@ _log = logging.getLogger(__name__)
 class IssuerKeys:
     """The issuer's signing keys, by ID.
 
-    They are fetched in a thread of its own. While the issuer does not answer, those that are known
-    stay; `changed` is called when others have come.
+    They are fetched in a separate thread. While the issuer is unavailable, the known keys are
+    kept; `changed` is called when the keys have changed.
     """
 
     def __init__(self, settings: Settings, changed: Callable[[], None]) -> None:
@@ -58,7 +58,7 @@ class IssuerKeys:
             self.fetch()
 
     def fetch(self) -> tuple[Future[None], float] | None:
-        """The fetch that is going on and the seconds it still may take; None if none may begin."""
+        """The fetch in progress and the seconds that it has left; None if none may start."""
         with self._lock:
             now = time.monotonic()
             if self._fetch is None and now - self._began >= INTERVAL_SECONDS:
@@ -109,7 +109,7 @@ class IssuerKeys:
 
 
 def _imported(data: Any) -> PublicKey | None:
-    """A key that can verify signatures; None for any other."""
+    """The key if it can verify signatures, otherwise None."""
     with suppress(JoseError, ValueError, TypeError, KeyError, AttributeError):
         if data.get("use", "sig") == "sig":
             key = JWKRegistry.import_key(data)

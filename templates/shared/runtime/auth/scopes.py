@@ -17,8 +17,8 @@ _ATTRIBUTE: Final = "__scopes__"
 def requires(*scopes: str) -> Callable[[Handler], Handler]:
     """Require these scopes for a handler: `@requires("reports:read")`.
 
-    Without it, a handler of a resource requires `<plural>:read` or `<plural>:write`, and any other
-    for a valid token.
+    Without it, a handler of a resource requires `<plural>:read` or `<plural>:write`; any other
+    handler requires a valid token.
     """
     return lambda handler: _marked(handler, scopes)
 

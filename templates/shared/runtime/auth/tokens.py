@@ -18,14 +18,14 @@ from ..http import Problem
 from ..settings import Settings
 from .keys import IssuerKeys
 
-# All of them asymmetric: whoever can verify a token cannot make one.
+# All are asymmetric: a service that can verify tokens cannot create them.
 ALGORITHMS: Final = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "EdDSA"),
 )
 LEEWAY_SECONDS: Final = 60
 MAX_REMEMBERED: Final = 1024
-# Requests that wait for a fetch of keys in threads, of which some stay free for others.
+# Requests that may wait in threads for a fetch of keys; other threads stay free.
 MAX_WAITING: Final = 64
 _MAX_SUBJECT: Final = 255
 # RFC 9068 names the type of access tokens; most issuers still send plain JWTs.
@@ -42,7 +42,7 @@ class Caller:
 
     @property
     def is_authenticated(self) -> bool:
-        """What libraries ask a user; without a valid token there is no caller."""
+        """Expected by libraries; without a valid token there is no caller."""
         return True
 
 
@@ -54,9 +54,9 @@ _REGISTRY: Final = _Registry(algorithms=list(ALGORITHMS), strict_check_header=Fa
 
 
 class Verifier:
-    """Makes callers of the Authorization headers of requests, or a `Problem` with 401.
+    """Identifies the caller by a request's Authorization header; a `Problem` with 401 otherwise.
 
-    It is 503 as long as the issuer has never told its keys.
+    The status is 503 until the issuer's keys have been fetched once.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -103,7 +103,7 @@ class Verifier:
         return caller if time.time() < until else None
 
     def _forget(self) -> None:
-        """What keys have verified that the issuer may have taken back."""
+        """Forget the verified tokens: the issuer may have withdrawn their keys."""
         with self._lock:
             self._changes += 1
             self._remembered.clear()
@@ -161,7 +161,7 @@ def _bearer(authorization: str | None) -> str:
 
 
 def _key_id(token: str) -> str | None:
-    """The ID of the key that a token says it is signed with."""
+    """The ID of the key that signed the token, according to its header."""
     try:
         header = jws.extract_compact(token.encode(), registry=_REGISTRY).headers()
         _REGISTRY.check_header(header)
@@ -176,19 +176,19 @@ def _key_id(token: str) -> str | None:
 
 
 def _digest(token: str) -> bytes:
-    """What a token is remembered by: a copy of the memory holds none."""
+    """The cache key of a token: memory dumps then contain no tokens."""
     return sha256(token.encode()).digest()
 
 
 def _caller(claims: Mapping[str, Any]) -> Caller:
-    # RFC 9068 has them in `scope`, separated by spaces; some issuers a list in `scp`.
+    # RFC 9068 has them in `scope`, separated by spaces; some issuers use a list in `scp`.
     scopes = claims.get("scope", claims.get("scp", ""))
     if isinstance(scopes, str):
         scopes = scopes.split()
     elif not isinstance(scopes, list):
         scopes = []
     subject = str(claims.get("sub") or claims.get("client_id") or claims.get("azp") or "")
-    if len(subject) > _MAX_SUBJECT:  # the digest tells those apart that begin alike
+    if len(subject) > _MAX_SUBJECT:  # the digest distinguishes subjects with the same beginning
         digest = sha256(subject.encode(errors="surrogatepass")).hexdigest()
         subject = f"{subject[: _MAX_SUBJECT - 65]}~{digest}"
     named = frozenset(scope for scope in scopes if isinstance(scope, str))

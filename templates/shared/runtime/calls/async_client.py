@@ -21,10 +21,10 @@ _clients: "WeakSet[Client]" = WeakSet()
 class Client:
     """Client for one other service: subclass it and add a method for each call.
 
-    `name` is its label in metrics and log, `seconds` are for all of a call, its repeats included;
-    a call ends earlier if the deadline of its caller does. At most `limit` calls wait at a time,
-    and others fail at once. A response has at most `max_bytes`. `transport` stands in for the
-    network in tests.
+    `name` is its label in metrics and logs. `seconds` limits a whole call, including retries; a
+    call ends earlier if its caller's deadline does. At most `limit` calls wait at a time; further
+    calls fail at once. A response may have at most `max_bytes`. `transport` replaces the network
+    in tests.
     """
 
     def __init__(  # noqa: PLR0913
@@ -57,8 +57,8 @@ class Client:
         """Send a request and return the response, if its status is a success or in `accept`.
 
         `values` fill the braces of a path like `/v1/items/{}`. `options` are those of httpx:
-        `params`, `json`, `content`. What may be repeated is repeated: every method but POST and
-        PATCH, and POST if it has an Idempotency-Key.
+        `params`, `json`, `content`. Failed calls are retried if that is safe: every method except
+        POST and PATCH, and POST if it has an Idempotency-Key.
         """
         leave_database()
         sent, target = attempts.headers_of(headers), attempts.path_of(path, values)

@@ -27,8 +27,8 @@ Model = TypeVar("Model", bound=BaseModel)
 
 MAX_ATTEMPTS: Final = 3
 MAX_BYTES: Final = 1_048_576
-CONNECT_SECONDS: Final = 1.0  # an address that does not answer leaves time for another one
-# Shorter than servers keep idle connections, so that one is rarely used as it is being closed.
+CONNECT_SECONDS: Final = 1.0  # leaves time for another address if one does not respond
+# Shorter than the idle timeout of servers, so a closing connection is rarely used.
 _IDLE_SECONDS: Final = 5.0
 _MAX_RETRY_AFTER: Final = 3600.0
 _REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -47,20 +47,20 @@ def options_of(url: str, seconds: float) -> dict[str, Any]:
         "timeout": httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
         "trust_env": False,
         "follow_redirects": False,
-        # A cookie would be sent with the calls of all other clients.
+        # A cookie would be sent with other clients' calls too.
         "cookies": CookieJar(DefaultCookiePolicy(allowed_domains=())),
     }
 
 
 def limits_of(limit: int) -> httpx.Limits:
-    """The pool of connections: one for each call that may be in progress."""
+    """The limits of the connection pool: one connection for each call in progress."""
     return httpx.Limits(
         max_connections=limit, max_keepalive_connections=limit, keepalive_expiry=_IDLE_SECONDS
     )
 
 
 def path_of(template: str, values: Iterable[object]) -> str:
-    """A path like `/v1/items/{}` with its values quoted, so that none leads elsewhere."""
+    """A path like `/v1/items/{}` with its values quoted, so that none changes the path."""
     if not template.startswith("/"):
         raise ValueError("a path starts with a slash")
     texts = [str(value) for value in values]
@@ -70,13 +70,13 @@ def path_of(template: str, values: Iterable[object]) -> str:
 
 
 def time_for(seconds: float) -> float:
-    """How long a call may take: `seconds`, or what is left until the deadline of the caller."""
+    """How long a call may take: `seconds`, or the time left until the caller's deadline."""
     left = remaining()
     return seconds if left is None else min(seconds, left)
 
 
 def headers_of(given: Mapping[str, str] | None) -> dict[str, str]:
-    """The headers of a call: those that are given, and the IDs of the request that calls."""
+    """The headers of a call: the given ones, and the IDs of the current request."""
     return {**passed_on(), **(given or {})}
 
 
@@ -84,7 +84,7 @@ def headers_of(given: Mapping[str, str] | None) -> dict[str, str]:
 def attempt(
     dependency: Dependency, method: str, url: httpx.URL, headers: dict[str, str]
 ) -> Iterator[None]:
-    """Observe one attempt of a call; its trace goes into the headers."""
+    """Observe one attempt of a call, and add its trace to the headers."""
 {% if 'tracing' in with %}
     with dependency.attempt(), tracing.call(method, url.host, url.port, headers):
         yield
@@ -97,7 +97,7 @@ def attempt(
 def retrying(
     dependency: Dependency, method: str, headers: Mapping[str, str], seconds: float
 ) -> dict[str, Any]:
-    """How tenacity repeats a call: with jitter, in time, and only what may be repeated."""
+    """How tenacity retries a call: with jitter, before the deadline, and only if it is safe."""
     keyed = any(name.lower() == "idempotency-key" for name in headers)
     repeatable = method in _REPEATABLE or (method == "POST" and keyed)
     return {
@@ -136,7 +136,7 @@ def checked(answer: httpx.Response, accepted: Collection[int]) -> httpx.Response
 
 
 def _retry_after(answer: httpx.Response, otherwise: float | None) -> float | None:
-    """The seconds that a response asks to wait, which it may say as a date; an hour at most."""
+    """The seconds in Retry-After, which may also be a date; an hour at most."""
     asked = answer.headers.get("Retry-After", "")
     if asked.isascii() and asked.isdecimal():
         return min(float(asked), _MAX_RETRY_AFTER)
@@ -147,7 +147,7 @@ def _retry_after(answer: httpx.Response, otherwise: float | None) -> float | Non
 
 
 class Body:
-    """The body of a response as it arrives, of `max_bytes` at most."""
+    """Collects the body of a response, up to `max_bytes`."""
 
     def __init__(self, answer: httpx.Response, max_bytes: int) -> None:
         if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -157,13 +157,13 @@ class Body:
         self._content = bytearray()
 
     def add(self, chunk: bytes) -> None:
-        """Add what has arrived; `CallFailed` if that is too much."""
+        """Add a chunk; `CallFailed` if the body is too large."""
         self._content += chunk
         if len(self._content) > self._max_bytes:
             raise CallFailed("failed", f"the body has more than {self._max_bytes} bytes")
 
     def whole(self) -> httpx.Response:
-        """The response with its body, which needs no connection any more."""
+        """The response with its body; the connection is no longer needed."""
         answer = self._answer
         return httpx.Response(
             answer.status_code,
@@ -174,7 +174,7 @@ class Body:
 
 
 def failure(error: httpx.TransportError, is_over: Callable[[], bool]) -> CallFailed:
-    """Why a call failed that got no response; `is_over` says whether time is left for another."""
+    """Why a call got no response; `is_over` says whether its time is over."""
     reason = str(error) or type(error).__name__
     if isinstance(error, httpx.LocalProtocolError):  # nothing was sent, such as a forbidden header
         return CallFailed("rejected", reason)

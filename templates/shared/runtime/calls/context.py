@@ -11,10 +11,10 @@ _headers: ContextVar[Mapping[str, str] | None] = ContextVar("headers", default=N
 def pass_on(
     request_id: str, trace_id: str, traceparent: str | None = None, tracestate: str | None = None
 ) -> None:
-    """Have every call that is made for this request carry its ID, and its trace if it has one."""
+    """Have calls made for this request carry its ID, and its trace if it has one."""
     headers = {"X-Request-ID": request_id}
     if traceparent and trace_id in traceparent:  # otherwise it is not valid
-        # A later version may have anything behind what this one knows.
+        # A later version may have anything after the known fields.
         headers["traceparent"] = f"00{traceparent[2:55]}"
         if _TRACESTATE.fullmatch(tracestate or ""):
             headers["tracestate"] = str(tracestate)

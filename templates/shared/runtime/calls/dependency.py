@@ -13,8 +13,8 @@ from ..http import Problem
 
 OVER_SECONDS: Final = 5.0
 _MAX_REASON: Final = 500
-# As gRPC has it: a failure costs a token, a success earns a tenth of one, and nothing is repeated
-# while half of them are gone. Otherwise repeats would triple the load of a service in trouble.
+# As in gRPC: a failure costs a token, a success earns a tenth of one, and nothing is retried once
+# half of them are spent. Otherwise retries would triple the load on a failing service.
 _MAX_TOKENS: Final = 10.0
 _EARNED: Final = 0.1
 _STATUS: Final = {"timeout": 504, "refused": 503, "limited": 503}
@@ -25,7 +25,7 @@ _DETAIL: Final = {
     "unreachable": "A service that this one depends on cannot be reached.",
 }
 _OTHER_DETAIL: Final = "A service that this one depends on did not answer as expected."
-# What says nothing about the state of the other service.
+# Failures that say nothing about the state of the other service.
 _NO_OUTAGE: Final = ("refused", "limited", "rejected")
 
 _log = structlog.get_logger()
@@ -47,11 +47,11 @@ _repeats = Counter(
 
 
 class CallFailed(Problem):
-    """A call of another service has failed; unless it is caught, the client gets 502, 503 or 504.
+    """A call to another service has failed; unless it is caught, the client gets 502, 503 or 504.
 
     `kind` is `unreachable`, `timeout`, `failed` (an error of the service, or an invalid response),
     `rejected` (a status that is not accepted), `limited` (429) or `refused` (too many calls wait).
-    `again` is after how many seconds the same call may be sent again, None for never.
+    `again` is the number of seconds after which the call may be retried, None for never.
     """
 
     def __init__(self, kind: str, reason: str, again: float | None = None) -> None:
@@ -66,7 +66,7 @@ class CallFailed(Problem):
 class Dependency:
     """One other service as this process sees it; `name` is its label in metrics and log.
 
-    At most `limit` calls wait for it, so that one which hangs never takes all threads or memory.
+    At most `limit` calls wait for it, so a service that hangs cannot take all threads or memory.
     """
 
     def __init__(self, name: str, limit: int) -> None:
@@ -109,7 +109,7 @@ class Dependency:
         self._worked()
 
     def may_repeat(self) -> bool:
-        """Whether a call that failed may be sent again: not if most have failed lately."""
+        """Whether a failed call may be retried: not if most calls have failed recently."""
         return self._tokens > _MAX_TOKENS / 2
 
     def count_repeat(self) -> None:
@@ -117,7 +117,7 @@ class Dependency:
         _repeats.labels(self._name).inc()
 
     def _note(self, error: CallFailed) -> None:
-        """Log an error if there was none of its kind in this outage."""
+        """Log an error if it is the first of its kind in this outage."""
         self._latest = time.monotonic()
         if error.kind in self._kinds or error.kind in _NO_OUTAGE:
             return
@@ -126,7 +126,7 @@ class Dependency:
         _log.error("dependency_unavailable", dependency=self._name, kind=error.kind, reason=reason)
 
     def _worked(self) -> None:
-        """It has answered; logged once if that ends an outage."""
+        """Note that it has responded; logged if that ends an outage."""
         if self._kinds and time.monotonic() - self._latest > OVER_SECONDS:
             self._kinds.clear()
             _log.info("dependency_available", dependency=self._name)

@@ -1,4 +1,4 @@
-"""Connections to other services on which each operation ends by the deadline of the caller."""
+"""Connections to other services; each operation ends by the caller's deadline."""
 
 import ssl
 import threading
@@ -14,7 +14,7 @@ from httpcore import SOCKET_OPTION
 from ..deadlines import remaining
 
 _PART_BYTES: Final = 16_384
-# Looking up a name cannot be interrupted, so attempts may outlive those who wait for them.
+# A name lookup cannot be interrupted, so attempts may outlive their callers.
 _lookups = threading.BoundedSemaphore(24)
 
 
@@ -49,7 +49,7 @@ class DeadlineStream(httpcore.NetworkStream):
 
 
 class DeadlineBackend(httpcore.NetworkBackend):
-    """Opens connections by the deadline, the look-up of the name included."""
+    """Opens connections before the deadline, including the name lookup."""
 
     def __init__(self) -> None:
         self._backend = httpcore.SyncBackend()

@@ -33,7 +33,7 @@ class MergePatchParser(StrictJSONParser):
 
 
 class JSONOnly(DefaultContentNegotiation):
-    """There is one kind of response, whatever the client accepts."""
+    """Always selects JSON, whatever the client accepts."""
 
     def select_renderer(self, request: Request, renderers: Any, *_: Any, **__: Any) -> Any:
         return renderers[0], renderers[0].media_type

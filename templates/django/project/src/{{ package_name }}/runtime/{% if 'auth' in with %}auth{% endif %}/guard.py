@@ -1,4 +1,4 @@
-"""Authentication and permission of Django REST Framework that ask for tokens."""
+"""Django REST Framework authentication and permission for bearer tokens."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -20,12 +20,12 @@ def _verifier(service: Service) -> Verifier:
 
 
 class BearerAuthentication(BaseAuthentication):
-    """Makes `request.user` the caller that a token names, and `request.auth` its claims."""
+    """Sets `request.user` to the token's caller, and `request.auth` to its claims."""
 
     def authenticate(self, request: Request) -> tuple[Caller, Mapping[str, Any]] | None:
         authorization = request.headers.get("Authorization")
         if authorization is None:
-            return None  # whether that is enough, the permission says
+            return None  # the permission decides whether that is enough
         caller = _verifier(current_service()).verify(authorization)
         structlog.contextvars.bind_contextvars(subject=caller.subject)
         return caller, caller.claims
@@ -35,7 +35,7 @@ class BearerAuthentication(BaseAuthentication):
 
 
 class HasScope(BasePermission):
-    """Asks for a token with the scopes of the view; see `scopes_of`."""
+    """Requires a token with the scopes of the view; see `scopes_of`."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         scopes = scopes_of(view, request.method or "")

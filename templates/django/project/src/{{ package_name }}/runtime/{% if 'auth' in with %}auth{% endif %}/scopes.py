@@ -1,4 +1,4 @@
-"""Which scopes each view asks for."""
+"""The scopes that each view requires."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ _SAFE = ("GET", "HEAD")
 
 
 def scopes_of(view: Any, method: str) -> tuple[str, ...] | None:
-    """The scopes that a method of a view asks for; None if it asks for no token.
+    """The scopes that a method of a view requires; None if it requires no token.
 
-    They are the view's `required_scopes`. Without it, a view of a resource asks for `<plural>:read`
-    or `<plural>:write`, and any other for a valid token.
+    They are the view's `required_scopes`. Without it, a view of a resource requires `<plural>:read`
+    or `<plural>:write`, and any other view a valid token.
     """
     if hasattr(view, "required_scopes"):
         scopes: tuple[str, ...] | None = view.required_scopes

@@ -1,4 +1,4 @@
-"""The middleware that asks for tokens."""
+"""The middleware that requires tokens."""
 
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """Asks every resource's request for a token: `app.add_middleware(Guard(app))`.
+    """Requires a token for every resource: `app.add_middleware(Guard(app))`.
 
-    A handler finds the caller as `req.context.caller`; it is None if the operation is public.
+    In a handler the caller is `req.context.caller`; it is None if the operation is public.
     """
 
     def __init__(self, app: "Service") -> None:

@@ -1,4 +1,4 @@
-"""The dependency that asks for tokens."""
+"""The dependency that requires tokens."""
 
 from typing import TYPE_CHECKING, cast
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Guard(HTTPBearer):
-    """Asks every request that a route matches for a token: `dependencies=[Security(Guard())]`.
+    """Requires a token for every matched route: `dependencies=[Security(Guard())]`.
 
-    A route finds the caller as `request.state.caller`; it is None if the operation is public. What
-    is mounted with `app.mount` has no dependencies, and looks after itself.
+    In a route the caller is `request.state.caller`; it is None if the operation is public.
+    Applications mounted with `app.mount` have no dependencies, and must check access themselves.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The decorator that asks for tokens."""
+"""The decorator that requires tokens."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """Asks for a token before the methods of every resource: `Api(app, decorators=[Guard(app)])`.
+    """Requires a token for the methods of every resource: `Api(app, decorators=[Guard(app)])`.
 
-    A method finds the caller as `flask.g.caller`; it is None if the operation is public. A view
-    that is not a resource of the Api is guarded by `@Guard(app)` above it.
+    In a method the caller is `flask.g.caller`; it is None if the operation is public. A view that
+    is not a resource of the Api needs `@Guard(app)`.
     """
 
     def __init__(self, app: "Service") -> None:

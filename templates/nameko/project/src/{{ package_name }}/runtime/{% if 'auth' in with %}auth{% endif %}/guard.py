@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """Asks every request that an entrypoint answers for a token: `app.before_request(Guard(app))`.
+    """Requires a token for every HTTP entrypoint: `app.before_request(Guard(app))`.
 
-    An entrypoint finds the caller as `request.caller`; it is None if the operation is public. Calls
-    and events come through the broker, which asks for credentials of its own.
+    In an entrypoint the caller is `request.caller`; it is None if the operation is public. Calls
+    and events come through the broker, which requires its own credentials.
     """
 
     def __init__(self, app: "Service") -> None:

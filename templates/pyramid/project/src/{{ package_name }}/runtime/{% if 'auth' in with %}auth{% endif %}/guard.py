@@ -1,4 +1,4 @@
-"""The security policy that asks for tokens."""
+"""The security policy that requires tokens."""
 
 from typing import Any
 
@@ -13,10 +13,10 @@ _CALLER = "service.caller"
 
 
 class Guard:
-    """Asks for a token before each view that has a permission: all but `NO_PERMISSION_REQUIRED`.
+    """Requires a token for each view with a permission: all except `NO_PERMISSION_REQUIRED`.
 
-    A view finds the caller as `request.identity`, and the subject as
-    `request.authenticated_userid`. Override `permits` to ask for more.
+    In a view the caller is `request.identity`, and the subject `request.authenticated_userid`.
+    Override `permits` for further checks.
     """
 
     def __init__(self, service: Service) -> None:

@@ -1,4 +1,4 @@
-"""The middleware that asks for tokens."""
+"""The middleware that requires tokens."""
 
 from typing import TYPE_CHECKING
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """Asks every request that a route matches for a token: `app.on_request(Guard(app))`.
+    """Requires a token for every matched route: `app.on_request(Guard(app))`.
 
-    It runs before the body is read, and before a WebSocket is opened. A handler finds the caller as
+    It runs before the body is read, and before a WebSocket is opened. In a handler the caller is
     `request.ctx.caller`; it is None if the operation is public.
     """
 

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 class Guard:
-    """Asks every request that a route matches for a token: `Service(..., check=Guard())`.
+    """Requires a token for every matched route: `Service(..., check=Guard())`.
 
-    It runs before `prepare`, and before a WebSocket is opened. A handler finds the caller as
+    It runs before `prepare`, and before a WebSocket is opened. In a handler the caller is
     `self.current_user`; it is None if the operation is public.
     """
 
