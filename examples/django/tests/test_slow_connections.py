@@ -1,4 +1,4 @@
-"""Slow clients, as the server's guard of connections sees them."""
+"""Slow clients, from the point of view of the connection guard."""
 
 import socket
 import sys

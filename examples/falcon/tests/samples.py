@@ -1,4 +1,4 @@
-"""Content for each resource, as a client sends it; unique fields have another value each time."""
+"""Content for each resource, as a client sends it; unique fields differ each time."""
 
 from collections.abc import Callable
 from itertools import count
@@ -33,12 +33,12 @@ def movement_content(client: httpx.Client) -> dict[str, Any]:
 
 
 def new_id(client: httpx.Client, plural: str, sample: Sample) -> str:
-    """The ID of a row that is created for it."""
+    """The ID of a newly created row."""
     created: dict[str, str] = client.post(f"/v1/{plural}", json=sample(client)).json()
     return created["id"]
 
 
 def some_id(client: httpx.Client, plural: str, sample: Sample) -> str:
-    """The ID of the first row of a list, which is created if there is none."""
+    """The ID of the first row of a list, created if there is none."""
     rows: list[dict[str, str]] = client.get(f"/v1/{plural}", params={"limit": 1}).json()[plural]
     return rows[0]["id"] if rows else new_id(client, plural, sample)

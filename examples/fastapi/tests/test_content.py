@@ -1,4 +1,4 @@
-"""The types of `runtime.content`: what they accept, how it is kept, and what they reject."""
+"""The types of `runtime.content`: what they accept, store and reject."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal

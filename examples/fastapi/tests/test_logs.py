@@ -1,4 +1,4 @@
-"""The lines of the log, and how they are written."""
+"""The format of log lines, and how they are written."""
 
 import json
 import logging
@@ -35,7 +35,7 @@ def test_a_reader_that_does_not_read_delays_nobody(monkeypatch: pytest.MonkeyPat
         output = logs.Output()
         output.write("first\n")
         assert reader.read(100) == b"first\n"
-        for _ in range(20_000):  # more than a pipe and what may wait can hold
+        for _ in range(20_000):  # more than the pipe and the buffer can hold
             output.write("x" * 999 + "\n")
         assert output.dropped > 0
         output.close()

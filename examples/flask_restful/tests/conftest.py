@@ -19,7 +19,7 @@ POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL")
 
 @contextmanager
 def postgresql_schema() -> Iterator[str]:
-    """A schema of its own on a running server, dropped afterwards, as a DATABASE_URL."""
+    """A new schema on a running server, as a DATABASE_URL; dropped afterwards."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(str(POSTGRES_URL), autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {name}".encode())
@@ -39,7 +39,7 @@ def forget_settings(environment: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def plain_environment() -> Iterator[None]:
-    """No setting of the shell that runs the tests reaches the service."""
+    """Keep the shell's settings from reaching the service."""
     with pytest.MonkeyPatch.context() as environment:
         forget_settings(environment)
         yield
@@ -47,7 +47,7 @@ def plain_environment() -> Iterator[None]:
 
 @pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES_URL else [])])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database: a file, and where TEST_POSTGRES_URL is set a schema of that server too."""
+    """An empty database: a file, and a schema of TEST_POSTGRES_URL too if that is set."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/test.db"
     else:
@@ -62,7 +62,7 @@ def settings(database_url: str) -> Settings:
 
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file at the newest schema: copying it takes less time than migrating each anew."""
+    """A migrated SQLite file: copying it is faster than migrating each database."""
     path = tmp_path_factory.mktemp("migrated") / "test.db"
     database = Database(Settings(database_url=f"sqlite:///{path}"))
     database.migrate()
@@ -72,7 +72,7 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def database(settings: Settings, migrated_file: Path) -> Iterator[Database]:
-    """The database at its newest schema."""
+    """A migrated database."""
     if settings.on_sqlite:
         path = Path(settings.database_url.removeprefix("sqlite:///"))
         path.write_bytes(migrated_file.read_bytes())

@@ -1,4 +1,4 @@
-"""Work beside requests: tasks and periodic jobs."""
+"""Background work: tasks and periodic jobs."""
 
 import threading
 import time
@@ -40,7 +40,7 @@ def test_a_job_runs_from_the_start_of_the_service_until_its_end() -> None:
     def run() -> None:
         runs.append(1)
         if len(runs) == 1:
-            raise LookupError  # the next run comes all the same
+            raise LookupError  # the next run takes place anyway
 
     background.every(0.01, run)
     start = on_start.pop()

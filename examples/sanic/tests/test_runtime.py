@@ -1,5 +1,6 @@
 """The shared infrastructure: settings, deadlines and the process itself."""
 
+import gc
 import json
 import os
 import signal
@@ -9,9 +10,10 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import httpx
@@ -19,6 +21,8 @@ import psycopg
 import pytest
 
 from stock_keeper.runtime import NotFound, Unavailable, locks, outages, telemetry
+from stock_keeper.runtime.bodies import COLLECT_EVERY, Places
+from stock_keeper.runtime.content import Content
 from stock_keeper.runtime.deadlines import (
     MAX_WAITING,
     Bulkhead,
@@ -28,6 +32,7 @@ from stock_keeper.runtime.deadlines import (
     is_unavailable,
     remaining,
 )
+from stock_keeper.runtime.http import Problem, read_model
 from stock_keeper.runtime.outages import Outages
 from stock_keeper.runtime.probe import Probe
 from stock_keeper.runtime.settings import SettingsError, load_settings
@@ -61,6 +66,30 @@ def test_a_bad_setting_is_named_without_its_value(
 def test_settings_never_show_the_database_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:secret@host/name")
     assert "secret" not in repr(load_settings())
+
+
+def test_a_rejected_body_is_freed_with_its_error() -> None:
+    body = b'{"unknown": "%b"}' % (b"x" * 1000)
+    before = sys.getrefcount(body)
+    with suppress(Problem):
+        read_model(Content, "application/json", None, body)
+    assert sys.getrefcount(body) == before
+
+
+def test_requests_in_reference_cycles_do_not_pile_up_with_their_large_bodies() -> None:
+    class Request:
+        def __init__(self) -> None:
+            self.view = self
+
+    freed, places = weakref.ref(Request()), Places()
+    gc.disable()
+    try:
+        for _ in range(COLLECT_EVERY):
+            assert places.acquire()
+            places.release()
+        assert freed() is None
+    finally:
+        gc.enable()
 
 
 def test_waiting_ends_at_the_deadline() -> None:

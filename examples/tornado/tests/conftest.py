@@ -29,7 +29,7 @@ POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL")
 
 @contextmanager
 def postgresql_schema() -> Iterator[str]:
-    """A schema of its own on a running server, dropped afterwards, as a DATABASE_URL."""
+    """A new schema on a running server, as a DATABASE_URL; dropped afterwards."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(str(POSTGRES_URL), autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {name}".encode())
@@ -49,7 +49,7 @@ def forget_settings(environment: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def plain_environment() -> Iterator[None]:
-    """No setting of the shell that runs the tests reaches the service."""
+    """Keep the shell's settings from reaching the service."""
     with pytest.MonkeyPatch.context() as environment:
         forget_settings(environment)
         yield
@@ -57,7 +57,7 @@ def plain_environment() -> Iterator[None]:
 
 @pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRES_URL else [])])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database: a file, and where TEST_POSTGRES_URL is set a schema of that server too."""
+    """An empty database: a file, and a schema of TEST_POSTGRES_URL too if that is set."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/test.db"
     else:
@@ -72,7 +72,7 @@ def settings(database_url: str) -> Settings:
 
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file at the newest schema: copying it takes less time than migrating each anew."""
+    """A migrated SQLite file: copying it is faster than migrating each database."""
     path = tmp_path_factory.mktemp("migrated") / "test.db"
     database = Database(Settings(database_url=f"sqlite:///{path}"))
     database.migrate()
@@ -82,7 +82,7 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def database(settings: Settings, migrated_file: Path) -> Iterator[Database]:
-    """The database at its newest schema."""
+    """A migrated database."""
     if settings.on_sqlite:
         path = Path(settings.database_url.removeprefix("sqlite:///"))
         path.write_bytes(migrated_file.read_bytes())
@@ -110,7 +110,7 @@ async def serving(settings: Settings) -> AsyncIterator[int]:
 
 
 class Transport(httpx.HTTPTransport):
-    """Brings every request to one port of this machine, whatever host its URL names."""
+    """Sends every request to one local port, whatever host its URL names."""
 
     def __init__(self, port: int) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class Transport(httpx.HTTPTransport):
 
 @contextmanager
 def entered(serving: AbstractAsyncContextManager[int]) -> Iterator[int]:
-    """What an async context gives, while its event loop runs in a thread."""
+    """The value of an async context whose event loop runs in a thread."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

@@ -8,6 +8,6 @@ from .settings import Settings
 def create_app(settings: Settings | None = None) -> Service:
     """Create the application; `settings` default to those of the environment.
 
-    What it consists of is in `django_settings` and `urls`.
+    Its parts are listed in `django_settings` and `urls`.
     """
     return Service(settings, CHECKS)

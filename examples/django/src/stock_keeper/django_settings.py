@@ -1,4 +1,4 @@
-"""Django's settings of this service. What is not set here is in `runtime/defaults.py`."""
+"""Django's settings for this service; the defaults are in `runtime/defaults.py`."""
 
 from .runtime.defaults import *
 
@@ -7,11 +7,11 @@ INSTALLED_APPS += [
     f"{__package__}.movements",
 ]
 
-# Middleware of your own goes here, in the order that its documentation asks for.
+# Your own middleware goes here, in the order required by its documentation.
 MIDDLEWARE += []
 
 REST_FRAMEWORK |= {
-    # An access check goes here: both lists take classes of your own.
+    # An access check goes here: both lists accept your own classes.
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
 }

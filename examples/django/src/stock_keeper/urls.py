@@ -1,4 +1,4 @@
-"""Which view is found at which path."""
+"""The paths of the service's views."""
 
 from django.contrib import admin
 from django.urls import include, path

@@ -1,4 +1,4 @@
-"""The application as a WSGI server finds it; `manage.py runserver` uses it too."""
+"""The application for a WSGI server; `manage.py runserver` uses it too."""
 
 from .app import create_app
 

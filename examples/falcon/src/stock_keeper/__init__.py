@@ -1,4 +1,4 @@
-"""The service: `app` wires its resources, a folder each; `runtime` is what they stand on."""
+"""The service: `app` connects the resources, one folder each; `runtime` is infrastructure."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Rows for a fresh database, which `stock-keeper seed` creates: change them, or add your own."""
+"""Rows that `stock-keeper seed` creates in an empty database: change them, or add your own."""
 
 from .movements.model import MOVEMENTS
 from .products.model import PRODUCTS

@@ -1,9 +1,9 @@
-"""The service: `app` wires its resources, a folder each; `runtime` is what they stand on."""
+"""The service: `app` connects the resources, one folder each; `runtime` is infrastructure."""
 
 import warnings
 from typing import Final
 
-# Pyramid and WebOb still stand on these two, which say at every start that they will go.
+# Pyramid and WebOb still use these two deprecated modules, which warn at every start.
 warnings.filterwarnings("ignore", ".*pkg_resources")
 warnings.filterwarnings("ignore", "'cgi' is deprecated")
 

@@ -9,7 +9,7 @@ from pyramid.security import Allowed, Denied
 class Anyone:
     """The security policy: every client has every permission.
 
-    An access check of your own goes into `permits`. The permission is "read" or "write".
+    Your own access check goes into `permits`. The permission is "read" or "write".
     """
 
     def permits(self, request: Request, context: Any, permission: str) -> Allowed | Denied:

@@ -1,4 +1,4 @@
-"""What a movement is, and how it is stored."""
+"""The model of a movement."""
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models

@@ -1,4 +1,4 @@
-"""Where movements are, below /v1."""
+"""The paths of movements, below /v1."""
 
 from rest_framework.routers import SimpleRouter
 

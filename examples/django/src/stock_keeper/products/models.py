@@ -1,4 +1,4 @@
-"""What a product is, and how it is stored."""
+"""The model of a product."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""Where products are, below /v1."""
+"""The paths of products, below /v1."""
 
 from rest_framework.routers import SimpleRouter
 

@@ -12,13 +12,13 @@ Row = TypeVar("Row", bound=Record)
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin
 else:
-    # Django's own class is generic for type checkers alone.
+    # Django's own class is generic only for type checkers.
     class ModelAdmin(Generic[Row], admin.ModelAdmin):
         pass
 
 
 class RecordAdmin(ModelAdmin[Row]):
-    """Shows what comes with every resource, and lets nobody change it."""
+    """Shows the fields that every resource has as read-only."""
 
     formfield_overrides: ClassVar[Any] = {models.URLField: {"assume_scheme": "https"}}
     readonly_fields = ("uuid", "created_at", "updated_at")

@@ -1,11 +1,11 @@
-"""The infrastructure as an application of Django."""
+"""The infrastructure as a Django application."""
 
 from django.apps import AppConfig
 from django.conf import settings
 
 
 class RuntimeConfig(AppConfig):
-    """Puts the service's middleware around that of its owner."""
+    """Puts the service's middleware around your own."""
 
     name = __package__
     label = "runtime"

@@ -5,21 +5,21 @@ import ctypes
 import gc
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import count
 from typing import Final
 
 REQUEST_SECONDS: Final = 30  # for a request to arrive, from its first byte on
 LARGE: Final = 65_536  # bytes; a smaller body is let in at any time
+MAX_VALUES: Final = 10_000  # of one body; parsed, they may take fifty times its bytes
 PLACES: Final = 4
 MAX_WAITING: Final = 64
 WAIT_SECONDS: Final = 2
+COLLECT_EVERY: Final = 8  # large bodies
 # Of glibc's malloc.h, and what they are set to.
 _M_MMAP_THRESHOLD, _MMAP_BYTES = -3, 131_072
 _M_ARENA_MAX, _ARENAS = -8, 1
 
-_parsing: Final = threading.Lock()
-_unbounded: Final = nullcontext()
+_answered: Final = count(1)
 
 
 class Places:
@@ -42,6 +42,7 @@ class Places:
 
     def release(self) -> None:
         """Return the place."""
+        _collect_bodies()
         self._free.release()
 
     def is_full(self) -> bool:
@@ -74,6 +75,7 @@ class AsyncPlaces:
 
     def release(self) -> None:
         """Return the place."""
+        _collect_bodies()
         self._free.release()
 
     def is_full(self) -> bool:
@@ -81,25 +83,30 @@ class AsyncPlaces:
         return self._free.locked()
 
 
-def parsing(body: bytes) -> AbstractContextManager[object]:
-    """Parse one large body at a time: the GIL allows no more, and each may become 50 times as big.
+def has_too_many_values(body: bytes) -> bool:
+    """Whether a JSON text has more than MAX_VALUES members and elements, without parsing it."""
+    if len(body) <= MAX_VALUES or _separators(body) <= MAX_VALUES:
+        return False
+    # Those in strings do not count.
+    plain = body.replace(rb"\\", b"").replace(rb"\"", b"")
+    if plain.count(b'"') > 4 * MAX_VALUES:  # of as many names and as many strings
+        return True
+    return _separators(b"".join(plain.split(b'"')[::2])) > MAX_VALUES
 
-    Threads that wait here leave the GIL to those that answer probes.
+
+def _separators(text: bytes) -> int:
+    """As many as there are members, elements and empty objects and arrays."""
+    return text.count(b",") + text.count(b"[") + text.count(b"{")
+
+
+def _collect_bodies() -> None:
+    """Free the large bodies of earlier requests.
+
+    Frameworks and errors keep a request, its body and what was parsed of it in reference cycles.
+    A collection of the youngest objects misses those that were there at the one before.
     """
-    return _parse_large() if len(body) > LARGE else _unbounded
-
-
-@contextmanager
-def _parse_large() -> Iterator[None]:
-    with _parsing:
-        # Half a million new lists would be looked at for cycles again and again.
-        was_enabled = gc.isenabled()
-        gc.disable()
-        try:
-            yield
-        finally:
-            if was_enabled:
-                gc.enable()
+    if next(_answered) % COLLECT_EVERY == 0:
+        gc.collect()
 
 
 def give_memory_back() -> None:

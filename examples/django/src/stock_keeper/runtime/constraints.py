@@ -17,12 +17,12 @@ Columns = tuple[str, ...]
 
 _UNIQUE = re.compile(r"UNIQUE constraint failed: (.+)")
 _FOREIGN_KEY = "FOREIGN KEY constraint failed"
-_UNIQUE_VIOLATION, _FOREIGN_KEY_VIOLATION = "23505", "23503"  # of PostgreSQL
+_UNIQUE_VIOLATION, _FOREIGN_KEY_VIOLATION = "23505", "23503"  # PostgreSQL's SQLSTATE codes
 
 
 @dataclass(slots=True)
 class Write:
-    """A write in progress: the row as it is to be, or that is to go."""
+    """A write in progress: the row as it will be, or the row to be deleted."""
 
     row: models.Model | None = None
     deletes: bool = False
@@ -30,10 +30,10 @@ class Write:
 
 @contextmanager
 def storing(database: str) -> Iterator[Write]:
-    """Run a transaction that is explained if it violates a constraint.
+    """Run a transaction, and explain violated constraints.
 
-    The block sets the `row` of what it yields, once it has it. Raises `Duplicate`,
-    `UnknownReference` or `StillReferenced`; what no client could know about stays an
+    The block has to set `row` on the yielded object as soon as it has the row. Raises `Duplicate`,
+    `UnknownReference` or `StillReferenced`; a violation that the client did not cause stays an
     `IntegrityError`.
     """
     connection = transaction.get_connection(database)
@@ -41,14 +41,14 @@ def storing(database: str) -> Iterator[Write]:
     try:
         with transaction.atomic(database):
             yield write
-            if nested:  # what Django checks at the commit would be found too late to explain
+            if nested:  # Django would check these at the commit, too late to explain them
                 _check_now(write, connection)
     except IntegrityError as error:
         explained = explain(error, write, database)
         if explained is error:
             raise
         raise explained from error
-    except (DataError, OverflowError) as error:  # its serializer let it pass
+    except (DataError, OverflowError) as error:  # the serializer did not reject it
         raise InvalidContent([((), "A value is outside of what can be stored.")]) from error
 
 
@@ -69,7 +69,7 @@ def explain(
         return error
     columns = _reported_unique(error, row, database)
     if columns is not None:
-        if missing := _missing(row, database):  # is told before a conflict
+        if missing := _missing(row, database):  # reported before a conflict
             return UnknownReference(missing)
         found, known = {columns, *_taken(row, database)}, unique_columns(type(row))
         taken = [*(one for one in known if one in found), *(found - set(known))]
@@ -84,13 +84,13 @@ def explain(
 
 
 def still_referenced(row: models.Model, names: Sequence[str]) -> StillReferenced:
-    """The refusal to delete a row that rows of these tables refer to."""
+    """The error for deleting a row that rows of these tables refer to."""
     by = f" by {_and(names)}" if names else ""
     return StillReferenced(f"The {row._meta.verbose_name} is still referred to{by}.")
 
 
 def referring(row: models.Model, database: str, *on_delete: Any) -> Iterator[str]:
-    """The names of the tables that have rows which refer to this one."""
+    """The names of the tables with rows that refer to this one."""
     for relation in _relations(type(row)):
         if on_delete and relation.on_delete not in on_delete:
             continue
@@ -104,7 +104,7 @@ def referring(row: models.Model, database: str, *on_delete: Any) -> Iterator[str
 
 
 def is_referred_to(model: type[models.Model]) -> bool:
-    """Whether a row may be impossible to delete because others refer to it."""
+    """Whether references from other rows may prevent the deletion of a row."""
     return any(relation.on_delete in _KEEPING for relation in _relations(model))
 
 
@@ -119,7 +119,7 @@ def _references(row: models.Model) -> list[str]:
 
 
 def _missing(row: models.Model, database: str) -> list[str]:
-    """The references of the row that are to nothing."""
+    """The references of the row to missing rows."""
     found = []
     fields: Iterable[Any] = row._meta.concrete_fields
     for field in fields:
@@ -132,9 +132,9 @@ def _missing(row: models.Model, database: str) -> list[str]:
 
 
 def _reported_unique(error: IntegrityError, row: models.Model, database: str) -> Columns | None:
-    """What the driver says: PostgreSQL names the constraint, SQLite the columns."""
+    """What the driver reports: PostgreSQL the constraint, SQLite the columns."""
     if match := _UNIQUE.search(str(error)):
-        if match[1].startswith("index "):  # one of an expression
+        if match[1].startswith("index "):  # an index on an expression
             return ()
         columns = [name.rpartition(".")[2] for name in match[1].split(", ")]
     elif getattr(error.__cause__, "sqlstate", None) == _UNIQUE_VIOLATION:
@@ -150,7 +150,7 @@ def _reported_unique(error: IntegrityError, row: models.Model, database: str) ->
 
 
 def _taken(row: models.Model, database: str) -> Iterator[Columns]:
-    """Everything unique in the row that another row has."""
+    """The unique values of the row that another row already has."""
     others = type(row)._base_manager.using(database).exclude(pk=row.pk)
     for names in unique_columns(type(row)):
         values = {name: getattr(row, name) for name in names}
@@ -159,7 +159,7 @@ def _taken(row: models.Model, database: str) -> Iterator[Columns]:
 
 
 def unique_columns(model: type[models.Model]) -> list[Columns]:
-    """Everything that a client must not send twice: a column, or columns together."""
+    """The unique constraints that a client can violate, each as its columns."""
     meta: Any = model._meta
     found: list[Columns] = [
         (field.attname,)

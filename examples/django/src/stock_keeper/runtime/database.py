@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 CONNECTIONS: Final = 10
 READINESS_SECONDS: Final = 2.0
 _PACKAGE = __name__.partition(".")[0]
-_MIGRATION_LOCK = 7_061_644_215_716_937  # any number, as long as every replica takes the same
+_MIGRATION_LOCK = 7_061_644_215_716_937  # any number, as long as every replica uses the same one
 
 
 _POOLED = (
@@ -49,18 +49,18 @@ _given: list["ServiceSettings"] = []
 
 
 class Pool:
-    """The connections of a process to one database: so many in use at a time, as many idle."""
+    """A process's connections to one database, with limits for those in use and those idle."""
 
     def __init__(self, connect: Callable[[], Any]) -> None:
         self.outages = Outages(django_settings.SERVICE.database_url)
         self.probe = Probe(connect, self.outages)
         self.users = Bulkhead(CONNECTIONS, self.probe.answers)
-        # For SQLite, which has one at a time.
+        # For SQLite, which has one writer at a time.
         self.writers = Bulkhead(1, self.probe.answers)
-        self._idle: list[tuple[Any, float]] = []  # with the time since when they are
+        self._idle: list[tuple[Any, float]] = []  # with the time since which they have been idle
 
     def take(self) -> tuple[Any, float] | None:
-        """A connection that was used before, and for how many seconds it was idle; or None."""
+        """An idle connection, and for how many seconds it was idle; or None."""
         try:
             connection, since = self._idle.pop()
         except IndexError:
@@ -68,7 +68,7 @@ class Pool:
         return connection, time.monotonic() - since
 
     def keep(self, idle: Any) -> bool:
-        """Keep a connection for the next one who asks, unless there are enough."""
+        """Keep a connection for reuse, unless there are enough."""
         enough = len(self._idle) >= CONNECTIONS
         if not enough:
             self._idle.append((idle, time.monotonic()))
@@ -89,10 +89,10 @@ _pools: dict[tuple[str, ...], Pool] = {}
 
 
 class PooledWrapper(BaseDatabaseWrapper):
-    """Mixed into Django's backends: a thread has a connection only from its first query to `close`.
+    """Mixin for Django's backends: a thread has a connection only from its first query to `close`.
 
-    Having one takes a place among the users of the pool. So whatever asks the database through
-    Django, the admin and the sessions too, is bounded.
+    Each connection takes one of the pool's slots, so everything that uses the database through
+    Django is limited, including the admin and sessions.
     """
 
     shared: Pool
@@ -122,11 +122,11 @@ class PooledWrapper(BaseDatabaseWrapper):
         return None
 
     def is_still_open(self, idle: Any, seconds: float) -> bool:
-        """Whether a connection that was idle is still open."""
+        """Whether an idle connection is still open."""
         return True
 
     def open(self, conn_params: dict[str, Any]) -> Any:
-        """A connection that nobody has used yet."""
+        """A new connection."""
         return super().get_new_connection(conn_params)
 
     def open_apart(self) -> Any:
@@ -143,28 +143,28 @@ class PooledWrapper(BaseDatabaseWrapper):
             super()._close()  # type: ignore[misc]
         if clean:
             self.shared.outages.worked()
-        else:  # what has ended this connection may have ended the others
+        else:  # whatever closed this connection may have closed the others
             self.shared.clear()
         self.give_place_back(finished=clean)
 
     def take_place(self, bulkhead: Bulkhead) -> None:
-        """Wait for a place here instead of the one that this connection has, if it has one."""
+        """Release this connection's slot, if it has one, and wait for a slot of this pool."""
         self.give_place_back(finished=True)
         bulkhead.acquire()
         self._place = bulkhead
 
     def give_place_back(self, *, finished: bool) -> None:
-        """Let the next one in; `finished` says that the database did answer."""
+        """Release the slot; `finished` says that the database responded."""
         place, self._place = self._place, None
         if place is not None:
             place.release(finished)
 
 
 class Database:
-    """Django's one database, as the settings of this process have it.
+    """Django's only database, as configured in this process.
 
-    Django keeps its connections in a module, not in an object: who makes a second Database
-    replaces the first.
+    Django keeps its connections in a module, not in an object: a second Database replaces the
+    first.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -176,13 +176,13 @@ class Database:
         if wanted != connection_settings(django_settings.SERVICE):
             self._use(wanted)
         django_settings.SERVICE = settings
-        # The middleware of the service logs each request once.
+        # The service's middleware logs each request once.
         logging.getLogger("django.request").setLevel(logging.CRITICAL)
 
     def migrate(self) -> None:
-        """Bring the schema to its newest state; nothing happens where it is there.
+        """Upgrade the schema to the latest migrations, if necessary.
 
-        A migration that somebody else holds a table against for too long is tried again.
+        A migration is tried again if another transaction holds a lock for too long.
         """
         settings = django_settings.SERVICE
         direct = settings.database_direct_url
@@ -202,12 +202,12 @@ class Database:
 
     @staticmethod
     def checks() -> dict[str, bool]:
-        """What a readiness probe asks: does the database answer, and is its schema there?
+        """Check for a readiness probe that the database responds and that the schema is migrated.
 
-        It is asked on a connection of its own, so that a probe does not queue behind requests.
+        Uses a separate connection, so that a probe does not queue behind requests.
         """
         pool = cast(PooledWrapper, connections[DEFAULT_DB_ALIAS]).find_pool()
-        # A migration that this code does not know is newer: another replica runs it.
+        # Migrations unknown to this code are newer: another replica has already migrated.
         return pool.probe.checks(
             READINESS_SECONDS,
             "SELECT app, name FROM django_migrations",
@@ -223,17 +223,17 @@ class Database:
 
 
 def given_settings() -> "ServiceSettings":
-    """The settings that Django is set up with; its own commands read the environment."""
+    """The settings that Django is set up with; Django's own commands read the environment."""
     return _given[-1] if _given else load_settings()
 
 
 def is_unavailable(error: Error) -> bool:
-    """Whether an error of Django's means that the database cannot be used at all right now."""
+    """Whether a Django error means that the database is currently unavailable."""
     return deadlines.is_unavailable(error.__cause__)
 
 
 def notice(error: Exception) -> None:
-    """Log why the database cannot be used, or count an error that is a defect."""
+    """Log why the database is unavailable, or count an error that is a bug."""
     if isinstance(error, Unavailable) or (isinstance(error, Error) and is_unavailable(error)):
         cast(PooledWrapper, connections[DEFAULT_DB_ALIAS]).find_pool().outages.failed(error)
     elif isinstance(error, Error) and not isinstance(error, IntegrityError | DataError):
@@ -250,7 +250,7 @@ def connection_settings(settings: Settings, url: str = "") -> dict[str, Any]:
                 # A deferred transaction that reads before it writes fails at once under contention.
                 "transaction_mode": "IMMEDIATE",
                 "timeout": settings.database_timeout_seconds,
-                # FULL: what was acknowledged outlives a power cut, not the process alone.
+                # FULL: acknowledged writes survive a power failure, not just a process crash.
                 "init_command": "PRAGMA synchronous = FULL",
             },
         }
@@ -263,7 +263,7 @@ def connection_settings(settings: Settings, url: str = "") -> dict[str, Any]:
         "PASSWORD": options.pop("password", ""),
         "HOST": options.pop("host", ""),
         "PORT": options.pop("port", ""),
-        # A cursor of the server's is part of a session, which a pooler shares.
+        # A server-side cursor is part of a session, which a pooler shares.
         "DISABLE_SERVER_SIDE_CURSORS": True,
         "OPTIONS": options,
     }
@@ -271,10 +271,10 @@ def connection_settings(settings: Settings, url: str = "") -> dict[str, Any]:
 
 @contextmanager
 def bounded(seconds: float) -> Iterator[None]:
-    """Give all database calls inside the block `seconds` in total, and then the connection back.
+    """Give all database calls inside the block `seconds` in total, then return the connection.
 
-    For jobs and threads of your own; a request is in such a block. Raises `Unavailable` if the
-    database cannot be reached; every other error of the database comes as Django raises it.
+    For your own jobs and threads; requests run in such a block. Raises `Unavailable` if the
+    database cannot be reached; all other database errors are Django's.
     """
     try:
         with deadlines.deadline(seconds):
@@ -289,7 +289,7 @@ def bounded(seconds: float) -> Iterator[None]:
         raise
     finally:
         for each in connections.all(initialized_only=True):
-            if not each.in_atomic_block:  # a test case runs in a transaction of its own
+            if not each.in_atomic_block:  # a test case runs in its own transaction
                 each.close()
 
 
@@ -306,7 +306,7 @@ def _migrate() -> None:
 
 @contextmanager
 def _migrating() -> Iterator[None]:
-    """Wait for any other one of its kind, without a deadline."""
+    """Wait for any other migration, without a deadline."""
     if connection.vendor == "sqlite":
         with connection.constraint_checks_disabled(), transaction.atomic():
             yield
@@ -315,7 +315,7 @@ def _migrating() -> Iterator[None]:
         if not deadlines.is_direct(cursor.connection):
             raise SettingsError(_POOLED)
         cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
-        # Whoever comes later queues behind a migration that waits for a table.
+        # Later queries queue behind a migration that waits for a table.
         cursor.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
         try:
             yield

@@ -1,4 +1,4 @@
-"""Django's settings as every service has them; `django_settings` adds to them, or replaces them."""
+"""Django's settings shared by all services; `django_settings` adds to or replaces them."""
 
 from typing import Any
 
@@ -21,8 +21,8 @@ INSTALLED_APPS = [
 ROOT_URLCONF = f"{__package__}.urls"
 WSGI_APPLICATION = f"{__package__.partition('.')[0]}.wsgi.application"
 APPEND_SLASH = False
-# Below these paths are pages with sessions and forms. The API has neither, and goes past the
-# middleware here; with "/v1/" among them, who has signed in to the admin is known there too.
+# Paths of pages with sessions and forms. The API has neither and bypasses the middleware for them;
+# add "/v1/" to make users who have signed in to the admin known there too.
 SESSION_PATHS: tuple[str, ...] = ("/admin/",)
 MIDDLEWARE = [
     f"{__package__}.middleware.Security",
@@ -82,7 +82,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False
 
-# The admin serves its own style and scripts.
+# The admin serves its own styles and scripts.
 STATIC_URL = "/admin/static/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ALLOW_ALL_ORIGINS = False
@@ -91,7 +91,7 @@ DEBUG = False
 SECRET_KEY = SERVICE.secret_key
 SESSION_COOKIE_SECURE = True
 CSRF_COOKIE_SECURE = True
-# Where TLS ends in front of the service, a form comes from https and arrives by http.
+# If TLS is terminated in front of the service, forms are sent with https but arrive as http.
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in SERVICE.allowed_hosts]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -103,14 +103,14 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-# What `runtime` does for every response, Django need not do again: it checks the Host, limits the
-# body, says nosniff and writes the log.
+# `runtime` already checks the Host, limits the body, sets nosniff and writes the log, so Django
+# need not.
 ALLOWED_HOSTS = ["*"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = None
 SECURE_CONTENT_TYPE_NOSNIFF = False
 LOGGING_CONFIG = None
 SILENCED_SYSTEM_CHECKS = [
-    "security.W001",  # what Django looks for by its name in MIDDLEWARE is there by that of
+    "security.W001",  # MIDDLEWARE has subclasses of these, under names from
     "security.W002",  # `runtime.middleware`
     "security.W003",
     "security.W004",  # HSTS and

@@ -1,4 +1,4 @@
-"""The OpenAPI document: drf-spectacular makes it from the views, `openapi.json` has the rest."""
+"""The OpenAPI document, from drf-spectacular for the views and `openapi.json` for the rest."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _PARAMETER = re.compile(r"(?:\(\?P)?<(?:\w+:)?(\w+)>(?:[^)/]*\)\$?)?")
 
 
 class ApiDocument:
-    """The document of the service, made when it is first needed."""
+    """The document of the service, generated when it is first needed."""
 
     def __init__(self, root_path: str = "") -> None:
         self._servers = {"servers": [{"url": root_path}]} if root_path else {}
@@ -61,7 +61,7 @@ class ApiDocument:
             return ""
 
     def query_parameters(self, path: str, method: str) -> frozenset[str]:
-        """The names of the query parameters that an operation knows."""
+        """The names of the query parameters that an operation accepts."""
         if (path, method) not in self._query_parameters:
             operation = self.content["paths"].get(path, {}).get(method, {})
             self._query_parameters[path, method] = frozenset(
@@ -81,5 +81,5 @@ class ApiDocument:
 
 
 def template(route: str) -> str:
-    """A route of Django as the OpenAPI document writes it."""
+    """A Django route in the format of the OpenAPI document."""
     return "/" + _PARAMETER.sub(r"{\1}", route)

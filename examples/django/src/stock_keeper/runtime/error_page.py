@@ -10,7 +10,7 @@ from . import errors, urls
 
 
 def show_errors(_: Any) -> None:
-    """Show it to who accepts HTML."""
+    """Show it to clients that accept HTML."""
 
     def answer(request: HttpRequest) -> HttpResponse:
         response = errors.answer_error(request)

@@ -1,4 +1,4 @@
-"""Errors of Django and of Django REST Framework become problems here."""
+"""Convert errors of Django and Django REST Framework to problems."""
 
 import sys
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from .wsgi import CONTEXT
 
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
-    """The problem that an exception in a view means; None for those that nobody expects."""
+    """The problem for an exception in a view; None if it is unexpected."""
     known = _known(error, context["request"])
     if known is None:
         return None
@@ -30,27 +30,27 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse 
 
 
 def answer_exception(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's response to an exception that it knows: handler400, 403 and 404."""
+    """Django's handler400, handler403 and handler404."""
     known = _known(exception, request)
     return problem_response(request, problem_of(known or Problem(400)))
 
 
 def answer_error(request: HttpRequest) -> HttpResponse:
-    """Django's response to any other exception: handler500."""
+    """Django's handler500."""
     error = sys.exc_info()[1]
     known = _known(error, request) if isinstance(error, Exception) else Problem(500)
     return problem_response(request, problem_of(known or cast(Exception, error)))
 
 
 def problem_response(request: HttpRequest | Request, problem: Problem) -> HttpResponse:
-    """A problem as Django's response."""
+    """A problem as a Django response."""
     context = request.META[CONTEXT]
     body = problem.body(context.path, context.request_id)
     return HttpResponse(body, PROBLEM_CONTENT_TYPE, problem.status, headers=problem.headers)
 
 
 def _known(error: Exception, request: HttpRequest | Request) -> Exception | None:
-    """An exception of Django or of the framework in terms of the service; None for all others."""
+    """The problem for an exception of Django or DRF; None for all others."""
     notice(error)
     found: Exception | None = error if isinstance(error, EXPECTED) else None
     match error:
@@ -78,7 +78,7 @@ def _known(error: Exception, request: HttpRequest | Request) -> Exception | None
 
 def _invalid(error: exceptions.ValidationError, request: HttpRequest | Request) -> Problem:
     found = list(_located(error.detail))
-    if error.status_code != 400:  # one that its class has chosen
+    if error.status_code != 400:  # a status chosen by the class
         return Problem(error.status_code, "; ".join(why for _, why in found))
     if request.method in ("GET", "HEAD"):
         return Problem(
@@ -90,7 +90,7 @@ def _invalid(error: exceptions.ValidationError, request: HttpRequest | Request) 
 
 
 def _message(error: Exception) -> str:
-    """What was said when it was raised; Django itself says more than a client may know."""
+    """The message with which it was raised; Django's own reveal too much to clients."""
     return error.args[0] if error.args and isinstance(error.args[0], str) else ""
 
 
@@ -99,7 +99,7 @@ def _text(detail: Any) -> str:
 
 
 def _headers(error: exceptions.APIException) -> dict[str, str]:
-    """What Django REST Framework itself would send with the exception."""
+    """The headers that Django REST Framework would send with the exception."""
     wait = getattr(error, "wait", None)
     found = {
         "WWW-Authenticate": getattr(error, "auth_header", None),
@@ -109,7 +109,7 @@ def _headers(error: exceptions.APIException) -> dict[str, str]:
 
 
 def _located(detail: Any, *where: int | str) -> Iterator[tuple[tuple[int | str, ...], str]]:
-    """What is wrong, each with the keys and indices that lead to it."""
+    """The errors, each with its keys and indices."""
     if isinstance(detail, dict):
         for key, inner in detail.items():
             own = key == api_settings.NON_FIELD_ERRORS_KEY

@@ -12,14 +12,14 @@ from rest_framework.request import Request
 
 from .http import invalid
 
-# What has no quotes in JSON.
+# Fields whose JSON values have no quotes.
 _BARE = (serializers.BooleanField, serializers.IntegerField, serializers.FloatField)
 
 
 class FieldFilter(BaseFilterBackend):
-    """Keeps the rows whose fields have the values that the query says.
+    """Keeps the rows whose fields have the values in the query.
 
-    A view names the fields in `filterset_fields`; a value is read as a client would send it.
+    A view names the fields in `filterset_fields`; values are parsed as in a request body.
     """
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
@@ -28,7 +28,7 @@ class FieldFilter(BaseFilterBackend):
         for name, field in self._fields(view).items():
             if name in request.query_params:
                 value = _read(field, name, request.query_params[name])
-                # For `WHERE NOT paid`, as Django would write it, SQLite uses no index.
+                # Django would write `WHERE NOT paid`, for which SQLite uses no index.
                 column = field.source.replace(".", "__")
                 queryset = queryset.filter(**{f"{column}__in": (value,)})
         return queryset
@@ -52,7 +52,7 @@ class FieldFilter(BaseFilterBackend):
 
 
 class SortFilter(OrderingFilter):
-    """Orders a list by one of the view's `ordering_fields`; ties by creation."""
+    """Orders a list by one of the view's `ordering_fields`; ties are ordered by creation."""
 
     ordering_param = "sort"
 
@@ -82,12 +82,12 @@ class SortFilter(OrderingFilter):
 
 
 def _read(field: Any, name: str, text: str) -> Any:
-    """A value of a query as the field reads it from JSON; null is none."""
+    """A query value as the field reads it from JSON; null is not accepted."""
     value: Any = text
-    if isinstance(field, _BARE) and text == text.strip():  # JSON would take the space
+    if isinstance(field, _BARE) and text == text.strip():  # JSON would allow the white space
         with suppress(ValueError):
             value = from_json(text)
-    if value is None:  # a row has a value, or it is in no filter
+    if value is None:  # rows without a value match no filter
         value = text
     try:
         # A field that no client can set would skip its own validation.

@@ -14,14 +14,14 @@ from . import InProgress, KeyReused, telemetry
 from .models import IdempotencyKey
 
 LIFETIME: Final = timedelta(hours=24)
-# Each new key deletes up to so many that are old: more than are added, and never much at once.
+# Each new key deletes up to this many old ones: more than are added, but little work at a time.
 _DELETED_AT_ONCE = 20
 
 
 class FirstRequest:
-    """The first request at a path with this key and this content, in the transaction of its write.
+    """The first request to a path with this key and content, in the transaction of its write.
 
-    `database` is the alias of the one that is written to.
+    `database` is the alias of the database that is written to.
     """
 
     def __init__(self, path: str, key: str, content: Any, database: str) -> None:
@@ -31,7 +31,7 @@ class FirstRequest:
         self._fingerprint = _digest(json.dumps(content, sort_keys=True, default=str))
 
     def response(self) -> Response | None:
-        """The response that it got, if there has been one.
+        """The response that it got, if it was sent before.
 
         Raises `InProgress`, or `KeyReused` if it had other content.
         """
@@ -48,7 +48,7 @@ class FirstRequest:
         return None
 
     def keep(self, response: Response) -> None:
-        """Remember the response that it gets, and forget some that are old."""
+        """Store its response, and delete some old keys."""
         old = self._keys.filter(created_at__lt=timezone.now() - LIFETIME).order_by("created_at")
         free = old.select_for_update(skip_locked=True).values_list("digest", flat=True)
         self._keys.filter(digest__in=[*free[:_DELETED_AT_ONCE]]).delete()
@@ -64,7 +64,7 @@ class FirstRequest:
         )
 
     def _lock(self) -> bool:
-        """Whether no other transaction is at work on this key; SQLite has one writer anyway."""
+        """Whether no other transaction is using this key; SQLite has one writer anyway."""
         if self._connection.vendor == "sqlite":
             return True
         number = int(self._digest[:16], 16) - 2**63

@@ -1,4 +1,4 @@
-"""Django's middleware of the service: what runs first and last, and what is for pages alone."""
+"""The service's Django middleware: the first and the last, and those for pages only."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ GetResponse = Callable[[HttpRequest], Any]
 class First:
     """Runs before all other middleware: the deadline of a request, and its route for the log.
 
-    A request of Django's test client has not passed the service's endpoints; it does so here.
+    Requests of Django's test client bypass the service's endpoints, so they are handled here.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -67,7 +67,7 @@ class First:
 
 
 class Last:
-    """Runs behind all other middleware, so that theirs sees what the service has rejected."""
+    """Runs after all other middleware, so that they see the service's rejections."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self._get_response = get_response
@@ -80,14 +80,14 @@ class Last:
 
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
         view_class = getattr(view, "cls", None)
-        if view_class is not None:  # one of Django REST Framework
+        if view_class is not None:  # a Django REST Framework view
             require_sync(view_class.authentication_classes)
             require_sync(view_class.permission_classes)
             require_sync(view_class.throttle_classes)
 
 
 class _PagesOnly:
-    """Mixed into a middleware: only what is below one of the `SESSION_PATHS` passes it."""
+    """Mixin for a middleware that applies only below the `SESSION_PATHS`."""
 
     get_response: GetResponse
 
@@ -98,24 +98,24 @@ class _PagesOnly:
 
 
 class Security(_PagesOnly, SecurityMiddleware):
-    """Says what a browser may tell other sites of a page."""
+    """Sets the security headers of pages."""
 
 
 class Sessions(_PagesOnly, SessionMiddleware):
-    """Who has signed in."""
+    """Loads the session."""
 
 
 class ForgeryProtection(_PagesOnly, CsrfViewMiddleware):
-    """Takes a form from a page of this service alone."""
+    """Accepts forms only from this service's own pages."""
 
 
 class Authentication(_PagesOnly, AuthenticationMiddleware):
-    """`request.user`."""
+    """Sets `request.user`."""
 
 
 class Messages(_PagesOnly, MessageMiddleware):
-    """What the next page tells of the last form."""
+    """Keeps messages for the next page."""
 
 
 class FrameOptions(_PagesOnly, XFrameOptionsMiddleware):
-    """Keeps a page out of the frames of other sites."""
+    """Prevents other sites from framing a page."""

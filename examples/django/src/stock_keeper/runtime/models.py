@@ -1,4 +1,4 @@
-"""The base class of a resource's model: what every resource has."""
+"""The base class of resource models, and their field types."""
 
 import secrets
 from decimal import Decimal
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     TextField = models.TextField
     DecimalField = models.DecimalField
 else:
-    # Django's own classes are generic for type checkers alone.
+    # Django's own classes are generic only for type checkers.
     class _Generic:
         def __class_getitem__(cls, _: Any) -> type:
             return cls
@@ -46,12 +46,12 @@ _no_other_control_characters = RegexValidator(
 
 
 def new_revision() -> str:
-    """A revision that no row has had."""
+    """A new, unique revision."""
     return secrets.token_hex(8)
 
 
 class RevisionField(CharField[str, str]):
-    """The entity tag: each write replaces it."""
+    """The revision of a row, replaced by each write; used as the entity tag."""
 
     def pre_save(self, instance: models.Model, add: bool) -> str:
         revision = new_revision()
@@ -64,7 +64,7 @@ class RevisionField(CharField[str, str]):
 
 
 class LineField(CharField[Sent, Kept]):
-    """A line of text: `min_length` to `max_length` characters, none of them a control character.
+    """A line of text: `min_length` to `max_length` characters, without control characters.
 
     A serializer removes the ASCII white space around it.
     """
@@ -106,21 +106,21 @@ class LinesField(TextField[Sent, Kept]):
 
 
 def _as_stored(kind: str, name: str, _: str, args: Any, options: dict[str, Any]) -> Any:
-    """A field of text as what it is in the database, so that no migration depends on its class."""
+    """A text field as its database type, so that no migration depends on its class."""
     for only_here in ("blank", "validators"):
         options.pop(only_here, None)
     return name, f"django.db.models.{kind}", args, options
 
 
 class ExactField(DecimalField[Sent, Kept]):
-    """An exact number: NUMERIC, and a whole number of the last digit in SQLite.
+    """An exact number: NUMERIC, or in SQLite an integer in units of the last digit.
 
-    At most 18 digits fit SQLite; what it calls NUMERIC may be a double. There, calculate with it
-    in Python: in a query only comparisons and sums are the same on both databases.
+    At most 18 digits fit in SQLite, whose own NUMERIC may be a double. Calculate in Python: in
+    queries only comparisons and sums are the same on both databases.
     """
 
     def get_internal_type(self) -> str:
-        return "ExactField"  # Django reads what it knows as a DecimalField as a double in SQLite
+        return "ExactField"  # in SQLite, Django reads a DecimalField as a double
 
     def db_type(self, connection: BaseDatabaseWrapper) -> str:
         on_sqlite = connection.vendor == "sqlite"
@@ -149,9 +149,9 @@ class ExactField(DecimalField[Sent, Kept]):
 class IdempotencyKey(models.Model):
     """A request that was carried out, and the response that it got."""
 
-    # Of the path and the key, so that neither limits the length of an index.
+    # A hash of the path and the key, so that neither reaches an index in full.
     digest = models.CharField(primary_key=True, max_length=64)
-    # Of what the client sent.
+    # A hash of what the client sent.
     fingerprint = models.CharField(max_length=64)
     response = models.TextField()
     created_at = models.DateTimeField(db_index=True, default=timezone.now)
@@ -164,7 +164,7 @@ class IdempotencyKey(models.Model):
 
 
 class RecordQuerySet(models.QuerySet[Row]):
-    """Rows whose revisions change with them, whichever way they are changed."""
+    """A queryset whose updates also replace the revisions."""
 
     def update(self, **values: Any) -> int:
         changed = {"revision": new_revision(), "updated_at": timezone.now()}
@@ -177,7 +177,7 @@ class Record(models.Model):
     A reference to another resource is `ForeignKey(Room, models.PROTECT, to_field="uuid")`.
     """
 
-    # The order of creation. It is never reused, so that pagination can rely on it.
+    # The order of creation; never reused, so that pagination can rely on it.
     position = models.BigAutoField(primary_key=True)
     uuid = models.UUIDField("id", db_column="id", unique=True, default=uuid4, editable=False)
     revision = RevisionField(max_length=16, editable=False)
@@ -191,7 +191,7 @@ class Record(models.Model):
         ordering = ("position",)
 
     def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
-        """Delete the row, also if it refers to itself."""
+        """Delete the row, even if it refers to itself."""
         fields: Any = self._meta.concrete_fields
         own = [
             field.attname

@@ -1,4 +1,4 @@
-"""Pages of a list, which stay right while rows are added."""
+"""Pages of a list that stay consistent while rows are added."""
 
 import json
 import operator
@@ -26,7 +26,7 @@ CURSOR: Final = r"[0-7][0-9a-f]{15}(\.[0-9a-f]{8}(\.[A-Za-z0-9_-]*)?)?"
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column that a list is ordered by; rows without a value come last in either direction."""
+    """A column by which a list is ordered; rows without a value come last in both directions."""
 
     field: Any
     descending: bool
@@ -49,7 +49,7 @@ class _Column:
         return self.is_null() if value is None else Q(**{self.name: value})
 
     def beyond(self, value: Any, *, including: bool = False) -> Q:
-        """The rows behind this value, and those with it if `including`."""
+        """The rows after this value, and those with it if `including`."""
         if value is None:
             return self.is_null() if including else Q(pk__in=())
         lookup = ("lt" if self.descending else "gt") + ("e" if including else "")
@@ -58,13 +58,13 @@ class _Column:
 
 
 class CursorPages(BasePagination):
-    """Pages in the order of the queryset, ties by creation.
+    """Pages in the order of the queryset; ties are ordered by creation.
 
-    The cursor says where the next page begins. It is bound to the filters and to the order of the
+    The cursor says where the next page begins. It is bound to the filters and the order of the
     list, which the link to the next page repeats.
     """
 
-    schema_name = "rows"  # what the list is called, for the OpenAPI document
+    schema_name = "rows"  # the name of the list in the OpenAPI document
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         query = query_of(request)
@@ -103,7 +103,7 @@ class CursorPages(BasePagination):
 
 
 def query_of(request: Request) -> dict[str, str]:
-    """The parameters of a request's query string, which is parsed once: 31 kB of it take 4 ms."""
+    """The parameters of a query string, parsed only once: 31 kB of it take 4 ms."""
     parsed = request.META.get(_QUERY)
     if parsed is None:
         parsed = request.META[_QUERY] = read_query(request.META["QUERY_STRING"])
@@ -111,15 +111,15 @@ def query_of(request: Request) -> dict[str, str]:
 
 
 def list_name(path: str) -> str:
-    """What the list at a path is called in its response: `items` for `/v1/items`."""
+    """The name of a path's list in its response: `items` for `/v1/items`."""
     return path.rpartition("/")[2]
 
 
 def _order(queryset: QuerySet[Any]) -> list[_Column]:
-    """The columns of the queryset's order, of which the last is always unique."""
+    """The columns of the queryset's order; the last one is always unique."""
     meta = queryset.model._meta
     keys = queryset.query.order_by or (meta.ordering if queryset.query.default_ordering else ())
-    ties = "-pk" if keys and str(keys[-1]).startswith("-") else "pk"  # as the index has them
+    ties = "-pk" if keys and str(keys[-1]).startswith("-") else "pk"  # the direction of the index
     columns = []
     for key in [*keys, ties]:
         if not isinstance(key, str) or "__" in key:
@@ -137,10 +137,10 @@ def _order(queryset: QuerySet[Any]) -> list[_Column]:
 def _read_rows(
     queryset: QuerySet[Any], columns: list[_Column], after: list[Any] | None, count: int
 ) -> list[Any]:
-    """At most `count` rows in the order of the columns, behind the one with the values `after`.
+    """At most `count` rows in the order of the columns, after the one with the values `after`.
 
-    Those without a value in the first column have a query of their own, since one for both kinds
-    could not use an index.
+    Rows without a value in the first column are read by a second query, since a single query for
+    both could not use an index.
     """
     first, *others = columns
     if not first.nullable:
@@ -165,13 +165,13 @@ def _part(
 
 
 def _behind(columns: list[_Column], values: list[Any]) -> Q:
-    """The rows that come after the one with these values."""
+    """The rows after the one with these values."""
     pairs = list(zip(columns, values, strict=True))
     steps = []
     for index, (column, value) in enumerate(pairs):
         same = [other.equals(known) for other, known in pairs[:index]]
         steps.append(reduce(operator.and_, [*same, column.beyond(value)]))
-    # The first column is said once more by itself, as that is what an index can use.
+    # The first column is also compared by itself, because an index can be used for that.
     first, start = pairs[0]
     found = reduce(operator.or_, steps)
     return found if len(pairs) == 1 else first.beyond(start, including=True) & found
@@ -211,10 +211,10 @@ def _value(field: Any, encoded: Any) -> Any:
     value = field.to_python(encoded)
     if isinstance(value, str) and "\0" in value:
         raise ValueError("no database has NUL in a text")
-    field.get_db_prep_value(value, connection)  # raises if no row can have it
+    field.get_db_prep_value(value, connection)  # raises if no row can have the value
     return value
 
 
 def _digest(query: dict[str, str]) -> str:
-    """What tells the cursor of one filter and order from that of another."""
+    """Binds a cursor to its filters and order."""
     return sha256(urlencode(sorted(query.items())).encode()).hexdigest()[:8]

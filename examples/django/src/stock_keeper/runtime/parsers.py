@@ -7,8 +7,7 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
-from .bodies import parsing
-from .http import not_json
+from .http import check_values, not_json
 
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -20,11 +19,11 @@ class StrictJSONParser(BaseParser):
 
     def parse(self, stream: Any, *_: Any, **__: Any) -> Any:
         body = stream.read()
-        with parsing(body):
-            try:
-                return from_json(body)
-            except ValueError:
-                raise not_json() from None
+        check_values(body)
+        try:
+            return from_json(body)
+        except ValueError:
+            raise not_json() from None
 
 
 class MergePatchParser(StrictJSONParser):
@@ -34,7 +33,7 @@ class MergePatchParser(StrictJSONParser):
 
 
 class JSONOnly(DefaultContentNegotiation):
-    """There is one kind of response, whatever the client accepts."""
+    """Always selects JSON, whatever the client accepts."""
 
     def select_renderer(self, request: Request, renderers: Any, *_: Any, **__: Any) -> Any:
         return renderers[0], renderers[0].media_type

@@ -1,4 +1,4 @@
-"""Finds access checks that would let everyone in: coroutines that nobody awaits."""
+"""Detect access checks that would let everyone in: coroutines that are never awaited."""
 
 from functools import cache
 from inspect import iscoroutinefunction
@@ -8,14 +8,14 @@ _METHODS = ("authenticate", "has_permission", "has_object_permission", "allow_re
 
 
 def require_sync(checks: Any) -> None:
-    """Raise if one of the classes or instances has a check that is a coroutine function."""
+    """Raise an error if a check of one of the classes or instances is a coroutine function."""
     for check in checks:
         operands = [
             operand
             for name in ("op1_class", "op2_class", "op1", "op2")
             if (operand := getattr(check, name, None)) is not None
         ]
-        if operands:  # a permission that is made of others
+        if operands:  # a permission composed of others
             require_sync(operands)
         else:
             _require_sync(check if isinstance(check, type) else type(check))

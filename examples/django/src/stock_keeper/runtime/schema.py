@@ -1,4 +1,4 @@
-"""What drf-spectacular says about the views of the service."""
+"""The descriptions of the service's views for drf-spectacular."""
 
 import re
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ _RESPONSES: Final = {
     500: "InternalError",
     503: "Unavailable",
 }
-_Generator: Any = SchemaGenerator  # their methods have no types
+_Generator: Any = SchemaGenerator  # its methods have no types
 _Inspector: Any = AutoSchema
 _log = structlog.get_logger()
 _SUCCESS: Final = {"201": "Created.", "204": "Done; there is nothing to return."}
@@ -48,7 +48,7 @@ _IF_MATCH, _IF_NONE_MATCH = "If-Match", "If-None-Match"
 
 @dataclass(frozen=True, slots=True)
 class _Action:
-    """What every resource has in common, of one action."""
+    """The description of an action that all resources share."""
 
     id: str
     summary: str
@@ -113,7 +113,7 @@ _ACTIONS: Final = {
 
 @cache
 def generate() -> Schema:
-    """Describe all views; what drf-spectacular does not understand is logged."""
+    """Describe all views; drf-spectacular's warnings are logged."""
     with GENERATOR_STATS.silence():
         found: Schema = _Generator().get_schema(public=True)
     for message in (*GENERATOR_STATS._warn_cache, *GENERATOR_STATS._error_cache):
@@ -122,13 +122,13 @@ def generate() -> Schema:
 
 
 class ResourceSchema(_Inspector):  # type: ignore[misc]
-    """Describes the views of a resource as what they are, and all others as far as it can.
+    """Describes the views of resources, and all others as far as possible.
 
-    `extend_schema` says more, as drf-spectacular has it.
+    `extend_schema` adds to the description, as usual with drf-spectacular.
     """
 
     view: Any
-    tags: ClassVar[dict[str, str]] = {}  # what each resource is
+    tags: ClassVar[dict[str, str]] = {}  # the description of each resource
 
     def get_tags(self) -> list[str]:
         found = list(super().get_tags())
@@ -181,7 +181,7 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
     def field_schema(self, field: Any, direction: str = "request") -> Schema:
         """The schema of a value of the field in a query."""
         schema = self._map_serializer_field(field, direction) or {}
-        # What may be sent as text or as a number is text in a query, and null cannot be sent.
+        # In a query, a value that may be text or a number is text, and null cannot be sent.
         options: list[Schema] = schema.get("anyOf", [schema])
         schema = next((one for one in options if one.get("type") == "string"), options[0])
         apart = ("readOnly", "writeOnly", "default", "description", "title")
@@ -195,7 +195,7 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
 
     @property
     def _names(self) -> dict[str, str]:
-        """The resource's name in the ways that the words need it; its plural is in the path."""
+        """The forms of the resource's name used in descriptions; the plural is in the path."""
         name: str = self.view.queryset.model.__name__
         plural = list_name(re.sub(r"/\{\w+\}$", "", self.path))
         return {
@@ -231,7 +231,7 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
         return found | self._refusals()
 
     def _refusals(self) -> Schema:
-        """What an access check may answer, if there is one."""
+        """The responses of access checks, if there are any."""
         statuses = [401] if self.view.get_authenticators() else []
         statuses += [403] if statuses or self.view.get_permissions() else []
         schema = {"schema": {"$ref": "#/components/schemas/Problem"}}
@@ -274,7 +274,7 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
         schema: Schema | None = super()._map_serializer_field(field, direction, *args)
         if schema is None or not hasattr(field, "rule"):
             return schema
-        # Its own JSON Schema says more than its type.
+        # Its own JSON Schema is more precise than its type.
         mode: JsonSchemaMode = "validation" if direction == "request" else "serialization"
         found: Schema = field.rule.json_schema(mode=mode)
         if "maxLength" in found and getattr(field, "max_length", None):
@@ -306,7 +306,7 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
         else:
             words = f"What a client sends of {_with_article(str(model._meta.verbose_name))}."
             schema["description"] = words
-        if "required" in schema:  # sorted by now
+        if "required" in schema:  # already sorted at this point
             schema["required"] = [name for name in properties if name in schema["required"]]
         for name, one in properties.items():
             if (name,) in unique_columns(model):
@@ -326,7 +326,7 @@ def _with_article(words: str) -> str:
 
 
 def _plain_parameters(parameters: Iterable[Schema]) -> list[Schema]:
-    """The parameters in the order that all services have; those of all lists stand there once."""
+    """The parameters in the order of all services; those of every list are references."""
     pages = {one["name"]: one for one in parameters if one.get("schema") == {}}
     own = [one for one in parameters if one["name"] not in pages]
     found: list[Schema] = []
@@ -339,11 +339,11 @@ def _plain_parameters(parameters: Iterable[Schema]) -> list[Schema]:
 
 
 def _plain(schema: Schema, *, keeps_default: bool) -> Schema:
-    """A field's schema in the form that all services have."""
+    """A field's schema in the form that all services use."""
     apart = {"readOnly", "writeOnly", "title"} | (set() if keeps_default else {"default"})
     schema = {name: value for name, value in schema.items() if name not in apart}
     if schema.get("default", 0) is None:
-        del schema["default"]  # what is left out is not null, it is left out
+        del schema["default"]  # a missing field stays missing, it does not become null
     if isinstance(schema.get("type"), list) and "null" in schema["type"]:
         outside = {name: schema.pop(name) for name in ("default", "description") if name in schema}
         (schema["type"],) = (kind for kind in schema["type"] if kind != "null")

@@ -13,7 +13,7 @@ from . import Unavailable
 from .database import Database, bounded
 from .settings import Settings
 
-if TYPE_CHECKING:  # it needs Django to be set up
+if TYPE_CHECKING:  # it can only be imported once Django is set up
     from .serializers import ResourceSerializer
 
 _SECONDS: Final = 300  # for all rows together
@@ -45,7 +45,7 @@ class Seeds:
     def fill(
         self, serializer: "type[ResourceSerializer[Any]]", rows: Iterable[Mapping[str, Any]]
     ) -> None:
-        """Create rows, each written as a client would send it, unless the resource has some."""
+        """Create rows, each as a client would send it, unless the resource already has rows."""
         model: Any = serializer.Meta.model
         plural, created = model._meta.db_table, 0
         if not self.ids(serializer, 1):
@@ -59,6 +59,6 @@ class Seeds:
         transaction.on_commit(partial(_log.info, "seeded", resource=plural, created=created))
 
     def ids(self, serializer: "type[ResourceSerializer[Any]]", count: int) -> list[str]:
-        """The IDs of the oldest rows, at most `count`: for others to refer to."""
+        """The IDs of the oldest rows, at most `count`, for use in references."""
         model: Any = serializer.Meta.model
         return [str(row.uuid) for row in model.objects.order_by("position")[:count]]

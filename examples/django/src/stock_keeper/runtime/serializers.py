@@ -1,4 +1,4 @@
-"""Serializers that take a value as it is sent, or reject it."""
+"""Serializers that accept a value as it was sent, or reject it."""
 
 from copy import copy, deepcopy
 from datetime import UTC
@@ -25,12 +25,12 @@ _fields: dict[type, dict[str, Any]] = {}
 
 
 class _Validated(serializers.Field[Any, Any, Any, Any]):
-    """Mixed into a field that would convert: a type of `content` validates, and describes it."""
+    """Mixin for fields that would convert values: a type of `content` validates instead."""
 
     rule: TypeAdapter[Any]
 
     def run_validation(self, data: Any = serializers.empty) -> Any:
-        return serializers.Field.run_validation(self, data)  # CharField has a rule for "" itself
+        return serializers.Field.run_validation(self, data)  # CharField itself treats "" specially
 
     def to_internal_value(self, data: Any) -> Any:
         try:
@@ -46,7 +46,7 @@ def _rule(kind: Any, **limits: Any) -> TypeAdapter[Any]:
 
 
 class StrictCharField(serializers.CharField):
-    """Text, as it is."""
+    """Text, unchanged."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"trim_whitespace": False, **options})
@@ -66,7 +66,7 @@ class StrictLineField(_Validated, serializers.CharField):
 
 
 class StrictTextField(_Validated, serializers.CharField):
-    """Text of several lines, kept as it is sent."""
+    """Text of several lines, stored unchanged."""
 
     def __init__(self, *, max_length: int = 10_000, **options: Any) -> None:
         least = options.pop("min_length", None)
@@ -77,7 +77,7 @@ class StrictTextField(_Validated, serializers.CharField):
 
 
 class StrictEmailField(_Validated, serializers.EmailField):
-    """An email address; what it is decides `content`, not Django."""
+    """An email address, validated by `content` instead of Django."""
 
     rule = _rule(Email)
 
@@ -87,7 +87,7 @@ class StrictEmailField(_Validated, serializers.EmailField):
 
 
 class StrictURLField(_Validated, serializers.URLField):
-    """An http or https URL; what it is decides `content`, not Django."""
+    """An http or https URL, validated by `content` instead of Django."""
 
     rule = _rule(Url)
 
@@ -124,7 +124,7 @@ class StrictDecimalField(_Validated, serializers.DecimalField):
         self.rule = _rule(Annotated[Decimal, Digits(max_digits, decimal_places)])
 
     def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
-        return serializers.Field.validate_empty_values(self, data)  # "" is no null
+        return serializers.Field.validate_empty_values(self, data)  # "" does not mean null
 
     def to_representation(self, value: Any) -> str:
         return f"{value:.{self.decimal_places}f}"
@@ -135,7 +135,7 @@ class StrictDateField(_Validated, serializers.DateField):
 
 
 class StrictDateTimeField(_Validated, serializers.DateTimeField):
-    """A point in time with an offset; shown in UTC, with six digits of a second."""
+    """A timestamp with an offset; shown in UTC, with microseconds."""
 
     rule = _rule(Timestamp)
 
@@ -176,13 +176,13 @@ _RANGES: Final = BaseDatabaseOperations.integer_field_ranges
 
 
 class ResourceSerializer(serializers.ModelSerializer[Row]):
-    """Shows a resource, and says what a client may send of it.
+    """Serializes a resource, and validates what a client sends.
 
-    Its fields and their rules come from the model: those that `Meta.fields` names, a reference by
-    its column (`room_id`). Nothing is converted, and fields that cannot be set are rejected. What
-    must be unique is left to the database, so that it is a conflict.
+    The fields and their rules come from the model: those named in `Meta.fields`, a reference by its
+    column (`room_id`). Nothing is converted, and fields that cannot be set are rejected. Uniqueness
+    is left to the database, so that a violation is a conflict.
 
-    The fields of a class are made once, and each serializer has copies of them.
+    The fields of a class are created once, and each serializer has copies of them.
     """
 
     serializer_field_mapping: ClassVar[dict[Any, Any]] = {
@@ -192,7 +192,7 @@ class ResourceSerializer(serializers.ModelSerializer[Row]):
     serializer_choice_field = StrictChoiceField
 
     def get_fields(self) -> dict[str, Any]:
-        # Making them of a model takes as long as two queries.
+        # Creating them from a model takes as long as two queries.
         if type(self) not in _fields:
             _fields[type(self)] = super().get_fields()
         return {name: _copied(field) for name, field in _fields[type(self)].items()}
@@ -220,7 +220,7 @@ class ResourceSerializer(serializers.ModelSerializer[Row]):
             options["min_length"] = model_field.min_length
             options["max_length"] = model_field.max_length
             if not (options.get("read_only") or model_field.has_default() or model_field.null):
-                options["required"] = True  # "" has to be sent
+                options["required"] = True  # "" is not a default
         if model_field.get_internal_type() in _RANGES and issubclass(kind, StrictIntegerField):
             least, most = _RANGES[model_field.get_internal_type()]
             options["min_value"] = max(least, options.get("min_value", least))
@@ -238,7 +238,7 @@ class ResourceSerializer(serializers.ModelSerializer[Row]):
     def to_internal_value(self, data: Any) -> Any:
         known = {name for name, field in self.fields.items() if not field.read_only}
         unknown = sorted(data.keys() - known) if isinstance(data, dict) else []
-        # An error costs far more to make than the name of a field costs to send.
+        # Creating an error costs the service far more than sending a field name costs a client.
         errors: dict[str, Any] = {
             name: ["This field cannot be set."] for name in unknown[:_MAX_UNKNOWN]
         }
@@ -252,7 +252,7 @@ class ResourceSerializer(serializers.ModelSerializer[Row]):
 
 
 def _copied(field: Any) -> Any:
-    """A copy that can be changed; Django REST Framework's own makes the field anew."""
+    """A copy that can be changed; Django REST Framework would create the field again."""
     if isinstance(field, serializers.BaseSerializer | serializers.ManyRelatedField) or hasattr(
         field, "child"
     ):
@@ -264,7 +264,7 @@ def _copied(field: Any) -> Any:
 
 
 def _defaults(field: Any) -> dict[str, Any]:
-    """What a field is when a client leaves it out, as `PUT` does not keep what it was."""
+    """The value of a field that the client left out: `PUT` does not keep the old one."""
     found: dict[str, Any] = {"allow_null": True} if field.null else {}
     if field.has_default():
         return found | {"default": field.default, "required": False}

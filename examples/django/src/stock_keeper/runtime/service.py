@@ -27,7 +27,7 @@ _current: list["Service"] = []
 class Service:
     """Django as a WSGI application, with the service's endpoints, settings and database.
 
-    Django has one set of settings in a process: the last service that was made has it.
+    A process has one set of Django settings: those of the last service that was created.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Service:
         self.endpoints = Endpoints(Checks(self.database.checks, checks), self.document)
         self._app = self.behind_endpoints(WSGIHandler())
         _current[:] = [self]
-        _ = self.document.content  # made here, so that no request waits for it
+        _ = self.document.content  # generated here, so that no request waits for it
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -47,18 +47,18 @@ class Service:
         return self._app(environ, start_response)
 
     def behind_endpoints(self, app: "WSGIApplication") -> ServiceMiddleware:
-        """What holds for every response, around a WSGI application."""
+        """The service's middleware around a WSGI application."""
         return ServiceMiddleware(app, self.settings, self.endpoints)
 
 
 def current_service() -> Service:
     """The service of this process."""
-    if not _current:  # Django's own commands and test runners make none
+    if not _current:  # Django's own commands and test runners create none
         import_module(f"{_PACKAGE}.app").create_app(django_settings.SERVICE)
     return _current[0]
 
 
 def route_of(request: HttpRequest) -> str:
-    """The path template that a request has matched, as the OpenAPI document writes it."""
+    """The path template that a request has matched, in the format of the OpenAPI document."""
     match = request.resolver_match
     return "" if match is None else template(match.route)

@@ -29,7 +29,7 @@ class SettingsError(Exception):
 def _known_database(url: str) -> str:
     if url.startswith("sqlite:///") and len(url) > len("sqlite:///"):
         return url
-    if url.startswith("postgres://"):  # what some platforms write
+    if url.startswith("postgres://"):  # as some platforms write it
         url = url.replace("postgres:", "postgresql:", 1)
     if url.startswith("postgresql://") and _has_valid_port(url):
         _check_parameters(url)
@@ -38,7 +38,7 @@ def _known_database(url: str) -> str:
 
 
 def _check_parameters(url: str) -> None:
-    """Reject what libpq does not know, such as ?schema=, instead of failing at each request."""
+    """Reject parameters unknown to libpq, such as ?schema=, instead of failing at each request."""
     from psycopg import ProgrammingError  # noqa: PLC0415  only beside PostgreSQL
     from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
 
@@ -91,27 +91,27 @@ class Settings(BaseSettings):
     database_url: Annotated[str, AfterValidator(_known_database), Field(repr=False)] = (
         DEFAULT_DATABASE_URL
     )
-    # For what needs a session of its own, if DATABASE_URL leads to a pooler.
+    # For operations that need their own session, if DATABASE_URL leads to a pooler.
     database_direct_url: Annotated[str | None, AfterValidator(_known_direct), Field(repr=False)] = (
         None
     )
-    # libpq waits two seconds for a connection at the least, so a shorter promise could not be kept.
+    # libpq waits at least two seconds for a connection, so a shorter limit could not be met.
     database_timeout_seconds: Annotated[float, Field(ge=2, le=300, allow_inf_nan=False)] = 5
     max_body_bytes: Annotated[int, Field(ge=1)] = 1_048_576
-    # How long a connection may be idle between requests: longer than a load balancer keeps it.
+    # How long a connection may be idle: longer than a load balancer keeps it.
     keepalive_seconds: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] = 75
     drain_seconds: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0
-    # So many processes serve, each with connections to the database of its own.
+    # Number of serving processes, each with its own connections to the database.
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
-    # What a proxy strips from the beginning of the path before it passes a request on.
+    # The path prefix that a proxy strips before it passes a request on.
     root_path: Annotated[str, AfterValidator(_known_prefix)] = ""
     secret_key: Annotated[str, Field(repr=False, validate_default=True)] = ""
 
     @field_validator("secret_key")
     @classmethod
     def _secret_enough(cls, key: str, info: ValidationInfo) -> str:
-        """Beside SQLite a random key will do: a restart then ends every sign-in to the admin."""
+        """With SQLite the default is a random key: a restart then ends all admin sessions."""
         if not key and not str(info.data.get("database_url")).startswith("postgresql:"):
             return secrets.token_urlsafe(50)
         if len(key) < 50:
@@ -148,5 +148,5 @@ def load_settings() -> "settings.Settings":
             for problem in error.errors(include_url=False, include_input=False)
         )
         raise SettingsError("; ".join(problems)) from None
-    except UnreadableSetting as error:  # a list or a mapping that is not JSON
+    except UnreadableSetting as error:  # a list or mapping with invalid JSON
         raise SettingsError(str(error)) from None

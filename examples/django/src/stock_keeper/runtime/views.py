@@ -37,9 +37,9 @@ _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 class ResourceViewSet(GenericViewSet[Row]):
     """Lists, creates, reads, replaces, changes and deletes the rows of a queryset.
 
-    All that Django REST Framework asks of a viewset is asked here too: permissions, of the object
-    as well, `filter_backends`, `get_queryset`, `get_object`, and the `perform_` methods, which run
-    in the transaction. `http_method_names` leaves methods out.
+    The usual hooks of a viewset apply: permissions, including object permissions,
+    `filter_backends`, `get_queryset`, `get_object`, and the `perform_` methods, which run in the
+    transaction. `http_method_names` restricts the methods.
     """
 
     lookup_field = "uuid"
@@ -84,14 +84,14 @@ class ResourceViewSet(GenericViewSet[Row]):
         with storing(self._database) as write:
             row = self._expected_object()
             write.row, write.deletes = copy(row), True
-            # Django would read all rows that refer to this one.
+            # Django itself would read all rows that refer to this one.
             if names := list(referring(row, self._database, PROTECT)):
                 raise still_referenced(row, names)
             self.perform_destroy(row)
         return Response(status=204)
 
     def options(self, request: Any, *_: Any, **__: Any) -> Response:
-        return Response(status=204)  # Allow is in every response of the framework
+        return Response(status=204)  # the framework sets Allow in every response
 
     def perform_create(self, serializer: BaseSerializer[Row]) -> None:
         serializer.save()
@@ -103,7 +103,7 @@ class ResourceViewSet(GenericViewSet[Row]):
         row.delete()
 
     def get_object(self) -> Row:
-        """The row that the path names; locked if it is about to be changed in a transaction."""
+        """The row named by the path; locked if it is about to be changed in a transaction."""
         queryset = self.filter_queryset(self.get_queryset())
         text = self.kwargs[self.lookup_url_kwarg or self.lookup_field]
         key = {self.lookup_field: read_id(text) if self.lookup_field == "uuid" else text}
@@ -111,7 +111,7 @@ class ResourceViewSet(GenericViewSet[Row]):
         if not reads and transaction.get_connection(queryset.db).in_atomic_block:
             if queryset.query.group_by is None and not queryset.query.distinct:
                 queryset = queryset.select_for_update(of=("self",))
-            else:  # a query of groups cannot lock its rows
+            else:  # a grouped query cannot lock its rows
                 queryset.model._base_manager.select_for_update().filter(**key).first()
         try:
             row: Row = queryset.get(**key)
@@ -134,7 +134,7 @@ class ResourceViewSet(GenericViewSet[Row]):
         return router.db_for_write(self.get_queryset().model)
 
     def _change(self, serializer: BaseSerializer[Row]) -> Response:
-        # What is not valid by itself is told before the row is looked for.
+        # Invalid content is reported before the row is looked up.
         serializer.to_internal_value(self.request.data)
         with storing(self._database) as write:
             row = serializer.instance = self._expected_object()
@@ -145,14 +145,14 @@ class ResourceViewSet(GenericViewSet[Row]):
         return self._answer(serializer)
 
     def _read_body(self, *other_types: str, partial: bool = False) -> BaseSerializer[Row]:
-        """A serializer with what the client has sent, if that is JSON."""
+        """A serializer with the data that the client sent, if it is JSON."""
         headers = self.request.headers
         sent = headers.get("Content-Type"), headers.get("Content-Encoding"), self.request.body
         check_json(*sent, *other_types)
         return self.get_serializer(data=self.request.data, partial=partial)
 
     def _expected_object(self) -> Row:
-        """The row, if it is still what the client has seen."""
+        """The row, if it has not changed since the client read it."""
         row = self.get_object()
         revisions = if_match(self.request.headers.get("If-Match"))
         if revisions is not None and row.revision not in revisions:
@@ -161,7 +161,7 @@ class ResourceViewSet(GenericViewSet[Row]):
         return row
 
     def _check_query(self, request: Request) -> None:
-        """Reject parameters that the OpenAPI document does not have."""
+        """Reject parameters that are not in the OpenAPI document."""
         sent = query_of(request)
         if sent:
             route = route_of(request._request)

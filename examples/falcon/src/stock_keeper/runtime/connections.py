@@ -1,8 +1,8 @@
 """End connections whose requests take too long to arrive.
 
-granian has one time limit for a request's head together with the idle time before it, and under
-WSGI none for the body. The kernel knows when a connection has sent and received data, and so an
-idle connection is distinguished from one that waits for the rest of a request.
+granian has one time limit for both the idle time and the headers of a request, and under WSGI none
+for the body. The kernel records when a connection last sent and received data, which distinguishes
+an idle connection from one in the middle of a request.
 """
 
 import os
@@ -21,15 +21,15 @@ Peer = tuple[str, int]
 
 _ROUND_SECONDS = 5
 _MIN_PARTS = 3
-_TICK_SECONDS = 0.02  # the kernel's clock is as coarse as its timer
-# Of tcp_info in linux/tcp.h: milliseconds since data was sent and since data was received, and
-# the numbers of segments with data that were received and sent.
+_TICK_SECONDS = 0.02  # the resolution of the kernel's clock
+# Fields of tcp_info in linux/tcp.h: milliseconds since data was sent and since data was received,
+# and the numbers of data segments received and sent.
 _TCP_INFO = struct.Struct("=44xI4xI96xII")
 
 
 @dataclass(slots=True)
 class _Connection:
-    """A connection as it was seen last; `began` is when the client sent what has no response."""
+    """The last known state of a connection; `began` is when a request without response began."""
 
     received: int = 0
     sent: int = 0
@@ -50,10 +50,10 @@ class _Connection:
 class ConnectionGuard:
     """Checks the connections of a port every five seconds, in a separate thread.
 
-    `is_answering` gets a client and two times: whether its request has arrived between them and
-    has no response yet. If that is only a guess (`exact` is false), a client that keeps sending is
-    ended all the same. `patience` says how many seconds a request has now; `on_end` is called
-    before one is ended.
+    `is_answering` takes a client and two times, and returns whether a request that arrived between
+    them has no response yet. If that is only a guess (`exact` is false), a client that keeps
+    sending is cut off anyway. `patience` returns how many seconds a request currently has;
+    `on_end` is called before a request is cut off.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class ConnectionGuard:
         self._connections: dict[int, _Connection] = {}
 
     def start(self) -> None:
-        """Start the thread, which lasts as long as the process."""
+        """Start the thread, which runs until the process exits."""
         threading.Thread(target=self._run, name="connections", daemon=True).start()
 
     def _run(self) -> None:
@@ -119,7 +119,7 @@ class ConnectionGuard:
             return True
         host, port = one.getpeername()[:2]
         peer = host.removeprefix("::ffff:"), port
-        # A request may have waited for a thread before it began to be answered.
+        # A request may have waited for a thread before it was handled.
         earliest, latest = connection.began - _TICK_SECONDS, now - limit / 2
         return not self._is_answering(peer, earliest, latest)
 
@@ -135,8 +135,8 @@ def _borrowed(descriptor: int) -> Iterator[socket.socket]:
 
 
 def _stop_reading(descriptor: int, inode: int) -> None:
-    """End the request: to the server it looks as if the client had sent all that it will."""
-    # The server may have closed the descriptor meanwhile, and another connection got its number.
+    """End the request: the server sees the end of the client's data."""
+    # The server may have closed the descriptor, and another connection may have its number now.
     with socket.socket(fileno=os.dup(descriptor)) as copy:
         if os.fstat(copy.fileno()).st_ino == inode:
             copy.shutdown(socket.SHUT_RD)

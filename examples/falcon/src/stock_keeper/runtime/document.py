@@ -83,13 +83,13 @@ class ApiDocument:
 
 
 def base() -> Document:
-    """The part that is the same in all services."""
+    """The part of the document that all services share."""
     document: Document = json.loads((_RUNTIME / "openapi.json").read_text(encoding="utf-8"))
     return document
 
 
 def build(title: str, version: str, routes: Iterable[Route]) -> Document:
-    """Make the document of these routes; what every service has comes from `openapi.json`."""
+    """Build the document of these routes; the common parts come from `openapi.json`."""
     document = base()
     document["info"] |= {"title": title, "version": version}
     described = [(route, operation_of(route.handler)) for route in routes]
@@ -143,7 +143,7 @@ def _in_path(name: str, resource: Resource[Any, Any] | None) -> Document:
 
 
 def parameter_of(name: str, resource: Resource[Any, Any] | None) -> Document:
-    """A parameter that an operation names: one that all services have, or the resource's own."""
+    """A parameter named by an operation: one that all services have, or the resource's own."""
     plain = resource is None or not (resource.table.filters or resource.table.sorts)
     if resource is None or name in _SHARED or (name == "cursor" and plain):
         return {"$ref": f"#/components/parameters/{name}"}
@@ -209,14 +209,14 @@ def _can_conflict(operation: Operation) -> bool:
 
 
 class _Untitled(GenerateJsonSchema):
-    """Schemas without the titles that pydantic makes of names."""
+    """Schemas without the titles that pydantic derives from names."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
 
 def schemas_of(operations: list[Operation]) -> tuple[Schema, Callable[..., Schema]]:
-    """The schemas by name, and how to refer to the one of a model in a mode."""
+    """The schemas by name, and the reference to each model's schema in each mode."""
     wanted: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {}
     for operation in operations:
         if operation.body is not None:
@@ -243,4 +243,4 @@ def refine(schema: Schema, resource: Resource[Any, Any]) -> None:
         if "pattern" in one:
             one.setdefault("examples", [name.replace("_", " ")])
         if name not in schema.get("required", ()) and one.get("default", 0) is None:
-            del one["default"]  # what is left out is not null, it is left out
+            del one["default"]  # a missing field stays missing, it does not become null

@@ -31,7 +31,7 @@ Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
 
 LIFETIME: Final = timedelta(hours=24)
-# Each new key deletes up to so many that are old: more than are added, and never much at once.
+# Each new key deletes up to this many old ones: more than are added, but little work at a time.
 _DELETED_AT_ONCE = 20
 
 
@@ -40,9 +40,9 @@ class IdempotencyKey(Base):
 
     __tablename__ = "idempotency_keys"
 
-    # Of the resource and the key, so that neither limits the length of an index.
+    # A hash of the resource and the key, so that neither reaches an index in full.
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
-    # Of what the client sent.
+    # A hash of what the client sent.
     fingerprint: Mapped[str] = mapped_column(String(64))
     # As it was when it was created.
     row: Mapped[str] = mapped_column(Text)
@@ -55,11 +55,11 @@ class FirstRequest(Generic[Row, Sent]):
     def __init__(self, resource: Resource[Row, Sent], key: str, content: Sent) -> None:
         self._table = resource.table
         self._digest = _digest(f"{resource.path} {telemetry.subject()!r} {key}")
-        # What the client left out is not in it: a new field with a default changes nothing.
+        # Without unset fields, so that a new field with a default changes nothing.
         self._fingerprint = _digest(content.model_dump_json(exclude_unset=True))
 
     def row(self, connection: Connection) -> Row | None:
-        """The row that it created, if there has been one.
+        """The row that it created, if it was sent before.
 
         Raises `InProgress`, or `KeyReused` if it had other content.
         """
@@ -77,7 +77,7 @@ class FirstRequest(Generic[Row, Sent]):
         return None
 
     def keep(self, connection: Connection, row: Row) -> None:
-        """Remember the row that it has created, and forget some that are old."""
+        """Store the row that it has created, and delete some old keys."""
         now = datetime.now(UTC)
         connection.execute(_DELETE_OLD, {"before": now - LIFETIME})
         kept = {
@@ -89,7 +89,7 @@ class FirstRequest(Generic[Row, Sent]):
         connection.execute(_KEEP, kept)
 
     def _lock(self, connection: Connection) -> bool:
-        """Whether no other transaction is at work on this key; SQLite has one writer anyway."""
+        """Whether no other transaction is using this key; SQLite has one writer anyway."""
         if connection.dialect.name == "sqlite":
             return True
         number = int(self._digest[:16], 16) - 2**63
@@ -109,7 +109,7 @@ def _encoded(table: type[Record], row: Any) -> str:
 
 
 def _decoded(table: type[Row], text: str) -> Row:
-    """A row like those that the database returns; None for columns that were not there yet."""
+    """A row like those from the database; None for columns that did not exist then."""
     stored, columns = json.loads(text), _columns(table)
     values = (
         adapter.validate_python(stored[name]) if name in stored else None
@@ -120,7 +120,7 @@ def _decoded(table: type[Row], text: str) -> Row:
 
 @cache
 def _columns(table: type[Record]) -> list[tuple[str, TypeAdapter[Any]]]:
-    """Each column, and what its values are in Python."""
+    """Each column, and the Python type of its values."""
     hints = get_type_hints(table)
     return [
         (name, TypeAdapter(*(get_args(hints.get(name)) or (Any,))))

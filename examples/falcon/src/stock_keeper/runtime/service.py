@@ -121,7 +121,7 @@ def answer_page(
 
 
 class _Outermost:
-    """The middleware that runs first on a request and last on its response."""
+    """The middleware that sees each request first and its response last."""
 
     def process_request(self, req: Request, resp: Response) -> None:
         if (rejected := req.env.get(REJECTED)) is not None:
@@ -130,7 +130,7 @@ class _Outermost:
     def process_response(
         self, req: Request, resp: Response, resource: object, req_succeeded: bool
     ) -> None:
-        # If it failed later, Falcon would send the problem without a body.
+        # If this failed later, Falcon would send the problem without a body.
         resp.render_body()
 
 
@@ -173,7 +173,7 @@ class _Router(CompiledRouter):
 
     def find(self, uri: str, req: Request | None = None) -> Any:
         found = super().find(uri, req)
-        # Falcon forgives doubled first slashes, and lets a parameter be empty.
+        # Falcon accepts doubled first slashes and empty parameters.
         if found is None or uri.startswith("//") or "" in found[2].values():
             return None
         if req is not None and isinstance(found[1], _Responders):
@@ -208,7 +208,7 @@ def _answer_error(req: Request, resp: Response, error: Exception, params: dict[s
 
 
 def _serialize(req: Request, resp: Response, error: HTTPError) -> None:
-    """Write one of Falcon's own errors, of which the status and the headers are set already."""
+    """Write one of Falcon's own errors, whose status and headers are already set."""
     title = error.title if error.title != code_to_http_status(error.status) else None
     members = {"title": title, "code": error.code, "link": error.link}
     said = {name: value for name, value in members.items() if value is not None}

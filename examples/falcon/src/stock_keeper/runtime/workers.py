@@ -11,7 +11,7 @@ from typing import Final
 from .. import NAME
 from .settings import SettingsError
 
-# What prometheus_client reads when it is imported.
+# Read by prometheus_client when it is imported.
 METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 _PREFIX: Final = f"{NAME}-metrics-"
 
@@ -20,7 +20,7 @@ _PREFIX: Final = f"{NAME}-metrics-"
 def shared_metrics(workers: int) -> Iterator[None]:
     """A temporary folder for the metrics of several workers, while they serve.
 
-    To be entered before prometheus_client is imported.
+    Enter it before prometheus_client is imported.
     """
     os.environ.pop(METRICS_FOLDER, None)
     if workers == 1:
@@ -41,7 +41,7 @@ def shared_metrics(workers: int) -> Iterator[None]:
 
 
 def forget(pid: int) -> None:
-    """Take the gauges of a worker that has died out of the metrics; what it counted stays."""
+    """Remove the gauges of a worker that has died; its counters stay."""
     # Imported here because it reads the variable.
     from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415
 

@@ -37,10 +37,10 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 CONTEXT: Final = "service.context"
 REJECTED: Final = "service.rejected"
 BODY_SECONDS: Final = 20
-CROWDED_SECONDS: Final = 5  # for the rest of a large body, if no other place is free
-# The clients whose requests have arrived and have no response yet, for the server.
+CROWDED_SECONDS: Final = 5  # for the rest of a large body, if no other slot is free
+# Clients whose requests have arrived but have no response yet; read by the server.
 answering: Final[set[tuple[str, int]]] = set()
-# How long the end of the service waits for tasks that run after their responses.
+# How long shutdown waits for tasks that run after their responses.
 TASK_SECONDS: Final = 20
 _NOSNIFF = (NOSNIFF[0].lower().encode(), NOSNIFF[1].encode())
 
@@ -70,7 +70,7 @@ class ServiceMiddleware:
         if scope["type"] == "lifespan":
             await self._app(scope, partial(self._receive_event, receive), send)
             return
-        host, port = scope.get("client") or ("", 0)  # granian gives the port as text
+        host, port = scope.get("client") or ("", 0)  # granian passes the port as text
         answering.add(peer := (host.removeprefix("::ffff:"), int(port)))
         try:
             await self._handle(scope, receive, send)
@@ -104,7 +104,7 @@ class ServiceMiddleware:
             structlog.contextvars.clear_contextvars()
 
     async def _receive_event(self, receive: Receive) -> Message:
-        """The next event of the lifespan; the end comes when no request has a task any more."""
+        """The next lifespan event; shutdown is delayed until no request has a running task."""
         message = await receive()
         if message["type"] == "lifespan.shutdown":
             end = time.monotonic() + TASK_SECONDS
@@ -123,14 +123,14 @@ class ServiceMiddleware:
             return
         if method == "HEAD":
             scope["method"] = "GET"
-        if self._root_path:  # which is a part of the path in ASGI
+        if self._root_path:  # in ASGI it is part of the path
             scope["root_path"] = self._root_path
             scope["path"] = self._root_path + scope["path"]
             scope["raw_path"] = self._root_path.encode() + scope["raw_path"]
         if rejected is None:
             await self._app(scope, body.receive, response.send)
         else:
-            # The framework answers, so that its own middleware sees the response: CORS, say.
+            # The framework responds, so that its own middleware, such as CORS, sees the response.
             scope[REJECTED] = rejected
             await self._app(scope, _no_body, response.send)
 
@@ -177,14 +177,14 @@ class _RequestBody:
         self._end: float | None = None
 
     async def receive(self) -> Message:
-        """The next message, as ASGI has it; a `Problem` with 413, 408, 400, 503 instead of some."""
+        """The next ASGI message; raises a `Problem` with 413, 408, 400 or 503."""
         if self.complete:
             return await self._receive()
         if self._size >= LARGE and not self._has_place:
             self._has_place = await self._places.acquire()
             if not self._has_place:
                 raise too_many_bodies()
-            if self._places.is_full():  # the next client waits for this one
+            if self._places.is_full():  # another client is waiting for this slot
                 self._end = asyncio.get_running_loop().time() + CROWDED_SECONDS
         self._end = self._end or asyncio.get_running_loop().time() + BODY_SECONDS
         try:
@@ -203,7 +203,7 @@ class _RequestBody:
     def release(self) -> None:
         """Drop the server's side, which closes the connection once nothing refers to it.
 
-        An error that somebody remembers would keep it alive by the frames of its traceback.
+        A stored exception would keep it alive through the frames of its traceback.
         """
         self._receive = _disconnected
         if self._has_place:
@@ -258,7 +258,7 @@ class _Response:
 
     async def failed(self, error: Exception) -> None:
         """Send the problem for an error; a response that has started can only be cut off."""
-        if self._finished:  # in a task after the response, or answered by the framework already
+        if self._finished:  # in a task after the response, or the framework has already responded
             problem_of(error)
             return
         if self._started:
@@ -268,9 +268,9 @@ class _Response:
         await self.reply(Reply(problem.status, PROBLEM_CONTENT_TYPE, body, problem.headers))
 
     def finish(self) -> None:
-        """Count the request and log its line, once; what runs after the response is not its time.
+        """Count the request and log its line, once; later tasks do not count towards its duration.
 
-        What is logged later carries the IDs of the request still.
+        Lines that they log still carry the IDs of the request.
         """
         if self._finished:
             return
@@ -283,7 +283,7 @@ class _Response:
         )
 
     def release(self) -> None:
-        """Drop the server's side, as the body does."""
+        """Drop the server's side, as `_RequestBody` does."""
         self._send = _dropped
 
     def _headers(self, headers: RawHeaders) -> RawHeaders:
@@ -292,7 +292,7 @@ class _Response:
                 yield name, value
         yield b"x-request-id", self._context.request_id.encode()
         yield _NOSNIFF
-        # What is left of the body is not read; the client's next request goes to another replica.
+        # The rest of the body is not read; the client's next request goes to another replica.
         if not self._body.complete or draining.is_set():
             yield b"connection", b"close"
 
@@ -306,7 +306,7 @@ async def _disconnected() -> Message:
 
 
 async def _dropped(message: Message) -> None:
-    """Ignore what is sent after the end."""
+    """Ignore messages sent after the response is complete."""
 
 
 def _joined(headers: RawHeaders) -> dict[bytes, bytes]:

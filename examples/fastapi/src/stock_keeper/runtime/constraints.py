@@ -22,7 +22,7 @@ _FOREIGN_KEY = "FOREIGN KEY constraint failed"
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A write that failed: `values` by column, and the ID of the row that it was to change."""
+    """A failed write: `values` by column, and the ID of the row that it was meant to change."""
 
     name: str
     table: Table
@@ -43,8 +43,8 @@ def explained(error: IntegrityError, write: Write, database: Database) -> Except
     if found is None:
         return error
     if not (database.in_transaction() and hasattr(error.orig, "sqlstate")):
-        # A driver reports one constraint at most, and there may be more. But PostgreSQL answers no
-        # query in a transaction that has failed.
+        # A driver reports at most one violated constraint, and there may be more. But PostgreSQL
+        # accepts no query in a failed transaction.
         with database.reading() as connection:
             _complete(found, write, connection)
     if found.missing:
@@ -58,7 +58,7 @@ def explained(error: IntegrityError, write: Write, database: Database) -> Except
 
 
 def _reported(error: IntegrityError, write: Write) -> _Violations | None:
-    """What the driver says: PostgreSQL names the constraint, SQLite the columns if it is unique."""
+    """What the driver reports: PostgreSQL the constraint, SQLite the columns of a unique one."""
     found = _Violations()
     message = str(error.orig)
     if match := _UNIQUE.search(message):
@@ -73,7 +73,7 @@ def _reported(error: IntegrityError, write: Write) -> _Violations | None:
         if _in_postgresql(constraint) == name:
             found.unique[columns] = None
             return found
-    # A table that refers to itself: only what is written may refer to nothing.
+    # A table that refers to itself: only the written row may refer to a missing one.
     for key in write.table.foreign_key_constraints if write.values else ():
         if _in_postgresql(key.name) == name:
             found.missing[tuple(key.column_keys)] = None
@@ -86,7 +86,7 @@ def _reported(error: IntegrityError, write: Write) -> _Violations | None:
 
 
 def _complete(found: _Violations, write: Write, connection: Connection) -> None:
-    """Add what else is wrong with the write."""
+    """Add the write's other violations."""
     if found.unique:
         for columns, _ in _unique(write.table):
             if _is_taken(columns, write, connection):
@@ -110,7 +110,7 @@ def _is_taken(columns: Columns, write: Write, connection: Connection) -> bool:
 
 
 def _referring(write: Write, connection: Connection) -> Iterator[str]:
-    """The names of the tables that have rows which refer to this one."""
+    """The names of the tables with rows that refer to this one."""
     for other in write.table.metadata.tables.values():
         for key in other.foreign_key_constraints:
             if key.referred_table is write.table:
@@ -130,12 +130,12 @@ def _exists(
 
 
 def _in_postgresql(name: Any) -> str | None:
-    """The name of a constraint as PostgreSQL has it: it cuts long ones."""
+    """The name of a constraint in PostgreSQL, which truncates long names."""
     return None if name is None else _PREPARER.truncate_and_render_constraint_name(name)
 
 
 def _unique(table: Table) -> Iterator[tuple[Columns, Any]]:
-    """Everything that is unique in the table: the columns, and the name of the constraint."""
+    """The unique constraints of the table: their columns and names."""
     for constraint in (*table.constraints, *table.indexes):
         if isinstance(constraint, UniqueConstraint) or (
             isinstance(constraint, Index) and constraint.unique

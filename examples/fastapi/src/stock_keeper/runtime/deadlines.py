@@ -1,8 +1,8 @@
 """Deadlines for everything that waits for the database.
 
-The kernel of a machine acknowledges TCP for a PostgreSQL server that hangs, and the server's own
-timeouts do nothing then. So the client gives up by its own clock, and the number of requests that
-wait at the same time is limited.
+If a PostgreSQL server hangs, its machine's kernel still acknowledges TCP, and the server's own
+timeouts have no effect. So the client has its own deadline, and the number of requests that wait at
+the same time is limited.
 """
 
 import sqlite3
@@ -25,16 +25,16 @@ from . import Unavailable
 
 Result = TypeVar("Result")
 
-# Of one kind of calls; the threads of a server are more, so that some are free for probes.
+# For each kind of call; a server has more threads, so that some stay free for probes.
 MAX_WAITING: Final = 220
 
 _CONNECT_SECONDS = 10  # without a deadline
 _PING_SECONDS = 1.0
-_TRUSTED_SECONDS = 10.0  # a connection that was idle for longer is tried before it is used
+_TRUSTED_SECONDS = 10.0  # a connection idle for longer is tested before it is used
 _PREPARE_THRESHOLD = 5  # psycopg's own
-# Firewalls forget connections that are silent, some after minutes.
+# Firewalls drop idle connections silently, some after minutes.
 _KEEPALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-# Looking up a name cannot be interrupted, so attempts may outlive those who wait for them.
+# A name lookup cannot be interrupted, so attempts may outlive their callers.
 _attempts = threading.BoundedSemaphore(24)
 _STALL_SECONDS = 0.5
 _SQLITE_UNAVAILABLE = frozenset(
@@ -47,8 +47,8 @@ _SQLITE_UNAVAILABLE = frozenset(
         sqlite3.SQLITE_READONLY,
     }
 )
-# Classes of SQLSTATE: 08 connection, 53 resources, 57 operator intervention, 40 deadlocks and
-# serialization failures, and 55P03, a lock that was not granted in time; 25006, a standby.
+# SQLSTATE classes: 08 connection, 53 resources, 57 operator intervention, 40 deadlocks and
+# serialization failures; 55P03 is a lock timeout, 25006 a standby.
 _POSTGRESQL_UNAVAILABLE = ("08", "53", "57", "40", "55P03", "25006")
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
@@ -93,7 +93,7 @@ class DeadlineConnection(psycopg.Connection[psycopg.rows.TupleRow]):
 
 
 def connect(url: str = "", **parameters: Any) -> DeadlineConnection:
-    """Open a connection to PostgreSQL within what is left of the deadline."""
+    """Open a connection to PostgreSQL before the deadline."""
     options = {**_KEEPALIVE, **conninfo_to_dict(url), **parameters}
     left = remaining()
     if left is None:
@@ -123,7 +123,7 @@ def _attempt(
 
 
 def _close(outcome: Future[DeadlineConnection]) -> None:
-    """Close a connection that came too late."""
+    """Close a connection that was opened too late."""
     if outcome.exception() is None:
         outcome.result().close()
 
@@ -133,7 +133,7 @@ def _open(options: Mapping[str, Any], seconds: float) -> DeadlineConnection:
     settings = {"connect_timeout": max(2, ceil(seconds)), "prepare_threshold": None}
     connection = DeadlineConnection.connect(**{**options, **settings, "autocommit": True})
     try:
-        # A pooler shares sessions, and statements that are prepared have a name in a session.
+        # A pooler shares sessions, and prepared statements have names within a session.
         if options.get("prepare_threshold", _PREPARE_THRESHOLD) and is_direct(connection):
             connection.prepare_threshold = _PREPARE_THRESHOLD
         connection.autocommit = autocommit
@@ -144,18 +144,18 @@ def _open(options: Mapping[str, Any], seconds: float) -> DeadlineConnection:
 
 
 def is_direct(connection: psycopg.Connection[Any]) -> bool:
-    """Whether a connection leads to PostgreSQL itself, and not to a pooler in front of it.
+    """Whether a connection leads to PostgreSQL itself rather than to a pooler.
 
-    A pooler gives its clients process IDs of its own.
+    A pooler reports process IDs of its own.
     """
     row = connection.execute("SELECT pg_backend_pid()").fetchone()
     return row is not None and tuple(row) == (connection.info.backend_pid,)
 
 
 def is_usable(connection: psycopg.Connection[Any], idle_seconds: float) -> bool:
-    """Whether a connection that was idle is still open; asks the server only after ten seconds."""
+    """Whether an idle connection is still open; queries the server only after ten seconds."""
     try:
-        connection.pgconn.consume_input()  # the server's farewell, if there is one
+        connection.pgconn.consume_input()  # the server's closing message, if any
         connection.pgconn.consume_input()  # the end of the stream behind it
         if idle_seconds > _TRUSTED_SECONDS:
             with deadline(_PING_SECONDS):
@@ -170,7 +170,7 @@ def is_usable(connection: psycopg.Connection[Any], idle_seconds: float) -> bool:
 def enable_wal(connection: sqlite3.Connection, seconds: float) -> None:
     """Switch an SQLite file to write-ahead logging, permanently.
 
-    If several processes do this to a new file at once, SQLite fails all but one without waiting.
+    If several processes do this to a new file at once, all but one fail immediately in SQLite.
     """
     left = remaining()
     end = time.monotonic() + (seconds if left is None else left)
@@ -185,7 +185,7 @@ def enable_wal(connection: sqlite3.Connection, seconds: float) -> None:
 
 
 def is_unavailable(error: BaseException | None) -> bool:
-    """Whether a driver's error means that the database cannot be used at all right now."""
+    """Whether a driver's error means that the database is currently unavailable."""
     if isinstance(error, sqlite3.Error):
         return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_UNAVAILABLE
     if isinstance(error, psycopg.Error) and error.sqlstate is not None:
@@ -194,7 +194,7 @@ def is_unavailable(error: BaseException | None) -> bool:
 
 
 def is_lock_timeout(error: BaseException | None) -> bool:
-    """Whether a driver's error means that somebody else held a lock for too long."""
+    """Whether a driver's error means that another transaction held a lock for too long."""
     if isinstance(error, sqlite3.Error):
         return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
     return isinstance(error, psycopg.errors.LockNotAvailable)
@@ -203,11 +203,11 @@ def is_lock_timeout(error: BaseException | None) -> bool:
 class Bulkhead:
     """Limit concurrent callers; the rest wait in FIFO order.
 
-    A caller gets `Unavailable` when its deadline passes, or at once if too many wait already. If
-    every slot is taken and no call has completed for half a second, the database is asked whether
-    it `answers`: calls that wait for a lock or for a slow query are no sign of trouble. Only if it
-    does not answer, nobody waits any longer, as that would tie up threads that could serve other
-    requests.
+    A caller gets `Unavailable` when its deadline passes, or at once if too many are waiting. If
+    every slot is taken and no call has completed for half a second, `answers` checks whether the
+    database responds at all: calls may simply be waiting for a lock or a slow query. If it does
+    not respond, all waiting callers get `Unavailable`, because waiting would tie up threads that
+    could serve other requests.
     """
 
     def __init__(self, limit: int, answers: Callable[[], bool]) -> None:
@@ -266,13 +266,13 @@ class Bulkhead:
 
     def _give_up(self, turn: threading.Event) -> None:
         with self._lock:
-            if turn.is_set():  # the slot was handed over in this very moment
+            if turn.is_set():  # the slot was handed over at this moment
                 return
             self._queue.remove(turn)
         raise Unavailable("no connection became free in time")
 
     def release(self, answered: bool) -> None:
-        """Return the slot; `answered` tells whether the database has answered."""
+        """Return the slot; `answered` tells whether the database has responded."""
         with self._lock:
             if answered:
                 self._progress = time.monotonic()
@@ -283,11 +283,11 @@ class Bulkhead:
                 self._free += 1
 
     def _is_hopeless(self) -> bool:
-        """Whether the database did not answer when it was asked; asks it if it is time to."""
+        """Whether the last check found the database hanging; checks again if it is due."""
         stalled = time.monotonic() - max(self._progress, self._asked) > _STALL_SECONDS
         if stalled and self._question.acquire(blocking=False):
             self._asked = time.monotonic()
-            # In a thread, because the question must not share the deadline of a request.
+            # In a thread, because the check must not share a request's deadline.
             threading.Thread(target=self._ask, daemon=True).start()
         return self._has_failed
 
@@ -301,5 +301,5 @@ class Bulkhead:
             self._question.release()
 
 
-# Those of this process, for its metrics.
+# The bulkheads of this process, for its metrics.
 bulkheads: Final[WeakSet[Bulkhead]] = WeakSet()

@@ -7,7 +7,7 @@ from . import errors
 
 
 def show_errors(app: FastAPI) -> None:
-    """Show it to who accepts HTML."""
+    """Show it to clients that accept HTML."""
     answer, page = errors.answer_error, ServerErrorMiddleware(app)
 
     async def answer_in_development(request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""How errors become problems in FastAPI, whoever raises them."""
+"""Convert errors to problems in FastAPI."""
 
 import json
 from http import HTTPStatus
@@ -21,7 +21,7 @@ _MAX_ERRORS: Final = 20
 
 
 def handle_errors(app: FastAPI) -> None:
-    """Make problems of all errors for which the application has no handler of its own."""
+    """Convert all errors for which the application has no handler of its own."""
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(RequestValidationError, _answer_invalid_values)
     for kind in EXPECTED:
@@ -31,9 +31,9 @@ def handle_errors(app: FastAPI) -> None:
 
 
 class _Innermost:
-    """Answers what the service's middleware rejects, and unexpected errors.
+    """Responds to requests that the service's middleware rejects, and to unexpected errors.
 
-    All other middleware sees these responses, so a browser is shown them if CORS permits.
+    All other middleware sees these responses, so browsers can read them if CORS permits.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -67,7 +67,7 @@ class _Innermost:
 
 
 def _route_of(scope: Scope) -> str:
-    """The path template of the route that matched, with what each router and mount puts before."""
+    """The path template of the matched route, with the prefixes of its routers and mounts."""
     root = scope.get("root_path", "")
     mount = root.removeprefix(scope.get("app_root_path", root))
     route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
@@ -77,7 +77,7 @@ def _route_of(scope: Scope) -> str:
 
 
 def _alone(error: Any) -> Any:
-    """The one error of a group: middleware of Starlette's base class reads bodies in a group."""
+    """The only error of a group: Starlette's BaseHTTPMiddleware reads bodies in a task group."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
@@ -91,12 +91,12 @@ async def answer_error(request: Request, error: Exception) -> Response:
 
 
 async def _leave(_: Request, error: Exception) -> Response:
-    """Leave an error of the application's middleware to that of the service."""
+    """Leave errors of the application's middleware to the service's middleware."""
     raise _problem_of_http(error) if isinstance(error, HTTPException) else error
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:
-    """FastAPI's own errors, with the status, the detail and the headers that they have."""
+    """Convert FastAPI's own errors, keeping their status, detail and headers."""
     error = cast(HTTPException, error)
     cause = _alone(error.__cause__)
     if isinstance(cause, Problem):  # raised while FastAPI read the body
@@ -117,16 +117,16 @@ def _problem_of_http(error: HTTPException) -> Problem:
     if not isinstance(detail, str):
         detail = json.dumps(jsonable_encoder(detail))
     if detail == HTTPException(error.status_code).detail:
-        detail = ""  # nothing but the title
+        detail = ""  # only the title
     return Problem(error.status_code, detail, headers=error.headers)
 
 
 async def _answer_invalid_values(request: Request, error: Exception) -> Response:
-    """Values that a route's annotations reject, as a problem that says where each of them is."""
+    """Convert values that a route rejects to a problem with the location of each."""
     error = cast(RequestValidationError, error)
     try:
         if INVALID_BODY in request.scope:
-            raise request.scope[INVALID_BODY]
+            raise request.scope.pop(INVALID_BODY)
         found = [(one["loc"], one["msg"]) for one in islice(error.errors(), _MAX_ERRORS)]
         if isinstance(error.body, bytes | None) and any(loc[0] == "body" for loc, _ in found):
             types = (request.headers.get("content-type"), request.headers.get("content-encoding"))
@@ -138,7 +138,7 @@ async def _answer_invalid_values(request: Request, error: Exception) -> Response
 
 
 def _place(source: str, *steps: str | int) -> str:
-    """A JSON pointer into the body, or the name of the parameter; "" is all of it."""
+    """A JSON pointer into the body, or the name of the parameter; "" is the whole body."""
     if source != "body":
         return str(steps[0])[:100] if steps else ""
     escaped = (str(step)[:100].replace("~", "~0").replace("/", "~1") for step in steps)
@@ -146,7 +146,7 @@ def _place(source: str, *steps: str | int) -> str:
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Every method that some route has for this path."""
+    """Every method that any route has for this path."""
     found = {"OPTIONS"}
     for method in METHODS:
         scope = {"type": "http", "path": request.scope["path"], "method": method}

@@ -26,7 +26,7 @@ _log = structlog.get_logger()
 def run() -> None:
     """Run the migrations that Alembic asks for; to be called by its `env.py`."""
     import_tables()
-    # `migrate` hands its database over; Alembic's own command line has none.
+    # `migrate` passes its database; Alembic's own command line has none.
     handed_over = context.config.attributes.get("database")
     database = handed_over or Database(load_settings())
     with database.migrating() as connection:
@@ -36,7 +36,7 @@ def run() -> None:
             render_as_batch=True,  # SQLite cannot alter a table, only rebuild it
             render_item=_render,
         )
-        # After a rollback, the release before it is asked to migrate a newer schema.
+        # After a rollback, the older release is run against a newer schema.
         if handed_over and (newer := _newer_revisions()):
             _log.warning("schema_is_newer", revisions=newer)
             return
@@ -66,7 +66,7 @@ def import_tables() -> None:
 class _SQLite(SQLiteImpl):
     """Alembic's support of SQLite, in which a rebuilt table keeps its AUTOINCREMENT."""
 
-    __dialect__ = "sqlite"  # it takes the place of Alembic's own
+    __dialect__ = "sqlite"  # it replaces Alembic's own
 
     def prep_table_for_batch(self, batch_impl: ApplyBatchImpl, table: Table) -> None:
         super().prep_table_for_batch(batch_impl, table)
@@ -77,7 +77,7 @@ class _SQLite(SQLiteImpl):
 
 
 def _render(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:
-    """Write a column type of the service as what it is in the database."""
+    """Render a column type of the service as its type in the database."""
     if kind == "type" and isinstance(item, Exact):
         exact = f"sa.Numeric({item.precision}, {item.scale})"
         return f'{exact}.with_variant(sa.BigInteger(), "sqlite")'

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI makes it of the routes, and it is completed here."""
+"""The OpenAPI document: FastAPI generates it from the routes, and it is completed here."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -21,7 +21,7 @@ from .document import (
 from .operations import Operation, attached
 from .resource import MERGE_PATCH
 
-# What FastAPI itself would respond with to values that are not valid.
+# FastAPI's own response to invalid values.
 _REPLACED = frozenset({"HTTPValidationError", "ValidationError"})
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
 
@@ -35,19 +35,19 @@ class FastApiDocument(ApiDocument):
 
     @property
     def content(self) -> Document:
-        """What `app.openapi()` returns."""
+        """The document returned by `app.openapi()`."""
         return self._app.openapi()
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems that a route may respond with: `responses=problems(401, 404)`."""
+    """The problem responses of a route: `responses=problems(401, 404)`."""
     return {status: problem_response(status) for status in statuses}
 
 
 def complete(made: Document, contexts: Iterable[RouteContext]) -> Document:
-    """FastAPI's document with what every service has, and with what its handlers are described as.
+    """FastAPI's document, completed by the common parts and the descriptions of handlers.
 
-    `contexts` are the routes that FastAPI made the document of.
+    `contexts` are the routes from which FastAPI generated it.
     """
     document, components = base(), made.get("components", {})
     schemas = components.get("schemas", {})
@@ -75,7 +75,7 @@ def complete(made: Document, contexts: Iterable[RouteContext]) -> Document:
 
 
 def _restore_numbers(made: Any, exact: Any) -> None:
-    """Take the bounds of numbers from pydantic: FastAPI has floats of them, which are not exact."""
+    """Take the bounds of numbers from pydantic: FastAPI converts them to inexact floats."""
     if isinstance(made, dict) and isinstance(exact, dict):
         for name in made.keys() & exact.keys():
             if name in _NUMBERS and isinstance(exact[name], int):
@@ -105,14 +105,14 @@ def _complete(entry: Document, context: RouteContext, operation: Operation | Non
         responses.setdefault(status, response)
     for response in responses.values():
         if "$ref" in response:
-            response.pop("description", None)  # FastAPI's says less than the problem's own
+            response.pop("description", None)  # the problem's own is more precise than FastAPI's
         else:
             header = {"$ref": "#/components/headers/X-Request-ID"}
             response.setdefault("headers", {}).setdefault("X-Request-ID", header)
 
 
 def _describe(entry: Document, operation: Operation) -> None:
-    """Say what the handler is attached with and FastAPI cannot know."""
+    """Add the operation attached to the handler, which FastAPI does not know."""
     entry |= {"operationId": operation.id, "summary": operation.summary}
     if operation.description:
         entry["description"] = operation.description
@@ -125,7 +125,7 @@ def _describe(entry: Document, operation: Operation) -> None:
 
 
 def _routes(app: FastAPI) -> Iterator[Route]:
-    """Every method of every route that a document can describe."""
+    """Every method of every route in the document."""
     for context in iter_route_contexts(app.routes):
         if context.endpoint is not None and context.path_format is not None:
             for method in sorted(context.methods or ()):

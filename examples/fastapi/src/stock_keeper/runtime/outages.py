@@ -14,7 +14,7 @@ from .metrics import watch_gauge
 
 OVER_SECONDS: Final = 5.0
 _MAX_REASON: Final = 500
-# By the beginning of PostgreSQL's SQLSTATE; without one the server was not reached.
+# By the first characters of PostgreSQL's SQLSTATE; without one the server was not reached.
 _POSTGRESQL_KINDS: Final = {
     "08": "connection",
     "25006": "read_only",
@@ -45,11 +45,11 @@ watch_gauge(
 
 
 class Outages:
-    """Notices when the database cannot be used, and when it can be used again.
+    """Logs when the database becomes unavailable, and when it is available again.
 
-    Each kind of error is logged once in an outage, in the words of the driver but without the
-    password of the `url`. An outage is over when the database works, five seconds after the last
-    error at the earliest: errors that alternate with successes are one outage.
+    Each kind of error is logged once in an outage, with the driver's message but without the
+    password in `url`. An outage is over when the database works, five seconds after the last error
+    at the earliest: errors that alternate with successes are one outage.
     """
 
     def __init__(self, url: str) -> None:
@@ -60,19 +60,19 @@ class Outages:
         self._latest = 0.0
 
     def failed(self, error: BaseException) -> None:
-        """Count an error; log it if there was none of its kind in this outage."""
+        """Count an error; log it if it is the first of its kind in this outage."""
         cause = driver_error(error)
         kind = kind_of(cause)
         _errors.labels(kind).inc()
         self._latest = time.monotonic()
-        # That nobody gets a connection follows from an error which is logged already.
+        # An exhausted pool follows from an error that is logged already.
         if kind in self._kinds or (kind == "waiting" and self._kinds):
             return
         self._kinds.add(kind)
         _log.error("database_unavailable", kind=kind, reason=self._redacted(str(cause)))
 
     def worked(self) -> None:
-        """The database has answered; logged once if that ends an outage."""
+        """Note that the database has responded; logged if that ends an outage."""
         if self._kinds and time.monotonic() - self._latest > OVER_SECONDS:
             self._kinds.clear()
             _log.info("database_available")
@@ -84,12 +84,12 @@ class Outages:
 
 
 def count_unexpected() -> None:
-    """Count an error of the database that is a defect: it becomes a response of 500."""
+    """Count a database error that is a bug and becomes a 500 response."""
     _errors.labels("other").inc()
 
 
 def driver_error(error: BaseException) -> BaseException:
-    """The driver's own error behind those that were raised because of it."""
+    """The driver's own error that caused this one."""
     while not isinstance(error, (psycopg.Error, sqlite3.Error)):
         inner = error.__cause__ or error.__context__
         if inner is None:

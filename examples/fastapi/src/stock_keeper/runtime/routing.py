@@ -1,4 +1,4 @@
-"""What routes are made of: dependencies that read a request, and the route that reads its body."""
+"""Dependencies that read a request, and the route class that reads its body."""
 
 import inspect
 import json
@@ -20,9 +20,9 @@ from .tables import Record
 Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
 
-# FastAPI parses every parameter, also those that the route does not have.
+# FastAPI parses every parameter, including those that the route does not have.
 MAX_PARAMETERS: Final = 1000
-# Where the scope of a request has the problem of its body.
+# The key of the body's problem in the scope of a request.
 INVALID_BODY: Final = "service.invalid_body"
 
 RowId = Annotated[
@@ -38,7 +38,7 @@ async def read_key(request: Request) -> str | None:
     """The request's Idempotency-Key, if it has one."""
     try:
         return idempotency_key(request.headers.get("Idempotency-Key"))
-    except Problem:  # what is wrong with the form of the body comes first
+    except Problem:  # errors in the form of the body come first
         headers = request.headers
         types = headers.get("Content-Type"), headers.get("Content-Encoding")
         http.check_json(*types, await request.body())
@@ -55,7 +55,7 @@ Revisions = Annotated[frozenset[str] | None, Depends(read_revisions)]
 
 
 def read_query(resource: Resource[Row, Sent]) -> Callable[..., Coroutine[Any, Any, PageRequest]]:
-    """A dependency: the page that the request's query string asks for."""
+    """A dependency: the page requested by the query string."""
 
     async def read(request: Request) -> PageRequest:
         return resource.read_query(request.scope["query_string"].decode(errors="replace"))
@@ -64,7 +64,7 @@ def read_query(resource: Resource[Row, Sent]) -> Callable[..., Coroutine[Any, An
 
 
 def read_patch(resource: Resource[Row, Sent]) -> Callable[..., Coroutine[Any, Any, dict[str, Any]]]:
-    """A dependency: the request's body as a merge patch, that is the fields that it sets."""
+    """A dependency: the request's body as a merge patch, as the fields that it sets."""
 
     async def read(patch: Any) -> dict[str, Any]:
         changes: dict[str, Any] = patch.model_dump(exclude_unset=True)
@@ -77,7 +77,7 @@ def read_patch(resource: Resource[Row, Sent]) -> Callable[..., Coroutine[Any, An
 class ServiceRoute(APIRoute):
     """A route that rejects a body only after its dependencies have let the request through.
 
-    JSON is validated as JSON, and as strictly as its model asks for.
+    Bodies are validated as JSON, with the strictness of their model.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -98,7 +98,7 @@ class ServiceRoute(APIRoute):
 
 
 class _Request(Request):
-    """A request whose body FastAPI gets as its model, or as something that no type accepts."""
+    """A request whose body FastAPI gets as its model, or as a value that no type accepts."""
 
     def __init__(self, request: Request, model: Any, media_type: str, embedded: bool) -> None:
         super().__init__(request.scope, request.receive)
@@ -108,7 +108,7 @@ class _Request(Request):
         self._given = False
 
     async def json(self) -> Any:
-        if self._given:  # FastAPI asks first; whoever comes later gets the JSON
+        if self._given:  # FastAPI calls this first; later callers get the JSON
             return await super().json()
         self._given = True
         try:
@@ -116,7 +116,8 @@ class _Request(Request):
         except Problem as problem:
             if self._model is Any:
                 raise
-            self.scope[INVALID_BODY] = problem
+            # Its traceback would keep this request and its body.
+            self.scope[INVALID_BODY] = problem.with_traceback(None)
             return object()
 
     def _read(self, body: bytes) -> Any:
@@ -135,7 +136,7 @@ class _Request(Request):
 
 
 def awaited(dependency: Dependency) -> Dependency:
-    """The same dependency; it is an error if nobody awaits a coroutine that it has made."""
+    """The same dependency; if it creates a coroutine that is never awaited, it raises an error."""
 
     async def check(result: Any = dependency) -> None:
         if inspect.iscoroutine(result):

@@ -47,7 +47,7 @@ class Seeds:
         self.database = database
 
     def fill(self, resource: Resource[Any, Any], rows: Iterable[Mapping[str, Any]]) -> None:
-        """Create rows, each written as a client would send it, unless the resource has some."""
+        """Create rows, each as a client would send it, unless the resource already has rows."""
         store, created = self.store(resource), 0
         if not self.ids(resource, 1):
             for row in rows:
@@ -58,7 +58,7 @@ class Seeds:
             pass
 
     def ids(self, resource: Resource[Any, Any], count: int) -> list[str]:
-        """The IDs of the oldest rows, at most `count`: for others to refer to."""
+        """The IDs of the oldest rows, at most `count`, for use in references."""
         page = self.store(resource).page(resource.page_request({"limit": str(count)}))
         return [str(row.id) for row in page.rows]
 

@@ -53,7 +53,7 @@ class Service(FastAPI):
         options["dependencies"] = [awaited(one) for one in options.get("dependencies") or ()]
         options["lifespan"] = self._running(options.get("lifespan"))
         own = {"title": NAME, "version": metadata.version(NAME)}
-        # The endpoints in front have the document and its page; paths are taken literally.
+        # The endpoints in front serve the document and its page; paths are taken literally.
         fixed = {"openapi_url": None, "redirect_slashes": False}
         super().__init__(**own | {"generate_unique_id_function": _operation_id} | options | fixed)
         self.router.route_class = ServiceRoute
@@ -61,14 +61,14 @@ class Service(FastAPI):
         unawaited.watch()
 
     def build_middleware_stack(self) -> ASGIApp:
-        """All middleware of the application, inside that of the service."""
+        """The application's middleware, inside the service's."""
         stack = super().build_middleware_stack()
         return cast(ASGIApp, ServiceMiddleware(stack, self.settings, self._endpoints))
 
     def include_router(
         self, router: APIRouter, *, dependencies: Sequence[Depends] | None = None, **options: Any
     ) -> None:
-        """Include a router, whose routes then read their bodies as `ServiceRoute` does."""
+        """Include a router, whose routes then read bodies like `ServiceRoute`."""
         for context in iter_route_contexts(router.routes):
             route = context.original_route
             if type(route) is APIRoute:
@@ -79,7 +79,7 @@ class Service(FastAPI):
         super().include_router(router, dependencies=checked, **options)
 
     def openapi(self) -> Document:
-        """The OpenAPI document that FastAPI makes, completed."""
+        """FastAPI's OpenAPI document, completed."""
         if self.openapi_schema is None:
             made = super().openapi()
             self.openapi_schema = complete(made, iter_route_contexts(self.routes))
@@ -113,9 +113,9 @@ async def in_thread(
     *args: Arguments.args,
     **kwargs: Arguments.kwargs,
 ) -> Result:
-    """The result of a call that blocks, such as a store's, made in a thread.
+    """The result of a blocking call, such as a store's, made in a thread.
 
-    `Unavailable` if it is not there within DATABASE_TIMEOUT_SECONDS.
+    `Unavailable` if it takes longer than DATABASE_TIMEOUT_SECONDS.
     """
     return await cast(Service, request.app).threads.run(call, *args, **kwargs)
 
@@ -144,6 +144,6 @@ def answer_page(request: Request, resource: Resource[Row, Sent], page: Page[Row]
 
 
 def _operation_id(route: APIRoute) -> str:
-    """The name of a route's function as clients in other languages write it: `getItem`."""
+    """The name of a route's function in camel case, for clients: `getItem`."""
     first, *rest = route.name.split("_")
     return first + "".join(word.capitalize() for word in rest)

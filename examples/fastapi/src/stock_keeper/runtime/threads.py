@@ -14,13 +14,13 @@ from .deadlines import deadline, remaining
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-# More than may wait for the database (`MAX_WAITING` and those that have a connection).
+# More than may wait for the database (`MAX_WAITING`, plus those that have a connection).
 THREADS: Final = 256
 _MOMENT_SECONDS = 0.5
 
 
 class Threads:
-    """Threads of one purpose: when all of them wait, nothing but that purpose waits with them."""
+    """Threads for one purpose: if all of them are busy, other purposes are not affected."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -40,10 +40,10 @@ class Threads:
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """The result of a call, made in a thread, first come first served.
+        """The result of a call in a thread, in FIFO order.
 
-        `Unavailable` if it is not there by the deadline, which begins now and not when a thread
-        is free. The call has the same deadline, and a moment more to say how it ended.
+        `Unavailable` if it is not done by the deadline, which starts now and not when a thread
+        becomes free. The call has the same deadline, and a little more time to report its outcome.
         """
         with deadline(self._seconds):
             seconds, context = remaining() or 0.0, copy_context()
@@ -59,15 +59,15 @@ class Threads:
             timer.cancel()
 
     def close(self) -> None:
-        """Take no more calls, and wait for none; those that have not begun never do."""
+        """Accept no more calls, without waiting; calls that have not started never will."""
         self._closed = True
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
 class _Ended:
-    """Calls that have ended, and the event loop that is told: once for all that are there.
+    """Passes completed calls to the event loop, waking it once for several of them.
 
-    A future of `concurrent.futures` for each call, which wakes the loop by itself, takes twice the
+    A `concurrent.futures` future for each call, which wakes the loop separately, takes twice the
     CPU time.
     """
 
@@ -79,14 +79,14 @@ class _Ended:
     def call(
         self, future: asyncio.Future[Result], context: Context, work: Callable[[], Result]
     ) -> None:
-        """Make a call in this thread, unless whoever waited for it has gone."""
+        """Make a call in this thread, unless its caller has stopped waiting."""
         if future.done():
             return
         try:
             outcome = (future, context.run(work), None)
         except BaseException as error:
             self._outcomes.append((future, None, error))
-            del future  # the error's traceback has this frame, and the future will have the error
+            del future  # otherwise a cycle: future, error, traceback, this frame
         else:
             self._outcomes.append(outcome)
         if not self._is_told:
@@ -94,14 +94,14 @@ class _Ended:
             self.loop.call_soon_threadsafe(self._tell)
 
     def _tell(self) -> None:
-        self._is_told = False  # first: what ends from here on tells the loop again
+        self._is_told = False  # first, so that calls that end from here on wake the loop again
         while self._outcomes:
             future, result, error = self._outcomes.popleft()
             if future.done():
                 continue
             if error is None:
                 future.set_result(result)
-            elif isinstance(error, StopIteration):  # a future cannot have it
+            elif isinstance(error, StopIteration):  # a future does not accept it
                 future.set_exception(RuntimeError("the call raised StopIteration"))
             else:
                 future.set_exception(error)

@@ -11,7 +11,7 @@ _found: ContextVar[list[str] | None] = ContextVar("unawaited", default=None)
 
 
 def watch() -> None:
-    """Notice every coroutine that is dropped, not only the first one of each line of code."""
+    """Detect every dropped coroutine, not only the first one of each line of code."""
     warnings.filterwarnings("always", f".*{_WARNING}", RuntimeWarning)
     show = warnings.showwarning
 
@@ -25,7 +25,7 @@ def watch() -> None:
 
 
 def begin() -> None:
-    """Begin to remember, for this request, the coroutines that are dropped."""
+    """Start recording the coroutines that this request drops."""
     _found.set([])
 
 

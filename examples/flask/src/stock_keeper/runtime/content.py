@@ -31,8 +31,8 @@ _RFC_3339: Final = re.compile(
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _EXACT: Final = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
-_DOUBLE: Final = 15  # digits that survive in a JSON number, which most parsers read as a double
-_EPSILON: Final = Decimal(2) ** -52  # what a single rounding of a double may be off by
+_DOUBLE: Final = 15  # significant digits of a double, which is how most parsers read a JSON number
+_EPSILON: Final = Decimal(2) ** -52  # the relative error of rounding to a double
 _URL: Final = TypeAdapter(HttpUrl)
 _MAX_URL: Final = 2083
 _MAX_EMAIL: Final = 254
@@ -59,8 +59,8 @@ class Content(BaseModel):
 class Line:
     """A line of text: `name: Annotated[str, Line(1, 100)]`.
 
-    ASCII white space around it is removed; what is left has `minimum` to `maximum` characters,
-    none of them a control character.
+    ASCII white space around it is removed; the rest must have `minimum` to `maximum` characters
+    and no control characters.
     """
 
     minimum: int = 1
@@ -136,8 +136,8 @@ class Lines:
 class Digits:
     """An exact number: `price: Annotated[Decimal, Digits(10, 2)]`.
 
-    It has at most `precision` digits, `scale` of them after the point. It is sent as a string or
-    as a number, and shown as a string, since a JSON number is a double to most clients.
+    It has at most `precision` digits, `scale` of them after the point. Clients may send a string or
+    a number; responses have a string, since most clients read a JSON number as a double.
     """
 
     precision: int
@@ -189,7 +189,7 @@ class Digits:
         if not exact.is_finite() or exact.adjusted() >= _DOUBLE:
             return exact if exact.is_finite() else Decimal("1e400")
         rounded = round(exact, self.scale)
-        # An error of one rounding, or of several sums if those are far below the last digit.
+        # Allows for one rounding error, or several if they are far below the last digit.
         sums = min(abs(exact) * Decimal("1e-15"), Decimal(1).scaleb(-self.scale - 3))
         return rounded if abs(rounded - exact) <= max(abs(exact) * _EPSILON, sums) else exact
 
@@ -218,7 +218,7 @@ def _in_utc(moment: datetime) -> datetime:
         raise ValueError("must be in the years 1 to 9999 in UTC") from None
 
 
-# A point in time, sent in the format of RFC 3339 with any offset: `starts_at: Timestamp`.
+# A timestamp in the format of RFC 3339 with any offset: `starts_at: Timestamp`.
 Timestamp = Annotated[datetime, BeforeValidator(_written_out), AfterValidator(_in_utc)]
 
 
@@ -242,7 +242,7 @@ def _uuid(value: Any) -> Any:
 
 
 def _email(text: str) -> str:
-    if len(text) > _MAX_EMAIL:  # the library looks at every character of a longer one
+    if len(text) > _MAX_EMAIL:  # the library would examine every character
         raise ValueError(f"must be an email address of at most {_MAX_EMAIL} characters")
     try:
         return validate_email(text, check_deliverability=False).normalized
@@ -257,20 +257,20 @@ def _url(text: str) -> str:
     return text
 
 
-# A day of the calendar: `due: Day`.
+# A calendar date: `due: Day`.
 Day = Annotated[date, BeforeValidator(_day)]
 
 # A UUID in its usual form: `token: Uuid`, and a reference: `room_id: Uuid`.
 Uuid = Annotated[UUID, BeforeValidator(_uuid)]
 
-# An email address; whether it receives mail is not asked: `contact: Email`.
+# An email address, without checking that it receives mail: `contact: Email`.
 Email = Annotated[
     str,
     AfterValidator(_email),
     WithJsonSchema({"type": "string", "format": "email", "maxLength": _MAX_EMAIL}),
 ]
 
-# An http or https URL, kept as it is sent: `site: Url`.
+# An http or https URL, stored unchanged: `site: Url`.
 Url = Annotated[
     str,
     AfterValidator(_url),

@@ -51,7 +51,7 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The order of a list: a column and its direction, ties by creation."""
+    """The order of a list: a column and its direction; ties are ordered by creation."""
 
     column: str
     descending: bool = False
@@ -59,10 +59,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """The part of a list that is asked for: at most `limit` rows behind `after`.
+    """The requested part of a list: at most `limit` rows after `after`.
 
-    `after` is the position of the last row seen and, in an `order`, its value there. `query` holds
-    the parameters as they were sent, without the cursor.
+    `after` is the position of the last row seen and, with an `order`, its value there. `query`
+    holds the parameters as they were sent, without the cursor.
     """
 
     limit: int = 50
@@ -91,9 +91,9 @@ class Page(Generic[Row]):
 class Resource(Generic[Row, Sent]):
     """Binds a table to the model of its request body.
 
-    The names follow from the table: `Item` in `items` is served at `/v1/items`. `name` is needed if
-    it is not that of the class, as for `x_ray` and `XRay`. `view` is what a client gets; by default
-    the ID, the fields of the content and the timestamps.
+    The names are derived from the table: `Item` in `items` is served at `/v1/items`. `name` is
+    needed if it cannot be derived from the class, as for `x_ray` and `XRay`. `view` is the model of
+    responses; by default it has the ID, the fields of the content and the timestamps.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Resource(Generic[Row, Sent]):
             for name in self.view.model_fields
         ]
 
-    # What a client sends.
+    # What clients send.
 
     def read(
         self,
@@ -129,7 +129,7 @@ class Resource(Generic[Row, Sent]):
     ) -> Sent:
         """Parse a body as the content; a `Problem` with 415, 400 or 422 if it is not valid.
 
-        `key` is the Idempotency-Key that it was sent with; if it cannot be one, that is 400.
+        `key` is the Idempotency-Key that was sent with it; an invalid key is 400.
         """
         if key is not None:
             check_json(content_type, content_encoding, body)
@@ -164,7 +164,7 @@ class Resource(Generic[Row, Sent]):
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
-        """The query parameters that the list knows."""
+        """The query parameters that the list accepts."""
         sort = ("sort",) if self.table.sorts else ()
         return ("limit", "cursor", *self.table.filters, *sort)
 
@@ -176,11 +176,11 @@ class Resource(Generic[Row, Sent]):
     def filter_schema(self, name: str) -> dict[str, Any]:
         """The JSON Schema of a filter's value."""
         schema = self._adapters[name][0].json_schema()
-        # What may be sent as text or as a number is text in a query.
+        # In a query, a value that may be text or a number is text.
         options: list[dict[str, Any]] = schema.get("anyOf", [])
         return next((one for one in options if one.get("type") == "string"), schema)
 
-    # What the database enforces.
+    # Enforced by the database.
 
     @cached_property
     def unique_columns(self) -> frozenset[str]:
@@ -190,27 +190,27 @@ class Resource(Generic[Row, Sent]):
 
     @property
     def is_referred_to(self) -> bool:
-        """Whether some table has a reference to this one."""
+        """Whether any table refers to this one."""
         table = self.table.__table__
         tables = self.table.metadata.tables.values()
         return any(key.column.table is table for other in tables for key in other.foreign_keys)
 
-    # What a client gets.
+    # What clients get.
 
     def path_of(self, row: Row) -> str:
-        """Where the row is found."""
+        """The path of the row."""
         return f"{self.path}/{row.id}"
 
     def show(self, row: Row) -> dict[str, Any]:
-        """The row as JSON has it."""
-        values: tuple[Any, ...] = tuple(cast(Any, row))  # by name takes twice the time
+        """The row as JSON values."""
+        values: tuple[Any, ...] = tuple(cast(Any, row))  # access by name takes twice the time
         return {
             name: encode(values[index]) if encode else values[index]
             for name, index, encode in self._shown
         }
 
     def show_page(self, page: Page[Row]) -> dict[str, Any]:
-        """The page as JSON has it."""
+        """The page as JSON values."""
         return {self.plural: [self.show(row) for row in page.rows], "next_cursor": page.cursor}
 
     def page(self, rows: Sequence[Row], request: PageRequest) -> Page[Row]:
@@ -220,7 +220,7 @@ class Resource(Generic[Row, Sent]):
         rows = rows[: request.limit]
         return Page(rows, self._cursor(rows[-1], request), request)
 
-    # What the OpenAPI document says of its handlers.
+    # Descriptions of its handlers for the OpenAPI document.
 
     def lists(self, handler: Handler) -> Handler:
         """Describe the handler as the one that lists rows."""
@@ -307,7 +307,7 @@ class Resource(Generic[Row, Sent]):
         )
         return described(handler, self, operation)
 
-    # How all that comes about.
+    # Implementation.
 
     @cached_property
     def page_view(self) -> type[BaseModel]:
@@ -349,7 +349,7 @@ class Resource(Generic[Row, Sent]):
     def _filter(self, name: str, text: str) -> Any:
         adapter, quoted = self._adapters[name]
         try:
-            # A number with white space around it is JSON, and no number in a query.
+            # White space around a number is valid JSON, but not valid in a query.
             plain = not quoted and text == text.strip()
             return adapter.validate_json(text if plain else json.dumps(text), strict=True)
         except ValidationError as error:
@@ -394,12 +394,12 @@ class Resource(Generic[Row, Sent]):
 
 
 def _digest(request: PageRequest) -> str:
-    """What tells the cursor of one filter and order from that of another."""
+    """Binds a cursor to its filters and order."""
     return sha256(urlencode(sorted(request.query.items())).encode()).hexdigest()[:8]
 
 
 def _type_of(one: Any) -> Any:
-    """The type of a field with what constrains it, without its default."""
+    """The type of a field with its constraints, without its default."""
     return Annotated[one.annotation, *one.metadata] if one.metadata else one.annotation
 
 
@@ -422,7 +422,7 @@ def _types(schema: Mapping[str, Any]) -> set[Any]:
 
 
 def _encoder(model: type[BaseModel], name: str) -> Callable[[Any], Any] | None:
-    """How a value of a field becomes JSON; None if it already is."""
+    """The conversion of a field's value to JSON; None if it needs none."""
     options = _options(model.model_fields[name].annotation)
     kinds = {_plain(kind) for kind in options} - {NoneType}
     if kinds <= _JSON_TYPES:
@@ -436,7 +436,7 @@ def _encoder(model: type[BaseModel], name: str) -> Callable[[Any], Any] | None:
 
 
 def _plain(kind: Any) -> Any:
-    """A type without what annotates it; `str` for a choice of texts."""
+    """A type without annotations; `str` for a choice of texts."""
     while get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     if get_origin(kind) is Literal and all(isinstance(value, str) for value in get_args(kind)):
@@ -445,7 +445,7 @@ def _plain(kind: Any) -> Any:
 
 
 def rfc3339(moment: datetime) -> str:
-    """A point in time in UTC, with six digits of a second."""
+    """A timestamp in UTC, with microseconds."""
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

@@ -131,7 +131,7 @@ def _enter() -> None:
     """Raise what the middleware has rejected, and pass the route to the metrics and the log."""
     if (rejected := request.environ.get(REJECTED)) is not None:
         raise rejected
-    if request.path != path_of(request.environ):  # Werkzeug forgives a doubled first slash
+    if request.path != path_of(request.environ):  # Werkzeug accepts a doubled first slash
         raise NotFound
     if request.url_rule is not None:
         request.environ[CONTEXT].route = _template(request.url_rule.rule)

@@ -1,4 +1,4 @@
-"""Flask-RESTful as this service uses it: errors become problems, query strings are exact."""
+"""Flask-RESTful with problems as errors and strict query strings."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ class Api(flask_restful.Api):
     """The Api, but all errors go to the application's error handlers."""
 
     def error_router(self, original_handler: Callable[[Exception], Response], e: Exception) -> Any:
-        # What `flask_restful.abort(403, message="why")` adds to the error.
+        # Added to the error by `flask_restful.abort(403, message="why")`.
         message = (getattr(e, "data", None) or {}).get("message")
         if isinstance(e, HTTPException) and message:
             details = message.items() if isinstance(message, Mapping) else ()
@@ -45,7 +45,7 @@ class QueryArgument(Argument):
 
 
 class QueryParser(RequestParser):
-    """Parses a query string; its error, a `Problem` with 422, names every parameter at fault."""
+    """Parses a query string; a `Problem` with 422 names every invalid parameter."""
 
     def __init__(self) -> None:
         super().__init__(argument_class=QueryArgument, bundle_errors=True)
@@ -68,6 +68,6 @@ class PageParser(QueryParser):
             self.add_argument(name, store_missing=False)
 
     def parse_page(self) -> PageRequest:
-        """The page that the request asks for; parameters that are not arguments are rejected."""
+        """The requested page; parameters that are not arguments are rejected."""
         sent = read_query(request.query_string.decode("latin-1"))
         return self._resource.page_request({**sent, **self.parse_args()})

@@ -1,7 +1,7 @@
 """Background work: tasks that outlive a response, and periodic jobs.
 
-Both run in threads of the process that serves. It does not end before they are done, as far as they
-take no longer than a request in flight may.
+Both run in threads of the serving process. On shutdown it waits for them, for as long as it would
+for a request in flight.
 """
 
 import threading
@@ -30,7 +30,7 @@ def submit(task: Callable[..., object], *arguments: Any) -> None:
 def every(seconds: float, job: Callable[[], object]) -> None:
     """Run a job periodically in every serving process; call this in `create_app`.
 
-    It first runs after `seconds`. Nothing runs in tests or for the command line.
+    It first runs after `seconds`. It does not run in tests or for command-line commands.
     """
     on_start.append(partial(_start, seconds, job))
 
@@ -45,7 +45,7 @@ def _repeat(seconds: float, job: Callable[[], object]) -> None:
 
 
 def _is_due_after(seconds: float) -> bool:
-    """Wait; False if the process is to end before the time has passed."""
+    """Wait; False if the process is stopping before the time has passed."""
     due = time.monotonic() + seconds
     while (left := due - time.monotonic()) > 0:
         # The main thread ends when the server has stopped.

@@ -40,11 +40,11 @@ class Endpoints:
         }
 
     def blocks(self, path: str) -> bool:
-        """Whether the reply for `path` may take long: it waits for the database."""
+        """Whether the reply for `path` may take long because it waits for the database."""
         return path == "/readyz"
 
     def route_of(self, path: str) -> str:
-        """The path template that `path` matches, among all that the service has, or ""."""
+        """The path template of the service that `path` matches, or ""."""
         if path in self._replies:
             return path
         return "/docs" if path in docs.pages() else self._document.route_of(path)
@@ -54,7 +54,7 @@ class Endpoints:
         return path in self._replies or path in docs.pages()
 
     def reply(self, method: str, path: str) -> Reply:
-        """The reply of the endpoint at `path`; a `Problem` with 405 for other methods than GET."""
+        """The reply of the endpoint at `path`; a `Problem` with 405 for methods other than GET."""
         if method == "OPTIONS":
             return Reply(204, headers=_ALLOW)
         if method not in ("GET", "HEAD"):

@@ -12,8 +12,8 @@ on_start: Final[list[Callable[[], object]]] = []
 draining: Final = threading.Event()
 
 
-# What stops this process, if it is one of several workers: those that stop the service are for
-# their parent.
+# The signal that stops this process if it is one of several workers; the signals that stop the
+# service are for their parent.
 own_signals: Final[list[signal.Signals]] = []
 
 

@@ -27,14 +27,14 @@ SERVER_LOGGERS = ("_granian", "granian.access")
 
 
 _MAX_WAITING: Final = 1_048_576
-_LAST_SECONDS: Final = 1.0  # for what still waits when the process ends
+_LAST_SECONDS: Final = 1.0  # for lines still buffered when the process exits
 
 
 class Output:
     """Writes to stdout without blocking or raising.
 
-    What a slow reader has not taken yet waits in memory, up to 1 MiB. Lines beyond that, and lines
-    that cannot be written, are dropped and counted.
+    Up to 1 MiB is buffered for a slow reader. Lines beyond that, and lines that cannot be written,
+    are dropped and counted.
     """
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Output:
         self._closes_with: int | None = None
 
     def write(self, text: str) -> None:
-        """Write lines, or keep them until the reader has taken those before."""
+        """Write lines, or buffer them until the reader has taken the earlier ones."""
         lines = text.encode(errors="replace")
         with self._lock:
             if len(self._waiting) + len(lines) > _MAX_WAITING:
@@ -56,10 +56,10 @@ class Output:
             self._send()
 
     def flush(self) -> None:
-        """Nothing: `write` has written what can be."""
+        """Do nothing: `write` has written as much as possible."""
 
     def close(self) -> None:
-        """Wait a moment for the reader to take what waits."""
+        """Wait briefly for the reader to take the buffered lines."""
         end = time.monotonic() + _LAST_SECONDS
         while self._waiting and time.monotonic() < end:
             time.sleep(0.01)
@@ -70,8 +70,8 @@ class Output:
         try:
             self._file = self._file or _without_waiting(sys.__stdout__)
             while self._waiting:
-                # Whole lines, of which another process that shares the pipe can part none; and not
-                # by os.write(), which eventlet has wait until the reader goes on.
+                # Whole lines, which other processes on the same pipe cannot split; and not by
+                # os.write(), which eventlet makes wait for the reader.
                 end = self._waiting.rfind(b"\n", 0, select.PIPE_BUF) + 1
                 written = self._file.write(self._waiting[: end or None])
                 if not written:
@@ -84,7 +84,7 @@ class Output:
             self._waiting[:] = b"\n" if self._within_line else b""
 
     def _close_later(self) -> None:
-        """Have `close` called at the end of this process, a server's worker included."""
+        """Have `close` called when this process exits, including a server's worker."""
         if self._closes_with != os.getpid():
             self._closes_with = os.getpid()
             atexit.register(self.close)
@@ -92,13 +92,13 @@ class Output:
 
 
 def _without_waiting(stream: TextIO | None) -> io.FileIO:
-    """The file of a stream, for writing that fails where it would wait."""
+    """The file of a stream, opened so that writing fails instead of blocking."""
     if stream is None:
         raise OSError("stdout is closed")
     number = stream.fileno()
     kind = os.fstat(number).st_mode
     if stat.S_ISFIFO(kind) or stat.S_ISCHR(kind):
-        # Opened again, because who shares the pipe or the terminal may want to wait.
+        # Reopened, because other processes on the same pipe or terminal may need blocking writes.
         with suppress(OSError):
             flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
             return io.FileIO(os.open(f"/dev/fd/{number}", flags), "wb")
@@ -126,7 +126,7 @@ def _render(_: WrappedLogger, __: str, event: EventDict) -> str:
 
 
 def _escape(text: str, keep: str = "") -> str:
-    """Escape what is not printable: it could forge a line, or command the terminal."""
+    """Escape unprintable characters: they could forge a line, or control the terminal."""
     return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
 
 
@@ -135,7 +135,7 @@ def _printable(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return {
         _escape(name): value if name == "exc_info" else _escape(str(value))
         for name, value in event.items()
-        if name != "trace_id"  # it is long, and the request has another ID
+        if name != "trace_id"  # it is long, and the request has a shorter ID
     }
 
 
@@ -144,7 +144,7 @@ def _write_traceback(file: TextIO, error: ExcInfo) -> None:
 
 
 def _is_text(log_format: str) -> bool:
-    """Whether LOG_FORMAT means readable lines; `auto` does on a terminal."""
+    """Whether LOG_FORMAT selects readable lines; `auto` selects them on a terminal."""
     with suppress(OSError):
         return log_format == "text" or (log_format != "json" and os.isatty(1))
     return False
@@ -155,7 +155,7 @@ def _has_colours() -> bool:
 
 
 def _processors(log_format: str) -> list[Processor]:
-    """What turns an event into a line: JSON with the time in UTC, or text with the local time."""
+    """The processors that format an event: JSON with UTC time, or text with local time."""
     if not _is_text(log_format):
         return [_utc, structlog.processors.format_exc_info, _render]
     renderer = structlog.dev.ConsoleRenderer(
@@ -169,7 +169,7 @@ def _processors(log_format: str) -> list[Processor]:
 
 
 def formatter(log_format: str) -> logging.Formatter:
-    """The formatter for records of the standard library; it writes the same lines."""
+    """The formatter for the standard library's records; it produces the same lines."""
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[
             structlog.contextvars.merge_contextvars,
@@ -186,7 +186,7 @@ def formatter(log_format: str) -> logging.Formatter:
 def logging_config(level: str, log_format: str) -> dict[str, Any]:
     """The configuration for `logging.config.dictConfig`, of this process and of its workers.
 
-    Libraries log from warnings on; the service and its server from `level` on.
+    Libraries log warnings and above; the service and its server log `level` and above.
     """
     return {
         "version": 1,

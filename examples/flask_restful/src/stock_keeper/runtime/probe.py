@@ -15,9 +15,9 @@ QUESTION_SECONDS: Final = 1.0
 
 
 class Probe:
-    """Asks the database on a connection of its own, which is opened by the first question.
+    """Queries the database on a separate connection, which is opened on first use.
 
-    So the answer does not depend on how many requests wait for the connections of the pool.
+    The result therefore does not depend on how many requests wait for pooled connections.
     """
 
     def __init__(self, connect: Callable[[], Any], outages: Outages) -> None:
@@ -42,10 +42,10 @@ class Probe:
         are_new: Callable[[Sequence[Any]], bool],
         drop_pool: Callable[[], object],
     ) -> dict[str, bool]:
-        """Check for readiness that the database can be written and that its schema is migrated.
+        """Check for readiness that the database is writable and that its schema is migrated.
 
-        `revisions` is the query for what was migrated. `drop_pool` is called if this server is a
-        standby: it was the primary before a switchover, and the address may lead to another now.
+        `revisions` is the query for the applied migrations. `drop_pool` is called if the server is
+        a standby: after a switchover the address may already lead to another server.
         """
         try:
             with deadlines.deadline(seconds):
@@ -76,15 +76,15 @@ class Probe:
             try:
                 return self._rows(statement)
             except Exception:
-                if not getattr(self._connection, "closed", False):  # the database has answered
+                if not getattr(self._connection, "closed", False):  # the database has responded
                     raise
                 self._connection = None
                 if is_new or not deadlines.remaining():
                     raise
-            return self._rows(statement)  # the connection had ended while it was idle
+            return self._rows(statement)  # the connection was closed while it was idle
 
     def close(self) -> None:
-        """Close the connection; the next question opens another one."""
+        """Close the connection; the next query opens another one."""
         with self._turn:
             connection, self._connection = self._connection, None
             if connection is not None:

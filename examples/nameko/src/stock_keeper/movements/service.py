@@ -19,7 +19,7 @@ _log = structlog.get_logger()
 
 
 class Movements:
-    """What other services call as `movements`."""
+    """The methods that other services call as `movements`."""
 
     name = MOVEMENTS.plural
     movements = store(MOVEMENTS)

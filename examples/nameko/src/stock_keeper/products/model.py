@@ -1,4 +1,4 @@
-"""What a product is: its table, and what a client may send."""
+"""The table that stores a product, and what a client may send."""
 
 from decimal import Decimal
 from typing import Annotated

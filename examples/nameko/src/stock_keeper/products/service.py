@@ -19,7 +19,7 @@ _log = structlog.get_logger()
 
 
 class Products:
-    """What other services call as `products`."""
+    """The methods that other services call as `products`."""
 
     name = PRODUCTS.plural
     products = store(PRODUCTS)

@@ -23,12 +23,12 @@ from .outbox import Event, Outbox, filled
 
 HEARTBEAT_SECONDS: Final = 10
 PUBLISH_SECONDS: Final = 5
-# Events that are stored meanwhile are claimed together, and settled together.
+# Events stored meanwhile are claimed and settled together.
 GATHER_SECONDS: Final = 0.05
-POLL_SECONDS: Final = 5  # for events that another replica has left behind
+POLL_SECONDS: Final = 5  # for events left behind by another replica
 CONNECTED_POLL_SECONDS: Final = 0.2
 _log = structlog.get_logger()
-# Each worker sees all of them.
+# Every worker sees all messages.
 _waiting = Gauge(
     "outbox_events_waiting", "Events that are stored and not sent yet.", multiprocess_mode="livemax"
 )
@@ -61,7 +61,7 @@ class Line:
                 raise
 
     def answers(self) -> bool:
-        """Whether the broker answers in time."""
+        """Whether the broker responds in time."""
         for _ in range(2):  # the connection may have ended since it was last used
             is_new = self._channel is None
             try:
@@ -128,7 +128,7 @@ class Publisher(Line):
 
 
 class Messaging:
-    """Runs the service classes that need the broker: once it is there, and anew if one fails."""
+    """Runs the service classes that need the broker: once it is available, again if one fails."""
 
     def __init__(self, config: dict[str, Any], outbox: Outbox) -> None:
         self._config = config
@@ -147,13 +147,13 @@ class Messaging:
         self._services.append(container.service_cls)
 
     def start(self) -> None:
-        """Start in the background: this waits for nothing."""
+        """Start in the background, without waiting."""
         for service in self._services:
             eventlet.spawn(self._run, service)
         self._sender = eventlet.spawn(self._send_events)
 
     def answers(self) -> bool:
-        """Whether messages arrive, and the broker answers."""
+        """Whether messages arrive, and the broker responds."""
         return self._is_connected and self._probe.answers()
 
     def stop(self, seconds: float) -> None:
@@ -164,9 +164,9 @@ class Messaging:
                     container.stop()
 
     def close(self, seconds: float) -> None:
-        """End the sender of events once it has finished what it does, or after `seconds`.
+        """Stop the sender of events once it has finished its current work, or after `seconds`.
 
-        What is stored by then is sent by another replica, or after the next start.
+        Remaining events are sent by another replica, or after the next start.
         """
         self._closing.set()
         filled.set()
@@ -200,7 +200,7 @@ class Messaging:
     def _send_events(self) -> None:
         while not self._closing.is_set():
             self._measure_backlog()
-            # An event that is sent before the queues of this service's handlers exist is lost.
+            # Events sent before the queues of this service's handlers exist would be lost.
             if not self._is_connected:
                 self._closing.wait(CONNECTED_POLL_SECONDS)
                 continue
@@ -222,5 +222,5 @@ class Messaging:
         if time.monotonic() < self._measure_next:
             return
         self._measure_next = time.monotonic() + POLL_SECONDS
-        with suppress(Unavailable, SQLAlchemyError):  # the database has logged why
+        with suppress(Unavailable, SQLAlchemyError):  # the database has logged the reason
             _waiting.set(self._outbox.backlog())

@@ -30,8 +30,8 @@ Outcome = tuple[Any, Any]
 class Container(ServiceContainer):  # type: ignore[misc]
     """Runs either those entrypoints of a service class that need the broker, or the others.
 
-    The two are separate, so that HTTP and timers depend neither on the broker nor on what its
-    messages do to a container.
+    The two are separate, so that HTTP and timers depend neither on the broker nor on messages that
+    make a container fail.
     """
 
     entrypoints: Any
@@ -66,7 +66,7 @@ class Container(ServiceContainer):  # type: ignore[misc]
     ) -> None:
         """Run a worker; a dependency that fails is an error of the request, not of the container.
 
-        Nameko would end the container, and never answer.
+        Nameko would end the container and never respond.
         """
         answered = False
 
@@ -84,13 +84,13 @@ class Container(ServiceContainer):  # type: ignore[misc]
                 answer(context, None, sys.exc_info())
 
     def _worker_setup(self, context: WorkerContext) -> None:
-        """Put the IDs of the request into every line of the log, and into what the worker calls."""
+        """Add the IDs of the request to every log line, and to calls that the worker makes."""
         for name in ("request_id", "trace_id"):
             given = context.data.get(name)
             kept = given[:128] if isinstance(given, str) else os.urandom(16).hex()
             context.data[name] = kept
             structlog.contextvars.bind_contextvars(**{name: kept})
-        # A green thread begins without the context of the one that took the request.
+        # A green thread starts without the context of the one that accepted the request.
         request = context.args[0] if context.args else None
         if isinstance(request, Request) and (subject := request.environ.get(SUBJECT)):
             structlog.contextvars.bind_contextvars(subject=subject)
@@ -98,7 +98,7 @@ class Container(ServiceContainer):  # type: ignore[misc]
 
 
 class Dependency(DependencyProvider):  # type: ignore[misc]
-    """Gives every worker what a function makes of the service, once, before the first worker."""
+    """Gives every worker the same object, which a function creates before the first worker."""
 
     def __init__(self, make: Callable[[Any], object]) -> None:
         self._make = make
@@ -135,7 +135,7 @@ def _is_extended(attribute: object) -> bool:
 
 
 def silence_answered_errors() -> None:
-    """Let Nameko's containers log only those errors of workers that are logged nowhere else."""
+    """Let Nameko's containers log only worker errors that are logged nowhere else."""
     logging.getLogger("nameko.containers").addFilter(_is_not_answered)
 
 

@@ -21,16 +21,16 @@ from .settings import Settings, SettingsError, load_settings
 _PACKAGE: Final = Path(__file__).parents[1]
 _VARIABLES: Final = Path(".env")
 _BAD_SETTING: Final = 2
-_END_SECONDS: Final = 1.5  # a browser or a stream that stays connected does not delay a reload
+_END_SECONDS: Final = 1.5  # a connected browser or stream does not delay a reload for longer
 _FIRST: Final = "--first"
 _log: Final = logging.getLogger(f"{__package__}.development")
 
 
 def develop() -> int:
-    """Serve from a process of its own, and replace that when a file changes, until a signal.
+    """Serve from a child process that is replaced when a file changes, until a signal.
 
-    The exit code is 2 if a setting is bad from the start; whatever else ends the process is waited
-    for to be repaired.
+    The exit code is 2 if a setting is invalid at the start; after any other failure of the child,
+    wait for the next change.
     """
     stopping = threading.Event()
     for number in stop_signals():
@@ -108,14 +108,14 @@ def _serve(settings: Settings) -> None:
 def application() -> Any:
     """Create the application in a server's worker process."""
     app = import_module(".server", __package__).application()
-    # A signal may be handled as late as the next turn of this timer.
+    # A signal may not be handled before this timer next fires.
     signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
     show_errors(app)
     return app
 
 
 def show_errors(app: Any) -> None:
-    """Show errors to a browser, unless other machines are served: a page shows the source."""
+    """Show errors to browsers, unless other machines are served: the page shows source code."""
     host = load_settings().host
     if host in ("localhost", "::1") or host.startswith("127."):
         import_module(".error_page", __package__).show_errors(app)
@@ -123,6 +123,6 @@ def show_errors(app: Any) -> None:
 
 if __name__ == "__main__":
     if sys.platform == "linux":
-        # Whatever ends the process that watches the files ends this one.
+        # This process ends together with the one that watches the files.
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
     start(_serve, listens=True)

@@ -1,8 +1,8 @@
-"""Waiting that lets others go on: imported before anything else that may wait.
+"""Cooperative waiting for green threads: imported before anything else that may wait.
 
-The service's green threads share one real thread, so whatever blocks that blocks all of them.
-Sockets, locks and sleep are eventlet's from here on; PostgreSQL, SQLite and the search for an
-address wait in C, which no patch reaches, and are taught it below.
+The service's green threads share one real thread, so anything that blocks it blocks all of them.
+From here on sockets, locks and sleep are eventlet's; PostgreSQL, SQLite and name lookups wait in C,
+which cannot be patched, and are made cooperative below.
 """
 
 import os
@@ -11,19 +11,19 @@ import sqlite3
 import warnings
 from typing import Any
 
-# Its resolver asks name servers alone, and takes its time; a name is found as the machine finds it.
+# eventlet's own resolver only queries name servers, and slowly; use the machine's instead.
 os.environ["EVENTLET_NO_GREENDNS"] = "yes"
 with warnings.catch_warnings():
-    # eventlet says here that it only gets bug fixes; so does the README.
+    # eventlet warns here that it only gets bug fixes, which the README mentions.
     warnings.simplefilter("ignore")
     import eventlet
     from eventlet import debug, tpool
 
 eventlet.monkey_patch()
-debug.hub_exceptions(False)  # it would print tracebacks between the lines of the log
+debug.hub_exceptions(False)  # it would print tracebacks between log lines
 find_address = socket.getaddrinfo
 socket.getaddrinfo = lambda *name, **hints: tpool.execute(find_address, *name, **hints)
-os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"  # the one that waits in Python; eventlet's select
+os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"  # waits in Python, with eventlet's select
 
 from sqlalchemy import Dialect, Engine, event  # noqa: E402  only after the patch
 
@@ -31,8 +31,8 @@ from sqlalchemy import Dialect, Engine, event  # noqa: E402  only after the patc
 class Cursor(sqlite3.Cursor):
     """A cursor that waits in a real thread: for the lock of a transaction, and for the disk.
 
-    To read needs no lock, as the file has a write-ahead log, and what is changed within a
-    transaction stays in memory until it is committed: that takes less than to go to a thread.
+    Reading needs no lock, because the file has a write-ahead log, and changes within a transaction
+    stay in memory until the commit: both take less time than switching to a thread.
     """
 
     def execute(self, statement: str, *args: Any) -> "Cursor":

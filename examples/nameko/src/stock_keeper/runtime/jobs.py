@@ -16,7 +16,7 @@ _log = structlog.get_logger()
 def timer(interval: float, *, eager: bool = False) -> Callable[[Method], Method]:
     """Call a method of a service class every `interval` seconds; with `eager` at the start too.
 
-    Every replica does so. An error is logged, and the next call comes in its time.
+    Every replica does so. An error is logged, and the next call takes place as scheduled.
     """
     decorator: Callable[[Method], Method] = Timer.decorator(interval=interval, eager=eager)
     return decorator
@@ -31,7 +31,7 @@ class Tasks:
     def spawn(self, function: Callable[..., object], *arguments: object) -> None:
         """Call a function in a green thread of its own; its log lines have the request's IDs.
 
-        It does not take part in a transaction that is open. Waits while `TASKS` others run.
+        It does not take part in an open transaction. Waits while `TASKS` others run.
         """
         ids = structlog.contextvars.get_contextvars()
         self._pool.spawn_n(_run, ids, function, arguments)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CLIENT_SECONDS: Final = 30  # for a whole request to arrive
 STALLED_SECONDS: Final = 60  # for a client that does not read its response
 LINGER_SECONDS: Final = 2
-_MAX_LINE: Final = 65_536  # the middleware rejects far less, but as a problem
+_MAX_LINE: Final = 65_536  # the middleware already rejects much shorter lines, with a problem
 _ORIGIN: Final = re.compile(r"^https?://[^/?]*", re.I)
 _CHUNK_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(;[^\r\n]*)?\r\n")
 _CONTROL: Final = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)")
@@ -62,12 +62,12 @@ class Body:
 class ChunkedBody:
     """The rest of a connection as a chunked body is read from it; every line has to be exact.
 
-    eventlet takes whatever `int()` does for a size, and any line for the end of a chunk.
+    eventlet accepts anything that `int()` does as a size, and any line as the end of a chunk.
     """
 
     def __init__(self, file: Any) -> None:
         self._file = file
-        self._left: int | None = None  # of a chunk; None where a size comes next
+        self._left: int | None = None  # bytes left in a chunk; None if a size comes next
         self._is_over = False
 
     def read(self, size: int) -> bytes:
@@ -168,7 +168,7 @@ class Protocol(HttpOnlyProtocol):  # type: ignore[misc]
         super().handle_one_response()
 
     def _heeding(self, app: "WSGIApplication") -> "WSGIApplication":
-        """The application; `Connection: close` is heeded, and a response to HEAD has no body."""
+        """The application; `Connection: close` is honoured, and a response to HEAD has no body."""
 
         def call(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
             def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:

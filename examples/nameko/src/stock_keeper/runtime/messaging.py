@@ -35,7 +35,7 @@ ErrorInfo = tuple[type[BaseException], BaseException, Any]
 BROKER_ERRORS: Final = (OSError, AMQPError)
 RECONNECT_SECONDS: Final = 2
 REPLY_SECONDS: Final = 10
-# What a client may be told as it is.
+# Exceptions that a client receives unchanged.
 _PUBLIC_ERRORS = (NotFound, Duplicate, StaleRevision, StillReferenced, Unavailable, BadRequest)
 _log = structlog.get_logger()
 
@@ -45,7 +45,7 @@ class Invalid(Exception):
 
 
 class InternalError(Exception):
-    """The call failed for a reason that only the log tells."""
+    """The call failed; the log has the reason."""
 
 
 @overload
@@ -90,7 +90,7 @@ def read_patch(resource: Resource[Row, Sent], fields: Mapping[str, Any]) -> dict
 
 
 def read_query(resource: Resource[Row, Sent], query: Mapping[str, Any]) -> PageRequest:
-    """The page that the arguments of a call ask for; they are those of the list over HTTP."""
+    """The page requested by a call's arguments, which are those of the list over HTTP."""
     given = {name: value for name, value in query.items() if value is not None}
     texts = {name: _text(value) for name, value in given.items()}
     return resource.read_query(urlencode(texts))
@@ -151,7 +151,7 @@ class Replies(Consumer):
         eventlet.spawn(super().start)
 
     def unregister_provider(self, provider: Any) -> None:
-        """Leave it to `stop`."""
+        """Do nothing here; see `stop`."""
 
     def stop(self) -> None:
         if self._gt is not None:
@@ -253,7 +253,7 @@ class Subscription(SafeHeaders, EventHandler):  # type: ignore[misc]
 def public_error(
     error: BaseException, expected: tuple[type[BaseException], ...] = ()
 ) -> BaseException:
-    """What a client is told of an error; unexpected errors are logged."""
+    """The exception that a client receives; unexpected errors are logged."""
     if isinstance(error, (*_PUBLIC_ERRORS, *expected)) or not isinstance(error, Exception):
         return error
     problem = problem_of(error)

@@ -1,4 +1,4 @@
-"""Events that are stored together with the change they report, and sent when the broker is there.
+"""Events that are stored together with the change they report, and sent when the broker is up.
 
 An event is written in the transaction of its change: it exists if and only if the change does.
 It is then sent at least once, in order as long as one replica sends and the broker rejects none;
@@ -42,7 +42,7 @@ Sent = TypeVar("Sent", bound=Content)
 Event = Row[Any]
 Send = Callable[[Sequence[Event], Callable[[Event], None]], None]
 
-# Set when events have been stored: the sender need not wait for its next turn.
+# Set when events have been stored, to wake the sender early.
 filled: Final = threading.Event()
 
 
@@ -59,7 +59,7 @@ class OutboxEvent(Base):
     event: Mapped[str] = mapped_column(String(100))
     data: Mapped[Any] = mapped_column(JSON)
     headers: Mapped[Any] = mapped_column(JSON)
-    # A replica that dies while it sends leaves its claim behind; another one then takes over.
+    # If a replica dies while sending, another one takes over when its claim expires.
     claimed_until: Mapped[datetime | None]
 
 
@@ -73,7 +73,7 @@ class Outbox:
         self._database = database
 
     def add(self, service: str, event: str, data: dict[str, Any]) -> None:
-        """Store an event in the transaction that is open; `data` gets an `event_id` of its own."""
+        """Store an event in the open transaction; `data` gets a unique `event_id`."""
         headers = {
             f"nameko.{name}": value
             for name, value in structlog.contextvars.get_contextvars().items()
@@ -95,7 +95,7 @@ class Outbox:
     def send(self, send: Send) -> None:
         """Send all events, oldest first, until `send` raises; the rest stays.
 
-        `send` gets some events, and a function to call with each one that has arrived.
+        `send` gets some events, and a function to call with each confirmed one.
         """
         while events := self._claim():
             self._send(events, send)
@@ -134,7 +134,7 @@ class Outbox:
 
 
 class AnnouncedStore(Store[Stored, Sent]):
-    """A store that tells other services of each new row, by an event in the same transaction.
+    """A store that announces each new row by an event in the same transaction.
 
     For `Item` in `items`, the event is `item_created` of the service `items`, with the row as
     `item`.

@@ -26,8 +26,8 @@ def serve(
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
 
-    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser; who is
-    given a `listener` is one of several workers.
+    A second signal cuts DRAIN_SECONDS short. With `development`, errors are shown to browsers; with
+    `listener`, this is one of several workers.
     """
     if settings.workers > 1 and listener is None:
         supervise(settings)
@@ -37,7 +37,7 @@ def serve(
 
 def _serve(settings: Settings, development: bool, listener: socket.socket) -> None:
     log = structlog.get_logger()
-    signals: list[int] = []  # a signal handler must not switch green threads, so it only notes
+    signals: list[int] = []  # a signal handler must not switch green threads, so it only records
     for number in stop_signals():
         signal.signal(number, lambda number, _: signals.append(number))
     service: Any = import_module("..app", __package__).create_app(settings)
@@ -47,7 +47,7 @@ def _serve(settings: Settings, development: bool, listener: socket.socket) -> No
     metrics.start()
     for call in on_start:
         call()
-    # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
+    # Objects created so far live as long as the process, and scanning them takes tens of ms.
     gc.freeze()
     give_memory_back()
     log.info("listening", host=settings.host, port=settings.port)

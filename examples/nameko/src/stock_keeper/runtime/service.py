@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
 
-# A request that waits for the database holds a worker; this many are never all taken by them.
+# A request that waits for the database holds a worker; the rest stay free.
 HTTP_WORKERS: Final = 200
 MESSAGE_WORKERS: Final = 20
 
@@ -43,8 +43,7 @@ MESSAGE_WORKERS: Final = 20
 class Service:
     """A WSGI application and the service classes beside it; `create_app` returns one.
 
-    `wsgi_app` is what answers requests, inside the limits and the log: a WSGI middleware of your
-    own goes around it.
+    `wsgi_app` handles requests, inside the limits and the log; wrap it in your own WSGI middleware.
     """
 
     def __init__(self, settings: "Settings | None" = None, checks: Iterable[Check] = ()) -> None:
@@ -110,7 +109,7 @@ class Service:
         return self.wsgi_app(environ, start_response)
 
     def start(self, listener: Any) -> None:
-        """Accept connections, start the timers, and begin to connect to the broker."""
+        """Accept connections, start the timers, and start connecting to the broker."""
         for container in self.containers:
             container.start()
         self._lives = [eventlet.spawn(container.wait) for container in self.containers]
@@ -119,11 +118,11 @@ class Service:
 
     @property
     def is_alive(self) -> bool:
-        """Whether requests are answered; only a defect can end that."""
+        """Whether requests are handled; only a bug can end that."""
         return self._listener.is_alive and not any(life.dead for life in self._lives)
 
     def stop(self, seconds: float) -> None:
-        """Accept nothing new, and wait up to `seconds` for all that is in progress."""
+        """Accept nothing new, and wait up to `seconds` for everything in progress."""
         end = time.monotonic() + seconds
         self._listener.close()
         messages = eventlet.spawn(self.messaging.stop, seconds)

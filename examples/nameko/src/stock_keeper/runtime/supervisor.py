@@ -1,6 +1,6 @@
 """Serve one socket from several processes, for servers without workers of their own.
 
-A worker that dies is replaced. Signals of whoever stops the service are for this process alone: it
+A worker that dies is replaced. Signals that stop the service are handled by this process only: it
 stops the workers, each of which drains by itself.
 """
 
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Worker:
-    """A process that serves; `is_replacement` says that another one has died before."""
+    """A serving process; `is_replacement` says that it replaces one that died."""
 
     def __init__(self, listener: socket.socket, *, is_replacement: bool = False) -> None:
         descriptor = listener.fileno()
@@ -44,7 +44,7 @@ class _Worker:
 def supervise(settings: Settings) -> None:
     """Serve from WORKERS processes until a signal; the exit code is 1 if they keep dying."""
     stop_signals = lifecycle.stop_signals()
-    # They stay blocked in the workers, which have a signal of their own.
+    # They stay blocked in the workers, which are stopped by another signal.
     signal.pthread_sigmask(signal.SIG_BLOCK, (*stop_signals, signal.SIGCHLD))
     signal.signal(signal.SIGCHLD, lambda *_: None)
     listener = listen(settings.host, settings.port)
@@ -64,7 +64,7 @@ def supervise(settings: Settings) -> None:
 
 
 def _replace_dead(workers: list[_Worker], listener: socket.socket) -> bool:
-    """Start another worker for each that has died; False if one died as it began to replace one."""
+    """Replace each worker that has died; False if a replacement died right after its start."""
     for index, worker in enumerate(workers):
         code = worker.process.poll()
         if code is None:
@@ -78,7 +78,7 @@ def _replace_dead(workers: list[_Worker], listener: socket.socket) -> bool:
 
 
 def _stop(workers: list[_Worker], signals: tuple[signal.Signals, ...], seconds: float) -> None:
-    """Have the workers drain, and wait for them; a second signal is passed on."""
+    """Make the workers drain, and wait for them; a second signal is passed on."""
     end = time.monotonic() + seconds
     _tell(workers)
     while any(worker.process.poll() is None for worker in workers):
@@ -98,7 +98,7 @@ def _tell(workers: list[_Worker]) -> None:
 def _serve(descriptor: int, parent: int, settings: Settings) -> None:
     """Serve as one of the workers."""
     if sys.platform == "linux":
-        # If the parent is killed, nobody else would stop this process.
+        # If the parent is killed, nothing else would stop this process.
         ctypes.CDLL(None).prctl(_DEATH_OF_PARENT, signal.SIGKILL)
     if os.getppid() != parent:
         return

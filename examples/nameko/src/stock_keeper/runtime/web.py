@@ -1,4 +1,4 @@
-"""HTTP entrypoints: methods of service classes that answer requests."""
+"""HTTP entrypoints: methods of service classes that handle requests."""
 
 import inspect
 import re
@@ -33,7 +33,7 @@ _AUTOMATIC: Final = frozenset({"HEAD", "OPTIONS"})
 def http(
     method: str, url: str, *, expected_exceptions: tuple[type[Exception], ...] = ()
 ) -> Callable[[Method], Method]:
-    """Have a method answer a route. It takes the request and the parameters of the path.
+    """Have a method handle a route. It takes the request and the parameters of the path.
 
     It returns a `Response`; or a body, with a status or a status and headers before it. Exceptions
     of the classes in `expected_exceptions` are the client's fault: 400, with their message.
@@ -45,22 +45,22 @@ def http(
 
 
 class WebServer(SharedExtension):  # type: ignore[misc]
-    """What Nameko's HTTP entrypoints have in place of its own server: the one of the service."""
+    """Connects Nameko's HTTP entrypoints to the service's server instead of Nameko's own."""
 
     def register_provider(self, provider: Any) -> None:
-        """Routes are registered before, by `Router.add`."""
+        """Do nothing: routes are registered earlier, by `Router.add`."""
 
     def unregister_provider(self, provider: Any) -> None:
-        """Routes are never removed."""
+        """Do nothing: routes are never removed."""
 
     def context_data_from_headers(self, request: Request) -> dict[str, str]:
-        """What is passed on to every call and event that results from the request."""
+        """The context passed on to every call and event that results from the request."""
         context = request.environ[CONTEXT]
         return {"request_id": context.request_id, "trace_id": context.trace_id}
 
 
 def _raise(entrypoint: Any, error: Exception) -> None:
-    """Raise what a handler has raised; Nameko would tell the client its class and message."""
+    """Raise the handler's exception; Nameko would send its class and message to the client."""
     has_status = isinstance(error, (HTTPException, *EXPECTED))
     if isinstance(error, entrypoint.expected_exceptions) and not has_status:
         raise Problem(400, str(error)) from error
@@ -82,7 +82,7 @@ class Router:
         self._checks: list[RequestCheck] = []
 
     def add(self, entrypoint: Any) -> None:
-        """Add the routes of an HTTP entrypoint; each may be there once."""
+        """Add the routes of an HTTP entrypoint; each may occur once."""
         service = entrypoint.container.service_cls
         handler = getattr(service, entrypoint.method_name)
         path = _CONVERTER.sub(r"{\1}", entrypoint.url)

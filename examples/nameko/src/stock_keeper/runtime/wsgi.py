@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 CONTEXT = "service.context"
 REJECTED = "service.rejected"
-PLACE = "service.place"  # of a large body, to be returned
-# With more bodies than this on their way for over a second, each has only CROWDED_SECONDS.
+PLACE = "service.place"  # the slot of a large body, to be released
+# If more bodies than this take over a second to arrive, each has only CROWDED_SECONDS.
 MAX_SLOW_BODIES: Final = 128
 CROWDED_SECONDS: Final = 2
-CONTENDED_SECONDS: Final = 6  # while a slow body is in one of the places and the others are taken
-MAY_CLOSE = "service.may_close"  # set by a server that heeds `Connection: close`
+CONTENDED_SECONDS: Final = 6  # while a slow body has one of the slots and the others are taken
+MAY_CLOSE = "service.may_close"  # set by servers that honour `Connection: close`
 _CHUNK = 65_536
 _MAX_MEDIA_TYPE = 1000
 _CLOSE = ("Connection", "close")
@@ -43,12 +43,12 @@ class Progress:
     """The requests in progress, for ending slow connections."""
 
     def __init__(self) -> None:
-        self.bodies: dict[int, float] = {}  # since when they are being read
-        self.answering: dict[int, tuple[str, float]] = {}  # whose requests, and since when
-        self.ended = 0.0  # when the server has last ended a request that was arriving
+        self.bodies: dict[int, float] = {}  # when reading them began
+        self.answering: dict[int, tuple[str, float]] = {}  # the client and when handling began
+        self.ended = 0.0  # when the server last cut off an arriving request
 
     def patience(self, now: float) -> float:
-        """How long a request may take to arrive: less while slow bodies keep others out."""
+        """How long a request may take to arrive: less while slow bodies block others."""
         ages = [now - began for began in list(self.bodies.values())]
         if sum(age > 1 for age in ages) > MAX_SLOW_BODIES:
             return CROWDED_SECONDS
@@ -59,7 +59,7 @@ class Progress:
     def is_answering(self, peer: tuple[str, int], earliest: float, latest: float) -> bool:
         """Whether a request that may be this client's has been in progress since then.
 
-        A request has its client's host and not the port.
+        Requests have their client's host but not the port.
         """
         return any(
             host.removeprefix("::ffff:") == peer[0] and earliest <= since <= latest
@@ -67,7 +67,7 @@ class Progress:
         )
 
     def note_end(self) -> None:
-        """Note that the server ends a request; its chunks might look complete."""
+        """Record that the server cuts off a request, whose chunks might look complete."""
         self.ended = time.perf_counter()
 
 
@@ -95,7 +95,7 @@ class ServiceMiddleware:
             environ.get("HTTP_TRACEPARENT"),
         )
         environ[CONTEXT] = context
-        # Other servers refuse it from an application (PEP 3333), and close connections themselves.
+        # PEP 3333 forbids the header to applications; other servers close connections themselves.
         may_close = environ.get("SERVER_SOFTWARE") == "Granian" or MAY_CLOSE in environ
         response = _Response(start_response, context, may_close)
         try:
@@ -114,7 +114,7 @@ class ServiceMiddleware:
         self, environ: "WSGIEnvironment", response: "_Response", context: RequestContext
     ) -> Iterable[bytes]:
         rejected = self._rejected(environ, context)
-        # What is left of the body is not read, and would be taken for the next request.
+        # The rest of the body is not read, and would be taken for the next request.
         response.closes = rejected is not None and _has_body(environ)
         if self._endpoints.has(context.path):
             if rejected is not None:
@@ -122,7 +122,7 @@ class ServiceMiddleware:
             reply = self._endpoints.reply(environ["REQUEST_METHOD"], context.path)
             return response.reply(reply, environ["REQUEST_METHOD"])
         if rejected is not None:
-            # The framework answers, so that its own hooks see the response: CORS, for example.
+            # The framework responds, so that its own hooks, such as CORS, see the response.
             environ[REJECTED] = rejected
             _set_body(environ, b"")
         if self._root_path:
@@ -135,7 +135,7 @@ class ServiceMiddleware:
         try:
             self._check(environ, context)
         except Problem as problem:
-            return problem
+            return problem.with_traceback(None)  # which would keep what has been read of the body
         return None
 
     def _check(self, environ: "WSGIEnvironment", context: RequestContext) -> None:
@@ -146,7 +146,7 @@ class ServiceMiddleware:
         if self._allowed_hosts and context.path not in QUIET_PATHS:
             check_host(environ.get("HTTP_HOST", ""), self._allowed_hosts)
         if len(environ.get("CONTENT_TYPE") or "") > _MAX_MEDIA_TYPE:
-            environ["CONTENT_TYPE"] = ""  # none is that long, and frameworks parse it repeatedly
+            environ["CONTENT_TYPE"] = ""  # no valid one is so long, and parsing it is repeated
         if _has_body(environ):
             began = progress.bodies[id(environ)] = time.perf_counter()
             try:

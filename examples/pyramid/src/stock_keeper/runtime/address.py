@@ -6,13 +6,13 @@ from typing import Final
 
 from .settings import SettingsError
 
-BACKLOG: Final = 1_024  # clients that connect while all others are served wait here
+BACKLOG: Final = 1_024  # connections that wait to be accepted
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; `::` takes IPv4 too. `SettingsError` names HOST or PORT if it fails.
+    """A listening socket; `::` accepts IPv4 too. `SettingsError` names HOST or PORT if it fails.
 
-    Of a name with several addresses, such as localhost, an IPv4 one is taken.
+    If a name has several addresses, as localhost does, an IPv4 address is preferred.
     """
     listener = None
     try:
@@ -20,7 +20,7 @@ def listen(host: str, port: int) -> socket.socket:
         family, kind, _, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
         listener = socket.socket(family, kind)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Connections inherit it. Without it a body that is sent apart from its head waits 40 ms.
+        # Connections inherit it. Without it a body sent separately from its headers waits 40 ms.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)

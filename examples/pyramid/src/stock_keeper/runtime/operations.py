@@ -20,8 +20,8 @@ _ATTRIBUTE: Final = "__operation__"
 class Operation:
     """A handler as the document describes it.
 
-    `parameters` and `headers` are names of components of the document, or filters of the resource;
-    `problems` are the statuses beside `status` that are particular to it.
+    `parameters` and `headers` are names of components in the document, or filters of the resource;
+    `problems` are the other statuses that are particular to this operation.
     """
 
     id: str
@@ -48,7 +48,7 @@ def operation(  # noqa: PLR0913
 ) -> Callable[[Handler], Handler]:
     """Describe your own handler: `@operation(answer=Receipt, problems=(404,))`.
 
-    The operation gets its ID from the handler's name, the summary and the description from its
+    The operation gets its ID from the handler's name, and its summary and description from the
     docstring.
     """
 
@@ -79,14 +79,14 @@ def attached(handler: Callable[..., Any]) -> Operation | None:
 
 
 def operation_of(handler: Callable[..., Any]) -> Operation:
-    """The operation of a handler; one that says little if none was attached."""
+    """The operation of a handler; a minimal one if none was attached."""
     found = attached(handler)
     if found is not None:
         return found
     qualified: str = getattr(handler, "__qualname__", "handler")
     owner, name = ["<locals>", *qualified.split(".")][-2:]
     name = name.removeprefix("on_")
-    # What is called `get` in each class needs the class to tell it from the others.
+    # A method called `get` in every class needs the class name to be unique.
     if owner != "<locals>" and name.partition("_")[0].upper() in METHODS:
         name = f"{name}_{owner}"
     first, *others = name.split("_")

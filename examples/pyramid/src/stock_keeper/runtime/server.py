@@ -31,10 +31,10 @@ from .workers import forget
 from .wsgi import progress
 
 INTERFACE: Final = Interfaces.WSGI
-# A request that waits for the database holds a thread; this many leave some free for probes.
+# A request that waits for the database holds a thread; the rest stay free for probes.
 THREADS: Final = 256
 IN_FLIGHT_SECONDS: Final = 30
-# What the main process stops its worker with. Others, such as systemd, send SIGTERM to both.
+# The main process stops its worker with this signal; systemd, for one, sends SIGTERM to both.
 STOP: Final = signal.SIGUSR1
 _DEATH_OF_PARENT: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 
@@ -42,12 +42,12 @@ _DEATH_OF_PARENT: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 def serve(settings: Settings, *, development: bool = False) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
 
-    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser, and
-    requests in flight have a second.
+    A second signal cuts DRAIN_SECONDS short. With `development`, errors are shown to browsers, and
+    requests in flight have one second.
     """
-    # A worker that is still starting must survive the signal that tells it to drain.
+    # A worker that is still starting must survive the signal to drain.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-    signal.signal(STOP, lambda *_: os._exit(0))  # one that is still starting just ends
+    signal.signal(STOP, lambda *_: os._exit(0))  # a worker that is still starting just exits
     logging.getLogger("_granian").addFilter(_unexpected)
     _DrainingServer(
         f"{__package__}.development:application" if development else f"{__name__}:application",
@@ -58,7 +58,7 @@ def serve(settings: Settings, *, development: bool = False) -> None:
         interface=INTERFACE,
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(
-            # For a head and the idle time before it: the guard limits the head by itself.
+            # For headers and the idle time before them: the guard limits the headers separately.
             header_read_timeout=int(settings.keepalive_seconds * 1000),
             max_buffer_size=65_536,
         ),
@@ -73,13 +73,13 @@ def serve(settings: Settings, *, development: bool = False) -> None:
 
 def application() -> Callable[..., Any]:
     """Create the application in the worker process."""
-    # Ctrl-C is meant for the main process, which then stops this one.
+    # Ctrl-C is for the main process, which then stops this one.
     os.setpgid(0, 0)
     vars(_signals)["_get_signals"] = lambda: [STOP]
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     if sys.platform == "linux":
-        # If the parent is killed, nobody else would stop this process.
+        # If the parent is killed, nothing else would stop this process.
         ctypes.CDLL(None).prctl(_DEATH_OF_PARENT, signal.SIGKILL)
     signal.signal(signal.SIGUSR2, lambda *_: draining.set())
     # CPython leaves a signal pending if it arrives just as the main thread starts to wait; a no-op
@@ -87,7 +87,7 @@ def application() -> Callable[..., Any]:
     signal.signal(signal.SIGALRM, lambda *_: None)
     signal.setitimer(signal.ITIMER_REAL, 1, 1)
     settings = load_settings()
-    # granian adds all variables of the environment to those of a request, CONTENT_LENGTH for one.
+    # granian adds all environment variables to those of a request, including CONTENT_LENGTH.
     vars(wsgi)["os"] = SimpleNamespace(environ={})
     # Pyramid would read settings of its own here, such as PYRAMID_DEBUG_NOTFOUND.
     for name in [name for name in os.environ if name.startswith("PYRAMID_")]:
@@ -98,7 +98,7 @@ def application() -> Callable[..., Any]:
         call()
     if sys.platform == "linux":
         _guard(settings.port).start()
-    # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
+    # Objects created so far live as long as the process, and scanning them takes tens of ms.
     gc.freeze()
     return app
 
@@ -114,7 +114,7 @@ def _guard(port: int) -> ConnectionGuard:
 
 
 def _unexpected(record: logging.LogRecord) -> bool:
-    """Drop granian's warning of many threads per core: here most of them wait for the database."""
+    """Drop granian's warning about many threads per core: most of them wait for the database."""
     return "Python threads" not in record.getMessage()
 
 
@@ -133,7 +133,7 @@ class _DrainingServer(MPServer):
             return
         draining.set()
         for worker in self.wrks:
-            with suppress(ProcessLookupError):  # it has died, and is being replaced
+            with suppress(ProcessLookupError):  # it has died and is being replaced
                 os.kill(worker.inner.pid, signal.SIGUSR2)
         timer = threading.Timer(self._drain_seconds, stop)
         timer.daemon = True
@@ -144,13 +144,13 @@ class _DrainingServer(MPServer):
             self.signal_handler_interrupt()
 
     def _init_shared_socket(self) -> None:
-        # granian's own takes neither names nor, at `::`, IPv4.
+        # granian's own socket accepts neither host names nor, at `::`, IPv4.
         self._sso = listen(self.bind_addr, self.bind_port)
         held = SocketHolder(self._sso.fileno(), False, BACKLOG)  # type: ignore[call-arg]
         self._shd = held  # type: ignore[assignment]
 
     def _respawn_workers(self, workers: list[int], *args: Any, **options: Any) -> None:
-        """Replace workers that have died; a single one is left to whoever runs the service."""
+        """Replace workers that have died; a single worker is left to whoever runs the service."""
         for index in workers:
             forget(self.wrks[index].inner.pid)
         super()._respawn_workers(workers, *args, **options)
@@ -160,5 +160,5 @@ class _DrainingServer(MPServer):
             if worker.inner.is_alive():
                 worker.interrupt_by_parent = True
                 os.kill(worker.inner.pid, STOP)
-        # It waits for them; its SIGTERM changes nothing.
+        # This waits for the workers, which ignore the SIGTERM that it sends.
         super()._stop_workers()  # type: ignore[no-untyped-call]

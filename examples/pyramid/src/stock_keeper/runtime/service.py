@@ -1,4 +1,4 @@
-"""The Pyramid application that a service is, and what its views use."""
+"""The Pyramid application that a service is built on, and what its views use."""
 
 import re
 from collections import defaultdict
@@ -57,7 +57,7 @@ _POLICY: Final = ("permits", "identity", "authenticated_userid")
 def configure(settings: "Settings | None" = None, checks: Iterable[Check] = ()) -> Configurator:
     """Create a configurator whose `make_wsgi_app` returns a service.
 
-    What a service needs is configured already, in a way that yours takes precedence over.
+    The service's own configuration is included, and yours takes precedence over it.
     """
     config = _Configurator(package=__name__.partition(".")[0])
     config.registry.service = Service(settings or load_settings(), config.registry, checks)
@@ -88,7 +88,7 @@ class Service:
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         environ.pop("HTTP_X_VHM_ROOT", None)  # it would move the root of all paths
-        # The body is in memory already; WebOb would copy it to a file.
+        # The body is already in memory; WebOb would copy it to a file.
         environ["webob.is_body_seekable"] = bool(environ.get("CONTENT_LENGTH"))
         body: Iterable[bytes] = self.router(environ, start_response)
         return body
@@ -102,12 +102,12 @@ class Service:
                     yield Route(method or "GET", _template(route.pattern), view)
 
     def methods(self, route_name: str) -> Set[str]:
-        """The methods that the views of a route answer; "" stands for any."""
+        """The methods that the views of a route accept; "" stands for any."""
         return self._views.get(route_name, {}).keys()
 
     @cached_property
     def _views(self) -> Mapping[str, Mapping[str, View]]:
-        """The views by route and method; the method is "" for a view that takes any."""
+        """The views by route and method; the method is "" for a view that accepts any."""
         found: dict[str, dict[str, View]] = defaultdict(dict)
         for entry in self.registry.introspector.get_category("views") or ():
             view = entry["introspectable"]
@@ -142,7 +142,7 @@ def _methods(given: str | Iterable[str] | None) -> tuple[str, ...]:
 
 
 def service(request: Request) -> Service:
-    """The service that the request is for."""
+    """The service that handles the request."""
     found: Service = request.registry.service
     return found
 
@@ -163,7 +163,7 @@ def add_resource(
 ) -> None:
     """Add a route with a view for each method: `config.add_resource`.
 
-    The views answer in JSON. Each asks the security policy for a permission: `read` for GET,
+    The views respond in JSON. Each requires a permission from the security policy: `read` for GET,
     `write` for all other methods.
     """
     config.add_route(name, pattern)
@@ -239,7 +239,7 @@ def answer_page(request: Request, resource: Resource[Row, Sent], page: Page[Row]
 
 
 def _answering(handle: View) -> View:
-    """Have exception views answer the errors of all tweens, also of those outside of them."""
+    """Let exception views handle the errors of all tweens, including those outside them."""
 
     def answered(request: Request) -> Response:
         try:
@@ -251,7 +251,7 @@ def _answering(handle: View) -> View:
 
 
 def _execute(environ: "WSGIEnvironment", router: Router) -> "WSGIApplication":
-    """The execution policy: that of Pyramid, with relative addresses."""
+    """Pyramid's execution policy, with relative URLs."""
     with router.request_context(environ) as request:
         return partial(_send, router.invoke_request(request))
 
@@ -281,7 +281,7 @@ def _template(pattern: str) -> str:
 def enter(handler: View, registry: Registry) -> View:
     """The innermost tween: it raises what the middleware has rejected, and errors of views.
 
-    So other tweens, subscribers and response callbacks see the response.
+    This way other tweens, subscribers and response callbacks see the response.
     """
 
     def tween(request: Request) -> Response:
@@ -289,7 +289,7 @@ def enter(handler: View, registry: Registry) -> View:
         if (rejected := environ.get(REJECTED)) is not None:
             registry.notify(NewRequest(request))
             raise rejected
-        if environ["PATH_INFO"].endswith("\n"):  # the pattern of a route would match
+        if environ["PATH_INFO"].endswith("\n"):  # a route's pattern would match
             raise NotFound
         try:
             response = handler(request)
@@ -304,7 +304,7 @@ def enter(handler: View, registry: Registry) -> View:
 
 
 def _reject_coroutines(registry: Registry) -> None:
-    """Reject functions that Pyramid would call and never await: a check among them would pass."""
+    """Reject coroutine functions, which Pyramid would call but never await."""
     policy = registry.queryUtility(ISecurityPolicy)
     found = [getattr(policy, name, None) for name in _POLICY]
     for category, key in (("views", "callable"), ("subscribers", "subscriber")):
@@ -316,7 +316,7 @@ def _reject_coroutines(registry: Registry) -> None:
 
 
 def _answer_http_error(error: HTTPError, request: Request) -> Response:
-    """Pyramid's own errors, with the status, the detail and the headers that they have."""
+    """Convert Pyramid's own errors, keeping their status, detail and headers."""
     if error.has_body:
         return error
     route = getattr(request, "matched_route", None)
@@ -344,7 +344,7 @@ def _answer_other_method(request: Request, methods: Iterable[str]) -> Response:
 
 
 def _said(error: HTTPError, request: Request) -> str:
-    """What the error tells the client; what Pyramid itself says names views and paths."""
+    """The detail for the client; Pyramid's own messages name views and paths."""
     denial = getattr(error, "result", None)
     if denial is not None:
         return denial.msg if type(denial) is Denied else ""

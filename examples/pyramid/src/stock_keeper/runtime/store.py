@@ -38,15 +38,15 @@ Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
 Change = Literal["created", "updated", "deleted"]
 
-_END = 2**63 - 1  # behind every position
+_END = 2**63 - 1  # after every position
 
 
 class Store(Generic[Row, Sent]):
     """Creates, reads, changes and deletes the rows of a resource.
 
-    Each method is a transaction, or part of the one that it is called in (`Database.writing`). A
-    write is committed when it returns. What is returned are rows of the table: they have the
-    attributes of its class and cannot be changed.
+    Each method is a transaction, or part of the current one (`Database.writing`). Otherwise a
+    write is committed when it returns. Returned rows have the attributes of the table's class and
+    cannot be changed.
     """
 
     def __init__(self, resource: Resource[Row, Sent], database: Database) -> None:
@@ -57,8 +57,8 @@ class Store(Generic[Row, Sent]):
     def create(self, content: Sent, *, idempotency_key: str | None = None, **columns: Any) -> Row:
         """Insert a row. `columns` are values that the client does not send.
 
-        With an `idempotency_key` that was used before, return the row that was created then, and
-        undo everything else that the transaction does.
+        If the `idempotency_key` was used before, return the row that was created then, and roll
+        back everything else in the transaction.
 
         Raises `Duplicate` or `UnknownReference` if the content cannot be stored, `InProgress` or
         `KeyReused` if the key cannot be used.
@@ -149,9 +149,9 @@ class Store(Generic[Row, Sent]):
         return _list(self._table, frozenset(request.filters), order, part), values
 
     def _without_value(self, request: PageRequest, found: int) -> PageRequest | None:
-        """What is left to read of a page: the rows that have no value in its order come last.
+        """The rest of a page: rows without a value in its order come last.
 
-        One query for both kinds of rows could not use the index.
+        A single query for both kinds of rows could not use the index.
         """
         order = request.order
         if order is None or found > request.limit or not self._table.c[order.column].nullable:
@@ -186,7 +186,7 @@ class Store(Generic[Row, Sent]):
     def _locked(
         self, connection: Connection, row_id: UUID, revisions: frozenset[str] | None
     ) -> Row:
-        """The row, which nobody else can change before the transaction ends."""
+        """The row, locked until the transaction ends."""
         row = connection.execute(_lock(self._table), {"row_id": row_id}).one_or_none()
         found = self._row(row or self._missing())
         if revisions is not None and found.revision not in revisions:
@@ -204,14 +204,14 @@ class Store(Generic[Row, Sent]):
             write = Write(self.resource.name, self._table, values, row_id)
             raise explained(error, write, self.database) from error
         except StatementError as error:
-            # A value that the column cannot hold; the types of the content did not exclude it.
+            # A value that the content model allows but the column cannot hold.
             if isinstance(error, DataError) or isinstance(error.orig, ValueError | OverflowError):
                 why = "A value is outside of what can be stored."
                 raise InvalidContent([((), why)]) from error
             raise
 
     def _row(self, row: Any) -> Row:
-        # A row of the table, not an instance of its class: that would cost more than the query.
+        # A row, not an instance of the class: creating one would cost more than the query.
         return cast(Row, row)
 
 
@@ -249,7 +249,7 @@ def _delete(table: Table) -> Executable:
 
 @kept
 def _list(table: Table, filters: frozenset[str], order: Order | None, part: str) -> Select[Any]:
-    """A list or a part of it: the `first` page, `later` ones, the rows `without` a value."""
+    """A part of a list: the `first` page, `later` pages, or the rows `without` a value."""
     query = select(table).limit(bindparam("limit", type_=Integer()))
     for name in sorted(filters):
         query = query.where(table.c[name] == bindparam(f"filter_{name}"))

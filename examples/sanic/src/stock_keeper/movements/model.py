@@ -1,4 +1,4 @@
-"""What a movement is: its table, and what a client may send."""
+"""The table that stores a movement, and what a client may send."""
 
 from datetime import datetime
 from typing import Annotated, Literal

@@ -9,7 +9,7 @@ from .service import Service
 
 
 def show_errors(app: Service) -> None:
-    """Show it to who accepts HTML."""
+    """Show it to clients that accept HTML."""
     answer: Any = app.error_handler.default
 
     def answer_in_development(request: Request, error: Exception) -> HTTPResponse:

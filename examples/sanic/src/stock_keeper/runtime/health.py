@@ -22,10 +22,10 @@ _log = structlog.get_logger()
 
 
 class Checks:
-    """The checks of readiness: those of the database, and the service's own beside them.
+    """The readiness checks: those of the database, and the service's own.
 
-    A check that raises, or takes longer than two seconds, has failed. Probes that come while a
-    check is still running wait for the same run, so a check that hangs holds one thread.
+    A check that raises, or takes longer than two seconds, has failed. Probes that arrive while a
+    check is running wait for the same run, so a check that hangs takes up only one thread.
     """
 
     def __init__(self, database: Callable[[], Mapping[str, bool]], own: Iterable[Check]) -> None:
@@ -47,7 +47,7 @@ class Checks:
         for name, outcome in started:
             try:
                 found = outcome.result(max(0.0, end - time.monotonic()))
-                if not isinstance(found, bool):  # a coroutine, for example, would count as passed
+                if not isinstance(found, bool):  # a coroutine, for example, would count as success
                     raise TypeError(f"a check must return a bool, not {type(found).__name__}")
                 outcomes[name] = found
             except Exception as error:

@@ -21,7 +21,7 @@ class Locked(Exception):
 
 
 def patiently(migrate: Callable[[], object]) -> None:
-    """Migrate; try again if somebody else holds a lock. Raises `Locked` after twelve tries."""
+    """Migrate; try again while another transaction holds a lock. Raises `Locked` after 12 tries."""
     for left in reversed(range(TRIES)):
         try:
             migrate()

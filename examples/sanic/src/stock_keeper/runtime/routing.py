@@ -30,7 +30,7 @@ class PathRouter(Router):
         return found
 
     def methods(self, path: str, host: str | None) -> set[str]:
-        """Every method that some route has for a path."""
+        """Every method that any route has for a path."""
         found = set()
         for method in METHODS:
             with suppress(NotFound, MethodNotAllowed):
@@ -63,14 +63,14 @@ def problem_response(request: Request, error: BaseException) -> HTTPResponse:
             allow = _allowed(request)
             if allow and request.method == "OPTIONS":
                 return empty(headers=allow)
-            # Sanic's router raises it for some paths that have no route at all.
+            # Sanic's router raises it for some paths without any route.
             problem = Problem(405, _said(error), headers=allow) if allow else Problem(404)
         case SanicException() if error.status_code != 500:
             headers = {name: str(value) for name, value in error.headers.items()}
             problem = Problem(error.status_code, _said(error), headers=headers)
         case Exception():
             problem = problem_of(error)
-        case _:  # the request was cancelled, and nobody reads the response
+        case _:  # the request was cancelled, so nothing reads the response
             problem = Problem(CLIENT_GONE)
     context = context_of(request)
     body = problem.body(context.path, context.request_id)
@@ -85,6 +85,6 @@ def _allowed(request: Request) -> dict[str, str]:
 
 
 def _said(error: SanicException) -> str:
-    """What an error says beyond the name of its status."""
+    """The message of an error, unless it is only the name of its status."""
     phrase = STATUS_CODES.get(error.status_code, b"").decode()
     return "" if error.message == phrase else error.message

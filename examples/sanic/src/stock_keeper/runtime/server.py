@@ -23,8 +23,8 @@ def serve(
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
 
-    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser, and with
-    `listener` it is one of several workers.
+    A second signal cuts DRAIN_SECONDS short. With `development`, errors are shown to browsers; with
+    `listener`, this is one of several workers.
     """
     if settings.workers > 1 and listener is None:
         supervise(settings)
@@ -34,7 +34,7 @@ def serve(
         import_module(".development", __package__).show_errors(app)
     app.started = asyncio.Event()
     app.after_server_start(_handle_signals)
-    # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
+    # Objects created so far live as long as the process, and scanning them takes tens of ms.
     gc.freeze()
     give_memory_back()
     metrics.start()
@@ -43,7 +43,7 @@ def serve(
 
 
 async def _handle_signals(app: "Service") -> None:
-    """Keep a signal that arrives in the last turns of Sanic's start: Sanic would lose it."""
+    """Hold back a signal that arrives during Sanic's startup, which would lose it."""
     app.signalled = signalled = asyncio.Event()
     for number in stop_signals():
         asyncio.get_running_loop().add_signal_handler(number, signalled.set)
@@ -60,5 +60,5 @@ async def _serve(
     address = app.settings.host, app.settings.port
     logging.getLogger(__name__).info("listening on %s:%d", *address)
     await signalled.wait()
-    signalled.clear()  # the next one ends DRAIN_SECONDS
+    signalled.clear()  # the next signal cuts DRAIN_SECONDS short
     app.stop(terminate=False)

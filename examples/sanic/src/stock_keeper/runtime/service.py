@@ -41,7 +41,7 @@ Sent = TypeVar("Sent", bound=Content)
 
 IN_FLIGHT_SECONDS: Final = 30
 REQUEST_SECONDS: Final = 30  # for headers and body together
-# This much of a body that is too large is read, so that the client gets to read the response.
+# How much of a body that is too large is read, so that the client reads the response.
 _LINGER_BYTES: Final = 1_048_576
 
 
@@ -90,7 +90,7 @@ class Service(Sanic[Config, SimpleNamespace]):
         self._endpoints = Endpoints(Checks(self.database.checks, checks), self.document)
         self._jobs: set[asyncio.Task[Any]] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
-        # If there is an event, no request is handled before it is set.
+        # If this is an event, no request is handled before it is set.
         self.started: asyncio.Event | None = None
         self.signalled = asyncio.Event()
         self.connections: Iterable[Protocol] = ()
@@ -136,7 +136,7 @@ class Service(Sanic[Config, SimpleNamespace]):
         return self._endpoints.route_of(context_of(request).path)
 
     def handle_request(self, request: sanic.Request) -> Coroutine[Any, Any, None]:
-        """Answer a request; those for the endpoints never reach middleware or handlers."""
+        """Handle a request; those for the endpoints reach neither middleware nor handlers."""
         path = context_of(request).path
         if self._endpoints.has(path):
             return self._answer_endpoint(request, path)
@@ -145,14 +145,14 @@ class Service(Sanic[Config, SimpleNamespace]):
     async def handle_exception(
         self, request: sanic.Request, exception: BaseException, run_middleware: bool = True
     ) -> None:
-        """Answer a request that failed, or that was rejected before it was routed."""
+        """Respond to a request that failed or was rejected before routing."""
         if self._endpoints.has(context_of(request).path):
             await _send(request, problem_response(request, exception))
         else:
             await super().handle_exception(request, exception, run_middleware)
 
     def prepare(self, *args: Any, protocol: type[Any] | None = None, **options: Any) -> None:
-        """Prepare to serve, whoever starts it: the service, Sanic's command line or a test."""
+        """Prepare to serve, for the service, Sanic's command line and tests."""
         super().prepare(*args, protocol=protocol or Protocol, **options)
 
     async def _run_request_middleware(self, request: sanic.Request, middleware: Any) -> Any:
@@ -164,7 +164,7 @@ class Service(Sanic[Config, SimpleNamespace]):
         return app._tracked(super()._prep_task(task, app, loop))  # type: ignore[no-untyped-call]
 
     async def _tracked(self, work: Any) -> Any:
-        """Remember a task of `add_task` for as long as it runs."""
+        """Keep track of a task of `add_task` while it runs."""
         tasks = self._tasks if _is_handling_request() else self._jobs
         current = cast("asyncio.Task[Any]", asyncio.current_task())
         tasks.add(current)
@@ -241,7 +241,7 @@ def answer_page(request: Request, resource: Resource[Row, Sent], page: Page[Row]
 
 
 def _configuration(settings: Settings) -> Config:
-    """Sanic's configuration; nothing of it is read from the environment."""
+    """Sanic's configuration, which is not read from the environment."""
     return Config(
         {
             "ACCESS_LOG": False,
@@ -268,7 +268,7 @@ async def _start(app: Service) -> None:
 
 
 async def _drain(app: Service) -> None:
-    """Sanic keeps its listener open until this ends, which a second signal brings about."""
+    """Sanic keeps its listener open until this returns; a second signal ends it."""
     draining.set()
     with suppress(TimeoutError):
         async with asyncio.timeout(app.settings.drain_seconds):
@@ -279,7 +279,7 @@ async def _drain(app: Service) -> None:
 
 
 async def _close_idle(app: Service) -> None:
-    """From Python 3.12 on a listener is closed only after its last connection."""
+    """Since Python 3.12, a listener is closed only after its last connection."""
     while True:
         await asyncio.sleep(0.2)  # a client that has just connected may still be sending
         for connection in list(app.connections):
@@ -328,6 +328,6 @@ def _body(request: Request) -> tuple[str | None, str | None, bytes]:
 
 
 def _tags(request: Request, name: str) -> str | None:
-    """A list of entity tags, which may come in several lines."""
+    """A list of entity tags, which may be on several header lines."""
     lines = request.headers.getall(name, None)
     return None if lines is None else ", ".join(lines)

@@ -71,9 +71,9 @@ class RequestContext:
 def begin(
     method: str, path: str, request_id: str | None, traceparent: str | None
 ) -> RequestContext:
-    """Start observing a request: the client's IDs are kept if they are valid, else replaced.
+    """Start observing a request: the client's IDs are kept if valid, otherwise replaced.
 
-    Until `finish`, every line that is logged in this context carries both IDs.
+    Until `finish`, every line logged in this context has both IDs.
     """
     # os.urandom() releases the GIL, which costs throughput; these IDs need not be unguessable.
     context = RequestContext(

@@ -1,4 +1,4 @@
-"""Sanic's protocol for HTTP: what holds for every response, whatever the application does."""
+"""Sanic's HTTP protocol, with the rules for every request and response."""
 
 import asyncio
 import re
@@ -30,11 +30,11 @@ class ServiceHttp(Http):
     The body is read before the request is routed.
     """
 
-    HEADER_MAX_SIZE = 131_072  # a response to much smaller headers rejects them already
+    HEADER_MAX_SIZE = 131_072  # much smaller headers are already rejected with a response
     __slots__ = ("context", "has_place")
 
     context: RequestContext | None
-    has_place: bool  # for a large body
+    has_place: bool  # a slot for a large body
     protocol: "Protocol"
 
     def init_for_request(self) -> None:
@@ -80,7 +80,7 @@ class ServiceHttp(Http):
 
     @staticmethod
     def _safe_int(value: str, base: int = 10) -> int:
-        """The size of a body or of a chunk; Sanic would take 0x and white space of any kind."""
+        """The size of a body or chunk; Sanic would accept 0x and any white space."""
         if not _SIZE.fullmatch(value):
             raise ValueError(value)
         return int(value, base)
@@ -98,7 +98,7 @@ class ServiceHttp(Http):
 
     async def error_response(self, exception: Exception) -> None:
         if isinstance(exception, RequestTimeout):
-            self.request_body = None  # do not wait for the rest of it
+            self.request_body = None  # do not wait for the rest
         await super().error_response(exception)
 
     def finish(self, status: int) -> None:
@@ -113,8 +113,8 @@ class ServiceHttp(Http):
 
     def _check(self) -> None:
         headers, settings = self.request.headers, self.protocol.app.settings
-        # Methods are case-sensitive, and a proxy may read control characters or two hosts in
-        # another way.
+        # Methods are case-sensitive, and a proxy may interpret control characters or two hosts
+        # differently.
         is_odd = len(headers.getall("Host", ())) > 1 or _CONTROL.search(self.request.head)
         if is_odd or not self.request.method.isupper():
             raise Problem(400)
@@ -133,7 +133,7 @@ class ServiceHttp(Http):
 
 
 class Protocol(WebSocketProtocol):
-    """A connection; the time limit of a request begins with its first byte, not with each."""
+    """A connection; a request's time limit starts at its first byte, not anew at each."""
 
     HTTP_CLASS = ServiceHttp
     app: "Service"
@@ -143,7 +143,7 @@ class Protocol(WebSocketProtocol):
         self.app.connections = self.connections
 
     async def connection_task(self) -> None:
-        # Sanic listens before it handles signals: a client that is answered earlier may send one.
+        # Sanic listens before it handles signals, so an earlier response could be followed by one.
         if self.app.started is not None:
             await self.app.started.wait()
         await super().connection_task()  # type: ignore[no-untyped-call]
@@ -156,7 +156,7 @@ class Protocol(WebSocketProtocol):
 
 
 def context_of(request: Request) -> RequestContext:
-    """What is observed of a request, from the first call on."""
+    """The context of a request, observed from the first call on."""
     stream = cast(ServiceHttp, request.stream)  # or ASGI's, in a test client
     context: RequestContext | None = getattr(stream, "context", None)
     if context is None:

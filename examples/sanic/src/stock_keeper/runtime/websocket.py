@@ -1,4 +1,4 @@
-"""The WebSocket at which the changes of a resource are pushed."""
+"""The WebSocket that pushes the changes of a resource."""
 
 import asyncio
 from socket import SO_SNDBUF, SOL_SOCKET
@@ -25,13 +25,13 @@ def stream_route(blueprint: Blueprint, resource: Resource[Any, Any]) -> None:
         await _push(request, resource.plural)
 
     stream.is_websocket = True  # type: ignore[attr-defined]  # Sanic expects no response then
-    # To all other methods it is an ID that does not exist.
+    # For all other methods it is an ID that does not exist.
     methods = ("GET", "PUT", "PATCH", "DELETE")
     blueprint.add_route(stream, "/stream", methods, name=f"stream_{resource.plural}")
 
 
 async def _push(request: Request, topic: str) -> None:
-    """Make the connection a WebSocket, and push what a topic has until it ends."""
+    """Upgrade the connection to a WebSocket, and push a topic's messages until it ends."""
     socket = request.transport.get_extra_info("socket")
     socket.setsockopt(SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES)
     protocol = cast(Protocol, request.transport.get_protocol())
@@ -41,9 +41,9 @@ async def _push(request: Request, topic: str) -> None:
     subscriber = stream.subscribe(topic, connection.send, connection.end_connection)
     try:
         async for _ in connection:
-            """What a subscriber sends is ignored."""
+            """Ignore what a subscriber sends."""
     except (asyncio.CancelledError, ConnectionClosed, WebsocketClosed):
-        """The connection is gone, or was closed."""
+        """The connection has ended."""
     finally:
         stream.unsubscribe(subscriber)
         connection.end_connection()

@@ -1,4 +1,4 @@
-"""Alembic's environment; `runtime/migrations.py` has what it does."""
+"""Alembic's environment; see `runtime/migrations.py`."""
 
 from stock_keeper.runtime.migrations import run
 

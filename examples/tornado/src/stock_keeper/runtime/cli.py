@@ -47,7 +47,7 @@ def start(run: Callable[[Settings], None], *, listens: bool) -> None:
 
 def _develop() -> None:
     try:
-        # What it needs is installed for development alone.
+        # Its dependencies are installed only for development.
         from .development import develop  # noqa: PLC0415
     except ModuleNotFoundError as error:
         sys.exit(f"dev needs {error.name}, which is installed for development: uv sync")
@@ -70,7 +70,7 @@ def run(command: str, settings: Settings) -> None:
 
 
 def _run(command: str, settings: Settings) -> None:
-    """Run the command. On SQLite all of them migrate first, because nobody else would."""
+    """Run the command. On SQLite every command migrates first, because nothing else would."""
     # Imported here because it takes a second; a bad setting is reported before that.
     from .database import Database  # noqa: PLC0415
     from .seeding import seed  # noqa: PLC0415
@@ -78,7 +78,7 @@ def _run(command: str, settings: Settings) -> None:
 
     if command == "migrate" or settings.on_sqlite:
         database = Database(settings)
-        # A file that is locked or missing does not prevent serving: readiness reports it.
+        # A locked or missing file does not prevent serving: readiness reports it.
         if command == "migrate" or database.checks().get("schema") is False:
             migrate(database)
         database.close()  # a server that forks must not hand down an open connection
@@ -89,7 +89,7 @@ def _run(command: str, settings: Settings) -> None:
 
 
 def migrate(database: "Database") -> None:
-    """Migrate; the process ends if another one keeps holding the lock."""
+    """Migrate; the process exits if another one does not release its lock."""
     from .locks import Locked  # noqa: PLC0415
 
     try:

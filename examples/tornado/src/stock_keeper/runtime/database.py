@@ -30,7 +30,7 @@ CONNECTIONS: Final = 10
 READINESS_SECONDS: Final = 2.0
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _NEARLY_MILLISECONDS = 50
-_MIGRATION_LOCK = 7_061_644_215_716_937  # any number, as long as every replica takes the same
+_MIGRATION_LOCK = 7_061_644_215_716_937  # any number, as long as every replica uses the same one
 
 
 Query = Callable[[Select[Any], Mapping[str, Any]], Sequence[Any]]
@@ -45,18 +45,18 @@ class _Transaction:
 
 
 class _Undone(Exception):
-    """Raised to roll back a transaction although nothing has failed."""
+    """Raised to roll back a transaction that has not failed."""
 
 
-# The transactions of this thread or task, at most one for each database.
+# The transactions of the current thread or task, at most one for each database.
 _transactions: ContextVar[tuple[_Transaction, ...]] = ContextVar("transactions", default=())
 
 
 class Database:
     """Common interface to SQLite and PostgreSQL; every operation has a deadline.
 
-    Raises `Unavailable` if the database cannot be reached; all other errors of the database are
-    raised as SQLAlchemy raises them.
+    Raises `Unavailable` if the database cannot be reached; all other database errors are
+    SQLAlchemy's.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -79,7 +79,7 @@ class Database:
 
     @contextmanager
     def reading(self, seconds: float | None = None) -> Iterator[Connection]:
-        """Borrow a connection; each of its statements sees what was committed when it started.
+        """Borrow a connection; each statement sees what was committed when it started.
 
         Inside a `writing` block it is the connection of that transaction.
         """
@@ -94,7 +94,7 @@ class Database:
     def querying(self) -> Iterator[Query]:
         """Read rows by `rows(query, values)`; a query that is `kept` is run by the driver itself.
 
-        If somebody listens to SQLAlchemy's events of statements, SQLAlchemy runs it.
+        If there are listeners for SQLAlchemy's statement events, SQLAlchemy runs it.
         """
         if self._transaction() or self._is_observed():
             with self.reading() as connection:
@@ -142,7 +142,7 @@ class Database:
             raise
         except Exception:
             raise
-        except BaseException as error:  # a thread that is ended: the result may come later
+        except BaseException as error:  # the thread is being stopped: the result may still arrive
             connection.invalidate(error)
             raise
         finally:
@@ -199,7 +199,7 @@ class Database:
         if self._sqlite:
             with self._unenforced() as connection, self._immediate(connection):
                 yield connection
-                # A table that is rebuilt is dropped first; what refers to it has to be right again.
+                # Rebuilding drops a table first; afterwards all references to it must be valid.
                 wrong = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
                 if wrong is not None:
                     raise ValueError(f"a row of {wrong[0]} refers to a missing row of {wrong[2]}")
@@ -208,7 +208,7 @@ class Database:
         try:
             with engine.execution_options(isolation_level="READ COMMITTED").begin() as connection:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:k)"), {"k": _MIGRATION_LOCK})
-                # Whoever comes later queues behind a migration that waits for a table.
+                # Later queries queue behind a migration that waits for a table.
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
                 yield connection
         finally:
@@ -220,7 +220,7 @@ class Database:
         A schema that a newer release has migrated is left as it is. If another transaction holds a
         lock for too long, roll back and try again.
         """
-        # Imported here because serving does without it, which saves 8 MB.
+        # Imported here because serving does not need it, which saves 8 MB.
         from alembic import command  # noqa: PLC0415
         from alembic.config import Config  # noqa: PLC0415
 
@@ -235,9 +235,9 @@ class Database:
         self._engine.dispose()
 
     def checks(self) -> dict[str, bool]:
-        """Check for a readiness probe that the database answers and that the schema is migrated.
+        """Check for a readiness probe that the database responds and that the schema is migrated.
 
-        It is asked on a connection of its own, so that a probe does not queue behind requests.
+        Uses a separate connection, so that a probe does not queue behind requests.
         """
         revisions = "SELECT version_num FROM alembic_version"
         drop_pool = self._engine.dispose
@@ -303,7 +303,7 @@ class Database:
 
 
 def replaced_revisions(folder: Path) -> frozenset[str]:
-    """The revisions in a folder of Alembic's that are not its newest, read without Alembic."""
+    """The revisions in an Alembic folder except the newest, read without Alembic."""
     known: set[str] = set()
     replaced: set[str] = set()
     for path in folder.glob("*.py"):
@@ -320,7 +320,7 @@ def replaced_revisions(folder: Path) -> frozenset[str]:
 
 
 def _open(settings: Settings) -> Any:
-    """A connection of the driver, for the probe."""
+    """A driver connection for the probe."""
     if settings.on_sqlite:
         path, _, _ = settings.database_url.removeprefix("sqlite:///").partition("?")
         return sqlite3.connect(path, timeout=READINESS_SECONDS, check_same_thread=False)
@@ -340,7 +340,7 @@ def _sqlite_engine(url: str, seconds: float) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: Any) -> None:
         deadlines.enable_wal(connection, seconds)
-        # FULL: acknowledged writes survive a power cut, not only a crash of the process.
+        # FULL: acknowledged writes survive a power failure, not just a process crash.
         for pragma in ("synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -350,7 +350,7 @@ def _sqlite_engine(url: str, seconds: float) -> Engine:
     ) -> None:
         left, known = deadlines.remaining(), record.info.get("busy_timeout", 1000 * seconds)
         milliseconds = int(1000 * (seconds if left is None else left))
-        # Setting it for every request would take a tenth of the time of a read.
+        # Setting it for every request would take a tenth of a read's time.
         if abs(milliseconds - known) > _NEARLY_MILLISECONDS:
             connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
             record.info["busy_timeout"] = milliseconds
@@ -376,11 +376,11 @@ def _postgresql_engine(url: str, seconds: float) -> Engine:
     def check(connection: Any, record: ConnectionPoolEntry, _: object) -> None:
         since = record.info.get("idle_since")
         if since is not None and not deadlines.is_usable(connection, time.monotonic() - since):
-            raise DisconnectionError  # another connection is opened in its place
+            raise DisconnectionError  # the pool then opens another connection
 
     @event.listens_for(engine, "handle_error")
     def leave_standby(context: ExceptionContext) -> None:
-        # After a switchover all connections of the pool may be to what is now a standby.
+        # After a switchover all pooled connections may lead to a server that is now a standby.
         if isinstance(context.original_exception, psycopg.errors.ReadOnlySqlTransaction):
             context.is_disconnect = True
 

@@ -1,4 +1,4 @@
-"""The traceback of an unexpected error for a browser in development, as Tornado itself shows it."""
+"""Tornado's own traceback page for unexpected errors, shown to browsers in development."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from .service import Handler, Service
 
 
 def show_errors(app: Service) -> None:
-    """Show it to who accepts HTML."""
+    """Show it to clients that accept HTML."""
     app.settings["serve_traceback"] = True
     answer = Handler.write_error
 

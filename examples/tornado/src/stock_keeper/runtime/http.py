@@ -23,7 +23,7 @@ from . import (
     Unavailable,
     UnknownReference,
 )
-from .bodies import parsing
+from .bodies import MAX_VALUES, has_too_many_values
 
 PROBLEM_CONTENT_TYPE = "application/problem+json"
 MAX_HEADER_BYTES = 32_768
@@ -34,7 +34,6 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _log = logging.getLogger(__name__)
 _MAX_ERRORS = 20
-_MANY_ERRORS = 1_000
 _MAX_PARAMETERS = 50
 _MEDIA_TYPE = re.compile(r'([\w.+-]+/[\w.+-]+)[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.I | re.A)
 _PORT = re.compile(r":[0-9]+$")
@@ -47,9 +46,9 @@ _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 class Problem(Exception):
     """An error response in the format of RFC 9457.
 
-    `errors` are pairs of a JSON pointer (or the name of a query parameter) and what is wrong there;
-    `headers` are sent with the response. `members` are added to its body, or replace the `type` and
-    the `title` there.
+    `errors` are pairs of a JSON pointer (or the name of a query parameter) and a message; `headers`
+    are sent with the response. `members` are added to its body, where they may replace `type` and
+    `title`.
     """
 
     def __init__(
@@ -97,7 +96,7 @@ def invalid(where: str, why: str) -> Problem:
     return Problem(422, "The request is not valid.", errors=[(where, why)])
 
 
-# What stores and handlers raise to reject a request; everything else is a defect.
+# Raised by stores and handlers to reject a request; everything else is a bug.
 EXPECTED: Final = (
     Duplicate,
     InProgress,
@@ -158,18 +157,18 @@ def read_model(
 ) -> Model:
     """Parse a JSON body as `model`; a `Problem` with 415, 400 or 422 if it is not valid."""
     check_json(content_type, content_encoding, body, *other_types)
-    with parsing(body):
-        try:
-            return model.model_validate_json(body)
-        except ValidationError as error:
-            problem = _refusal(error)
-    raise problem  # here, because it would keep the error, and all that it quotes of the body
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        found = _errors(error)
+    # Raised in the block above, or kept in a variable, it would keep the error and the body.
+    raise not_json() if found is None else invalid_body(found)
 
 
 def check_json(
     content_type: str | None, content_encoding: str | None, body: bytes, *other_types: str
 ) -> None:
-    """Reject (415, 400) what is not sent as `application/json`, or as one of `other_types`."""
+    """Reject (415, 400) types other than `application/json` and `other_types`."""
     if content_encoding:
         raise Problem(415, "A body with a Content-Encoding is not accepted.")
     if not body:
@@ -178,19 +177,25 @@ def check_json(
     if match is None or match[1].lower() not in ("application/json", *other_types):
         accepted = " or ".join(("application/json", *other_types))
         raise Problem(415, f"The body must be sent as {accepted}.")
+    check_values(body)
 
 
-def _refusal(error: ValidationError) -> Problem:
-    if error.error_count() > _MANY_ERRORS:  # each is a kilobyte, as a dictionary
-        return invalid_body([((), f"It has {error.error_count()} errors.")])
+def check_values(body: bytes) -> None:
+    """Reject (400) JSON of too many values, whose parsed form would take too much memory."""
+    if has_too_many_values(body):
+        raise Problem(400, f"The body has more than {MAX_VALUES:,} values.")
+
+
+def _errors(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]] | None:
+    """What is wrong, and where; None if it is not JSON."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if any(one["type"] == "json_invalid" for one in found):
-        return not_json()
-    return invalid_body((one["loc"], one["msg"]) for one in found)
+        return None
+    return [(one["loc"], one["msg"]) for one in islice(found, _MAX_ERRORS)]
 
 
 def too_many_bodies() -> Problem:
-    """The problem of a large body for which there is no memory now."""
+    """The problem of a large body for which there is currently no memory."""
     return Problem(503, "Too many large bodies arrive at once.", headers={"Retry-After": "1"})
 
 
@@ -218,7 +223,7 @@ def read_id(text: str) -> UUID:
 
 
 def read_limit(text: str) -> int:
-    """Parse the number of rows that a page may have; a `Problem` with 422 if it cannot be."""
+    """Parse the maximum number of rows in a page; a `Problem` with 422 if it is invalid."""
     if not _LIMIT.fullmatch(text):
         raise invalid("limit", "It must be a whole number from 1 to 100.")
     return int(text)
@@ -241,7 +246,7 @@ def read_query(query: str) -> dict[str, str]:
 
 
 def idempotency_key(header: str | None) -> str | None:
-    """The Idempotency-Key of a request, if it has one; a `Problem` with 400 if it cannot be one."""
+    """The Idempotency-Key of a request, if it has one; a `Problem` with 400 if it is invalid."""
     if header is not None and not _KEY.fullmatch(header):
         raise Problem(400, "An Idempotency-Key must be 1 to 255 visible ASCII characters.")
     return header

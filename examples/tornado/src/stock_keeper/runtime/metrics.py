@@ -1,7 +1,7 @@
 """Metrics of this process, or of all processes that serve together.
 
-With several workers each writes its metrics to files in a folder that they share, and whichever is
-asked adds them up.
+Several workers write their metrics to files in a shared folder, and the one that is scraped adds
+them up.
 """
 
 import os
@@ -26,7 +26,7 @@ def _is_shared() -> bool:
 
 
 def watch_gauge(name: str, about: str, read: Callable[[], float]) -> None:
-    """A gauge that is read when it is asked for; other workers are at most a second behind."""
+    """A gauge that is computed when scraped; other workers are at most a second behind."""
     gauge = Gauge(name, about, multiprocess_mode="livesum")
     gauge.set_function(read)
     if _is_shared():
@@ -34,7 +34,7 @@ def watch_gauge(name: str, about: str, read: Callable[[], float]) -> None:
 
 
 def watch_counter(name: str, about: str, read: Callable[[], int]) -> None:
-    """A counter that is read when it is asked for; other workers are at most a second behind."""
+    """A counter that is computed when scraped; other workers are at most a second behind."""
     if not _is_shared():
         REGISTRY.register(_Read(name, about, read))
         return
@@ -50,7 +50,7 @@ def watch_counter(name: str, about: str, read: Callable[[], int]) -> None:
 
 
 def start() -> None:
-    """Begin to share what is only read when it is asked for; called in each process that serves."""
+    """Start sharing the metrics that are computed when scraped; called in each serving process."""
     if _is_shared():
         threading.Thread(target=_sample_forever, name="metrics", daemon=True).start()
 

@@ -40,7 +40,7 @@ from .threads import Threads
 
 StartRequest = Callable[[object, HTTPConnection], HTTPMessageDelegate]
 
-# This much of a body that is too large is still read, so that its sender gets to read the response.
+# How much of a body that is too large is read, so that the client reads the response.
 _LINGER_BYTES: Final = 1_048_576
 _UNRESERVED = re.compile(r"%(2[DE]|3[0-9]|[46][1-9A-F]|[57][0-9A]|5F|7E)", re.I)
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
@@ -70,12 +70,12 @@ class ServiceMiddleware:
 class Response(HTTPConnection):
     """The connection as the framework sees it: adds the headers that every response has.
 
-    `rejected` is the problem with which the framework has to answer, whatever was asked.
+    `rejected` is the problem with which the framework has to respond, whatever the request.
     """
 
     rejected: Problem | None = None
-    is_entered = False  # whether a handler has begun
-    has_place = False  # for a large body
+    is_entered = False  # whether a handler has started
+    has_place = False  # a slot for a large body
 
     def __init__(
         self, middleware: ServiceMiddleware, connection: HTTP1Connection, context: RequestContext
@@ -127,14 +127,14 @@ class Response(HTTPConnection):
             self._end.set_result(None)
 
     def keep_place(self, has_place: bool) -> bool:
-        """Keep the place of a large body to the end; False if the client has gone meanwhile."""
+        """Keep the slot of a large body to the end; False if the client has disconnected."""
         self.has_place = has_place and not self._is_finished
         if has_place and not self.has_place:
             self._middleware.places.release()
         return not self._is_finished
 
     def is_sent(self) -> bool:
-        """Whether nothing is left to be sent, or nobody there to receive it."""
+        """Whether everything has been sent, or the client has disconnected."""
         stream: IOStream | None = self._connection.stream
         is_gone = stream is None or stream.closed()
         return self._is_finished and (is_gone or self._sent is None or self._sent.done())
@@ -150,7 +150,7 @@ class Response(HTTPConnection):
         self._is_held = False
 
     def end(self) -> "asyncio.Future[None]":
-        """Done when the response is finished."""
+        """A future that is done when the response is finished."""
         if self._end is None:
             self._end = asyncio.get_running_loop().create_future()
             if self._is_finished:
@@ -158,7 +158,7 @@ class Response(HTTPConnection):
         return self._end
 
     def abandon(self) -> None:
-        """The request never arrived as a whole."""
+        """Handle a request that never arrived completely."""
         self._observe(400)
         self._middleware.in_flight.discard(self)
 
@@ -194,7 +194,7 @@ class Response(HTTPConnection):
             self._sent.add_done_callback(lambda _: self._connection.close())
 
     def _explain(self, headers: HTTPHeaders) -> bytes:
-        """The body of an error for which the handler has only set the status."""
+        """The body of an error for which the handler only set the status."""
         context = self.context_of_request
         body = Problem(self.status).body(context.path, context.request_id)
         headers["Content-Type"] = PROBLEM_CONTENT_TYPE
@@ -206,7 +206,7 @@ class _Request(HTTPMessageDelegate):
     """A request as it arrives."""
 
     response: Response
-    _framework: HTTPMessageDelegate | None = None  # none for the endpoints
+    _framework: HTTPMessageDelegate | None = None  # None for the endpoints
     _task: "asyncio.Task[None] | None" = None
 
     def __init__(
@@ -237,7 +237,7 @@ class _Request(HTTPMessageDelegate):
         except Problem as problem:
             return self._reject(problem, line, headers)
         except HTTPInputError as error:
-            too_many = isinstance(error.__cause__, ValueError)  # parameters
+            too_many = isinstance(error.__cause__, ValueError)  # too many parameters
             malformed = invalid("", "The query is not valid.") if too_many else Problem(400)
             return self._reject(malformed, line._replace(path=path), headers)
         return None
@@ -256,7 +256,7 @@ class _Request(HTTPMessageDelegate):
         return None
 
     async def _wait_for_place(self, chunk: bytes) -> None:
-        """Take in the first part of a large body that is beyond what is let in at any time."""
+        """Acquire a slot before accepting more than the always accepted part of a large body."""
         has_place = await self._middleware.places.acquire()
         if not self.response.keep_place(has_place):
             return
@@ -274,7 +274,7 @@ class _Request(HTTPMessageDelegate):
             self._reply()
 
     def on_connection_close(self) -> None:
-        """The request never arrived as a whole."""
+        """Handle a request that never arrived completely."""
         if self._framework is not None:
             self._framework.on_connection_close()
         self.response.abandon()
@@ -295,9 +295,9 @@ class _Request(HTTPMessageDelegate):
     def _reject(
         self, problem: Problem, line: RequestStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        """Answer at once; what still arrives of the body is dropped, not left unread.
+        """Respond at once; the rest of the body is read and dropped.
 
-        A connection that is closed with something unread may lose the response on its way.
+        A connection that is closed with unread data may lose the response.
         """
         self._is_rejected, self.response.rejected = True, problem
         if will_read := self._will_read(headers):
@@ -305,7 +305,7 @@ class _Request(HTTPMessageDelegate):
         if self._framework is None:
             self.response.problem(problem)
         else:
-            # The framework answers, so that its own hooks see the response: CORS, for example.
+            # The framework responds, so that its own hooks, such as CORS, see the response.
             bare = headers.copy()
             bare.pop("Content-Type", None)
             try:
@@ -320,14 +320,14 @@ class _Request(HTTPMessageDelegate):
         self.response.hold()
         if self._framework is None:
             self.response.problem(problem)
-        elif self.response.is_entered:  # the handler reads the body as it arrives
+        elif self.response.is_entered:  # the handler reads the body in chunks
             self._framework.on_connection_close()
             self.response.problem(problem)
         else:
             self._framework.finish()
 
     def _will_read(self, headers: HTTPHeaders) -> bool:
-        """Whether a rejected body is on its way, and not far too large."""
+        """Whether a rejected body is still arriving and not far too large."""
         if "Expect" in headers:
             return False
         length = headers.get("Content-Length", "")
@@ -362,7 +362,7 @@ class _Request(HTTPMessageDelegate):
 
 
 def _plain(target: str) -> str:
-    """A request's target without a host, and without escapes of what needs none."""
+    """A request's target without a host and without unnecessary escapes."""
     target = re.sub(r"^https?://[^/?]*", "", target, flags=re.I)
     path, mark, query = target.partition("?")
     return _UNRESERVED.sub(lambda match: chr(int(match[1], 16)), path) + mark + query

@@ -20,7 +20,7 @@ _OPERATORS: Final = re.compile(r"[?*+|()]")
 
 
 class TemplateMatches(PathMatches):
-    """Matches a path template, and tells the metrics and the log which one it was."""
+    """Matches a path template, and passes it to the metrics and the log."""
 
     def __init__(self, template: str) -> None:
         super().__init__(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(template)))
@@ -34,14 +34,14 @@ class TemplateMatches(PathMatches):
 
 
 class StreamMatches(TemplateMatches):
-    """Matches requests that ask to become a WebSocket; to others the path may be something else."""
+    """Matches WebSocket handshakes only; for others the path may have another meaning."""
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
         return super().match(request) if wants_stream(request.headers) else None
 
 
 def rules(router: Any) -> Iterator[Rule]:
-    """The rules with a handler of the service: its streams and Tornado's own handlers are none."""
+    """The rules with a handler of the service; streams and Tornado's own handlers are not."""
     for rule in router.rules:
         if isinstance(rule.target, RuleRouter):
             yield from rules(rule.target)
@@ -56,7 +56,7 @@ def rules(router: Any) -> Iterator[Rule]:
 
 
 def template(matcher: PathMatches) -> str | None:
-    """The path with its parameters as `{name}`; None for a pattern that is more than a path."""
+    """The path with its parameters as `{name}`; None if the pattern is not a plain path."""
     if isinstance(matcher, TemplateMatches):
         return matcher.template
     names = {index: name for name, index in matcher.regex.groupindex.items()}
@@ -74,7 +74,7 @@ def methods_of(handler: type[RequestHandler]) -> list[str]:
 
 
 def allowed_methods(handler: type[RequestHandler]) -> str:
-    """The value of Allow: HEAD comes with GET, and OPTIONS with any."""
+    """The value of Allow: GET implies HEAD, and any method implies OPTIONS."""
     methods = set(methods_of(handler))
     more = {"OPTIONS"} if methods else set()
     if "GET" in methods:

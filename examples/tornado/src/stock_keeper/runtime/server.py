@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .service import Service
 
 IN_FLIGHT_SECONDS: Final = 30
-REQUEST_SECONDS: Final = 30  # for the head of a request, and again for its body
+REQUEST_SECONDS: Final = 30  # for the headers of a request, and again for its body
 MAX_HEAD_BYTES: Final = 131_072  # the middleware rejects much less, with a response
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _PAUSE_SECONDS: Final = 0.5
@@ -36,8 +36,8 @@ def serve(
 ) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
 
-    A second signal ends DRAIN_SECONDS. With `development` errors are shown to a browser. One of
-    several workers is given its `listener`.
+    A second signal cuts DRAIN_SECONDS short. With `development`, errors are shown to browsers. With
+    `listener`, this is one of several workers.
     """
     if settings.workers > 1 and listener is None:
         supervise(settings)
@@ -59,7 +59,7 @@ async def _serve(settings: Settings, development: bool, found: socket.socket) ->
     metrics.start()
     if "tornado.autoreload" in sys.orig_argv:
         autoreload.start()  # otherwise it would wait for the process to end
-    # Objects made until now live as long as the process. Scanning them takes tens of milliseconds.
+    # Objects created so far live as long as the process, and scanning them takes tens of ms.
     gc.freeze()
     give_memory_back()
     logging.getLogger(__name__).info("listening on %s:%d", settings.host, settings.port)
@@ -81,7 +81,7 @@ def http_server(service: "Service") -> HTTPServer:
 
 
 class _Server(HTTPServer):
-    """Limits the time for a head from its first byte on; Tornado counts the idle time before it."""
+    """Limits the time for headers from their first byte on; Tornado would include idle time."""
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         _HeadTimer(stream)
@@ -89,7 +89,7 @@ class _Server(HTTPServer):
 
 
 class _HeadTimer:
-    """Closes a connection whose head takes longer than `REQUEST_SECONDS` to arrive."""
+    """Closes a connection whose headers take longer than `REQUEST_SECONDS` to arrive."""
 
     def __init__(self, stream: IOStream) -> None:
         self._stream = stream
@@ -119,7 +119,7 @@ class _HeadTimer:
 
 
 class _Listener(socket.socket):
-    """A listening socket that pauses when no descriptor is left; Tornado would try without end."""
+    """A listening socket that pauses when file descriptors run out; Tornado would busy-loop."""
 
     def accept(self) -> tuple[socket.socket, Any]:
         try:
@@ -131,7 +131,7 @@ class _Listener(socket.socket):
             loop = IOLoop.current()
             loop.update_handler(self, 0)
             loop.call_later(_PAUSE_SECONDS, self._go_on, loop)
-            raise BlockingIOError from error  # there is nothing to accept, as Tornado sees it
+            raise BlockingIOError from error  # Tornado takes this as nothing to accept
 
     def _go_on(self, loop: IOLoop) -> None:
         if self.fileno() != -1:
@@ -139,7 +139,7 @@ class _Listener(socket.socket):
 
 
 def _on_signals(drain_seconds: float) -> asyncio.Event:
-    """The event for when to close the listener: after DRAIN_SECONDS, or at a second signal."""
+    """Set when the listener is to be closed: after DRAIN_SECONDS, or at a second signal."""
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
 
     def drain() -> None:

@@ -57,7 +57,7 @@ Result = TypeVar("Result")
 Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
 
-# Headers that an error keeps if its handler has set them before; Tornado drops all of them.
+# Headers that an error response keeps if its handler set them; Tornado would drop them.
 _KEPT: Final = ("WWW-Authenticate", "Retry-After", "Location", "Link")
 
 _log = structlog.get_logger()
@@ -127,14 +127,14 @@ class Service(Application):
                     yield Route(method, path, getattr(rule.target, method.lower()))
 
     def create_task(self, work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":
-        """Run a coroutine beside requests; the service stops only when it is done."""
+        """Run a coroutine in the background; the service stops only when it is done."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
         return task
 
     def every(self, seconds: float, job: Callable[[], Coroutine[Any, Any, object]]) -> None:
-        """Run a job again and again while the service runs, one run at a time."""
+        """Run a job periodically while the service runs, one run at a time."""
 
         async def run() -> None:
             await asyncio.wait([self.create_task(job())])
@@ -169,7 +169,7 @@ class Service(Application):
 
 
 class Handler(RequestHandler):
-    """Base class of the service's handlers; by itself it answers for paths without a route."""
+    """Base class of the service's handlers; by itself it handles paths without a route."""
 
     application: Service
 
@@ -259,13 +259,13 @@ class Handler(RequestHandler):
         self.finish(problem.body(context.path, context.request_id))
 
     def translated(self, error: Exception) -> Exception:
-        """The exception that says what to answer; override it for the exceptions of a library."""
+        """The exception that determines the response; override it for a library's exceptions."""
         match error:
             case HTTPError(status_code=405):
                 allowed = allowed_methods(type(self))
                 return Problem(405, headers={"Allow": allowed}) if allowed else NotFound()
             case HTTPError() if isinstance(error.__cause__, HTTPInputError):
-                return Problem(415)  # Tornado reads forms before a handler may reject them
+                return Problem(415)  # Tornado reads forms before a handler can reject them
             case MissingArgumentError():
                 return Problem(400, f"The argument {error.arg_name} is missing.")
             case HTTPError():
@@ -274,12 +274,12 @@ class Handler(RequestHandler):
         return error
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
-        # Of other errors, `problem_of` logs what the client is not told.
+        # For other errors, `problem_of` logs details that the client does not get.
         if isinstance(value, HTTPError) and (message := value.get_message()):
             _log.warning("http_error", status=value.status_code, message=message)
 
     def compute_etag(self) -> None:
-        """A response has the entity tag that its handler sets, or none."""
+        """Do not compute an entity tag: handlers set it."""
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         return value.decode("utf-8", "replace")
@@ -294,7 +294,7 @@ class Handler(RequestHandler):
 
 
 class _Guarded(RequestHandler):
-    """Comes before each handler: what the middleware has rejected, and the service's check."""
+    """Runs before each handler: raises rejections of the middleware, then calls the check."""
 
     application: Service
 
@@ -320,9 +320,9 @@ class _Guarded(RequestHandler):
 
 
 def _guarded(handler: type[RequestHandler]) -> type[RequestHandler]:
-    """The handler with the service's check in front, which no `prepare` of its own replaces.
+    """The handler with the service's check in front, even if it has its own `prepare`.
 
-    Handlers of libraries, `StaticFileHandler` for one, get the defaults of `Handler` too.
+    Library handlers, such as `StaticFileHandler`, also get the defaults of `Handler`.
     """
     bases = (_Guarded, handler) if issubclass(handler, Handler) else (_Guarded, handler, Handler)
     return type(handler.__name__, bases, {"__module__": handler.__module__})
@@ -343,7 +343,7 @@ class StreamHandler(Handler, WebSocketHandler):
         await super().get(*args, **kwargs)
 
     def check_origin(self, _: str) -> bool:
-        return True  # `get` has rejected the others, with a problem
+        return True  # `get` has already rejected others, with a problem
 
     def open(self, *_: str, **__: str) -> None:
         if self.ws_connection is not None and self.ws_connection.stream is not None:
@@ -353,7 +353,7 @@ class StreamHandler(Handler, WebSocketHandler):
         self.subscriber = stream.subscribe(self.topic, self.write_message, self.close)
 
     def on_message(self, _: str | bytes) -> None:
-        """What a subscriber sends is ignored."""
+        """Ignore what a subscriber sends."""
 
     def on_close(self) -> None:
         self.application.stream.unsubscribe(self.subscriber)

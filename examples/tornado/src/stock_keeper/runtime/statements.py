@@ -1,7 +1,7 @@
 """Queries that are compiled once and run on the driver's own cursor.
 
-To run a query of one row, SQLAlchemy takes longer than PostgreSQL: each time it looks the query up,
-and makes a description of the result and a reader of it.
+For a query of one row, SQLAlchemy takes longer than PostgreSQL: each time it looks up the query and
+creates a description of the result and a reader for it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +19,10 @@ _kept: Final[set[Select[Any]]] = set()
 
 
 def kept(build: Callable[Arguments, Select[Any]]) -> Callable[Arguments, Select[Any]]:
-    """Build each query once, and have it compiled once.
+    """Build and compile each query only once.
 
-    Its parameters have names and no values, none of them is a list, and its arguments are hashable.
+    Its parameters must have names but no values, none may be a list, and the function's arguments
+    must be hashable.
     """
 
     @cache
@@ -34,19 +35,19 @@ def kept(build: Callable[Arguments, Select[Any]]) -> Callable[Arguments, Select[
 
 
 def is_kept(query: Select[Any]) -> bool:
-    """Whether a query is one that a function with `kept` has built."""
+    """Whether a query was built by a function with `kept`."""
     return query in _kept
 
 
 class Statement:
-    """A query as the driver takes it; it returns the rows that SQLAlchemy would return."""
+    """A query compiled for the driver; it returns the same rows as SQLAlchemy."""
 
     def __init__(self, query: Select[Any], dialect: Dialect) -> None:
         compiled: Any = query.compile(dialect=dialect)
         self.text = str(compiled)
         self._dialect = dialect
-        self._order = compiled.positiontup  # None if the driver takes parameters by name
-        # What SQLAlchemy adds itself, such as SQLite's OFFSET.
+        self._order = compiled.positiontup  # None if the driver uses named parameters
+        # Values added by SQLAlchemy itself, such as SQLite's OFFSET.
         self._added = {
             name: parameter.value
             for name, parameter in compiled.binds.items()
@@ -61,7 +62,7 @@ class Statement:
         self._reader: _Reader | None = None
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
-        """The values as the driver takes them."""
+        """The values in the form that the driver expects."""
         if self._added or self._bound:
             values = {**self._added, **values}
             for name, process in self._bound:
@@ -69,7 +70,7 @@ class Statement:
         return values if self._order is None else [values[name] for name in self._order]
 
     def rows(self, connection: Any, parameters: Any) -> Sequence[Any]:
-        """Run the statement on a connection of the driver and return its rows."""
+        """Run the statement on a driver connection and return its rows."""
         with closing(connection.cursor()) as cursor:
             cursor.execute(self.text, parameters)
             if (reader := self._reader) is None:
@@ -78,7 +79,7 @@ class Statement:
         return [reader.row(reader.values(row)) for row in found]
 
     def _new_reader(self, description: Sequence[Sequence[Any]]) -> "_Reader":
-        """How rows are read depends on what the database calls the types of their columns."""
+        """Create the row reader, which depends on the column types reported by the database."""
         processes = [
             (index, process)
             for index, (type_, column) in enumerate(zip(self._types, description, strict=True))

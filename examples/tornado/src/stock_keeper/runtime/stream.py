@@ -1,7 +1,7 @@
 """Changes pushed over WebSockets, in the order in which they were committed.
 
-With PostgreSQL the replicas tell each other: a change is announced (NOTIFY) in the transaction that
-stores it, and each replica listens (LISTEN), on one connection, to what all of them announce.
+With PostgreSQL the replicas notify each other: a change is announced (NOTIFY) in the transaction
+that stores it, and each replica listens (LISTEN) on one connection to all announcements.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ MAX_WAITING: Final = 256
 # Otherwise the kernel may buffer megabytes for each of thousands of subscribers.
 SEND_BUFFER_BYTES: Final = 65_536
 PING_SECONDS: Final = 20
-MAX_RECEIVED_BYTES: Final = 4_096  # of a subscriber, which has nothing to say
+MAX_RECEIVED_BYTES: Final = 4_096  # from a subscriber, which is not expected to send anything
 
 Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
@@ -49,14 +49,14 @@ _subscribers = Gauge(
     "stream_readers", "Open connections to the streams.", multiprocess_mode="livesum"
 )
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
-# How long a change of this replica waits for its notification, to keep its place in the order.
+# How long a change of this replica waits for its notification, to keep the order.
 _NOTIFICATION_SECONDS = 1.0
 _RECONNECT_SECONDS = 1.0
 _MAX_PUSHED = 10_000
-_MAX_CHUNK = 7_000  # PostgreSQL's notifications have room for 8000 bytes
-# Sending a message takes a few turns of the loop; without them a burst would fill the queues.
+_MAX_CHUNK = 7_000  # PostgreSQL's notifications are limited to 8000 bytes
+# Sending takes a few iterations of the loop; without them a burst would fill the queues.
 _TURNS = 4
-# Of this service in this schema: a database may hold several.
+# Specific to this service and schema: a database may hold several.
 _CHANNEL: LiteralString = f"md5(concat('{NAME}/', current_schema()))"
 _NOTIFY = text(f"SELECT pg_notify({_CHANNEL}, :payload)")
 
@@ -72,7 +72,7 @@ class PooledError(Exception):
 
 
 class Message(NamedTuple):
-    """A message and whom it is for; the key is unique over all replicas."""
+    """A message and its topic; the key is unique across all replicas."""
 
     key: str
     topic: str
@@ -80,7 +80,7 @@ class Message(NamedTuple):
 
 
 class Subscriber:
-    """A connection: the messages that wait to be sent, and how it ends."""
+    """A connection: its queued messages, and how it is closed."""
 
     def __init__(self, topic: str, send: Send, close: Close) -> None:
         self.topic = topic
@@ -90,7 +90,7 @@ class Subscriber:
         self._delivery = asyncio.create_task(self._deliver())
 
     def push(self, message: str) -> bool:
-        """Queue a message; False if the queue is full, and the connection therefore closed."""
+        """Queue a message; if the queue is full, close the connection and return False."""
         if self._waiting.qsize() < MAX_WAITING:
             self._waiting.put_nowait(message)
             return True
@@ -103,7 +103,7 @@ class Subscriber:
         self._waiting.put_nowait(None)
 
     def stop(self) -> None:
-        """Send nothing more: the connection is gone."""
+        """Send nothing more: the connection is closed."""
         self._delivery.cancel()
 
     async def _deliver(self) -> None:
@@ -163,13 +163,13 @@ class Stream:
         _subscribers.set(len(self._all()))
 
     def announce(self, database: Database, topic: str, content: Mapping[str, Any]) -> None:
-        """Push a message when the caller's transaction is committed, or in one of its own.
+        """Push a message when the current transaction is committed, or in a new one.
 
-        Called in a thread, as the database is. A message may be of any size.
+        Called in a thread, like the database. A message may have any size.
         """
         key = f"{self._replica}:{next(self._numbers)}"
         message = Message(key, topic, json.dumps(content))
-        # PostgreSQL notifies of what is committed from now on; of earlier commits it may not.
+        # PostgreSQL only guarantees notifications for transactions committed from now on.
         committed = partial(self._committed, message, self._is_listening)
         with database.writing(committed) as connection:
             if self._url is not None:
@@ -181,7 +181,7 @@ class Stream:
 
     def _committed(self, message: Message, was_listening: bool) -> None:
         if self._loop is not None:
-            with suppress(RuntimeError):  # the loop has ended, and all connections with it
+            with suppress(RuntimeError):  # the loop has ended, and with it all connections
                 self._loop.call_soon_threadsafe(self._push_own, message, was_listening)
 
     def _push_own(self, message: Message, was_listening: bool) -> None:
@@ -196,7 +196,7 @@ class Stream:
             self._push_once(message)
 
     def _push_once(self, message: Message) -> None:
-        """Push what comes twice, from the commit and from the notification, the first time."""
+        """Push a message once, although both commit and notification deliver it."""
         if message.key in self._pushed:
             del self._pushed[message.key]
             return
@@ -220,7 +220,7 @@ class Stream:
             except (psycopg.Error, OSError):
                 _log.warning("stream_disconnected", exc_info=True)
             self._is_listening = False
-            for message in tuple(self._unconfirmed.values()):  # before what is committed from now
+            for message in tuple(self._unconfirmed.values()):  # before anything committed later
                 self._push_once(message)
             await asyncio.sleep(_RECONNECT_SECONDS)
 
@@ -259,14 +259,14 @@ class Stream:
 
 async def _check_direct(connection: psycopg.AsyncConnection[Any]) -> None:
     found = await connection.execute("SELECT pg_backend_pid()")
-    if await found.fetchone() != (connection.info.backend_pid,):  # a pooler gives its own
+    if await found.fetchone() != (connection.info.backend_pid,):  # a pooler reports its own
         raise PooledError
 
 
 class StreamedStore(Store[Row, Sent]):
     """A store whose changes are pushed to the subscribers of its resource.
 
-    A change is announced in the transaction that stores it: never one without the other.
+    A change is announced in the transaction that stores it, so neither happens without the other.
     """
 
     def __init__(self, resource: Resource[Row, Sent], database: Database, stream: Stream) -> None:
@@ -281,7 +281,7 @@ class StreamedStore(Store[Row, Sent]):
 def _payloads(message: Message) -> Iterator[str]:
     """The message in chunks that fit into a notification; the last one has the number 0.
 
-    Notifications of a transaction arrive one after the other, and those of others not in between.
+    The notifications of a transaction arrive in sequence, never mixed with those of others.
     """
     last = (len(message.text) - 1) // _MAX_CHUNK
     for number in range(last + 1):
@@ -290,7 +290,7 @@ def _payloads(message: Message) -> Iterator[str]:
 
 
 def _assembled(chunks: list[str], payload: str) -> Message | None:
-    """The message that is complete with this payload; `chunks` keeps what came before."""
+    """The message that this payload completes, if any; `chunks` keeps the earlier ones."""
     key, topic, left, chunk = payload.split("\n", 3)
     chunks.append(chunk)
     if left != "0":
@@ -309,7 +309,7 @@ def wants_stream(headers: Mapping[str, str]) -> bool:
 def check_handshake(headers: Mapping[str, str], allowed_hosts: Iterable[str]) -> None:
     """Reject (426, 400, 403) a handshake that is not valid, or from a page of another host.
 
-    A browser lets any page connect, and names its origin: it must be this host, or an allowed one.
+    A browser lets any page connect and sends its origin, which must be this host or be allowed.
     """
     if headers.get("Sec-WebSocket-Version") != "13":
         raise Problem(426, headers={"Sec-WebSocket-Version": "13", "Upgrade": "websocket"})

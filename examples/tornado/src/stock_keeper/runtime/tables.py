@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-# Without names, constraints could neither be dropped by a migration nor named in an error.
+# Unnamed constraints could not be dropped by a migration or identified in an error.
 _NAMES: Final = {
     "pk": "pk_%(table_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -34,7 +34,7 @@ _NAMES: Final = {
 
 
 class Instant(TypeDecorator[datetime]):
-    """A point in time with a time zone, stored in UTC and returned in UTC."""
+    """A timestamp with a time zone, stored and returned in UTC."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -45,17 +45,17 @@ class Instant(TypeDecorator[datetime]):
         return None if value is None else value.astimezone(UTC)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
-        """Without the impl's own: to parse text and change its zone afterwards takes six times."""
+        """Replaces the impl's own: parsing text, then changing its zone, is six times slower."""
         return _from_text if dialect.name == "sqlite" else _in_utc
 
 
 def _from_text(text: str | None) -> datetime | None:
-    """A point in time that SQLite has as text, mostly without a time zone: it is UTC."""
+    """A timestamp that SQLite stores as text; without a time zone it is UTC."""
     if text is None:
         return None
     try:
         found = datetime.fromisoformat(f"{text}+00:00")
-    except ValueError:  # it has a zone
+    except ValueError:  # it already has a time zone
         found = datetime.fromisoformat(text)
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
@@ -65,10 +65,10 @@ def _in_utc(moment: datetime | None) -> datetime | None:
 
 
 class Exact(TypeDecorator[Decimal]):
-    """An exact number: NUMERIC, and a whole number of the last digit in SQLite.
+    """An exact number: NUMERIC, or in SQLite an integer in units of the last digit.
 
-    `Exact(10, 2)` has 10 digits, 2 of them after the point; at most 18 fit SQLite. What SQLite
-    calls NUMERIC may be a double.
+    `Exact(10, 2)` has 10 digits, 2 of them after the point; at most 18 fit in SQLite, whose own
+    NUMERIC may be a double.
     """
 
     impl = Numeric
@@ -108,9 +108,9 @@ class Base(DeclarativeBase):
 class Record(Base):
     """Base class of a resource's table: an ID, a revision and timestamps come with it.
 
-    `filters` names the columns that a list can be filtered by, `sorts` those that it can be sorted
-    by. Each gets an index, and so does each reference: without one, deleting what rows refer to
-    would read the whole table.
+    `filters` names the columns by which a list can be filtered, `sorts` those by which it can be
+    sorted. Each gets an index, and so does each reference: without one, deleting a row that others
+    may refer to would read the whole table.
     """
 
     __abstract__ = True
@@ -118,12 +118,12 @@ class Record(Base):
     filters: ClassVar[tuple[str, ...]] = ()
     sorts: ClassVar[tuple[str, ...]] = ()
 
-    # The order of creation. It is never reused, so that pagination can rely on it.
+    # The order of creation; never reused, so that pagination can rely on it.
     position: Mapped[int] = mapped_column(
         BigInteger().with_variant(Integer, "sqlite"), primary_key=True, sort_order=-2
     )
     id: Mapped[UUID] = mapped_column(unique=True, sort_order=-1)
-    # Replaced by each write; the entity tag.
+    # Replaced by each write; used as the entity tag.
     revision: Mapped[str] = mapped_column(String(16), sort_order=1)
     created_at: Mapped[datetime] = mapped_column(sort_order=2)
     updated_at: Mapped[datetime] = mapped_column(sort_order=3)

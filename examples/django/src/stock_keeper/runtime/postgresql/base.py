@@ -15,7 +15,7 @@ class DatabaseCreation(creation.DatabaseCreation):
     connection: PooledWrapper  # type: ignore[assignment]
 
     def _destroy_test_db(self, *args: Any) -> None:
-        self.connection.find_pool().close()  # PostgreSQL drops no database that is in use
+        self.connection.find_pool().close()  # PostgreSQL does not drop a database in use
         super()._destroy_test_db(*args)  # type: ignore[misc]
 
 

@@ -1,1 +1,1 @@
-"""Django's backend for SQLite, pooled and with a deadline; Django asks for a folder of it."""
+"""Django's SQLite backend with a pool and deadlines; Django requires a package."""

@@ -8,17 +8,17 @@ from django.db.backends.sqlite3 import base
 from .. import deadlines
 from ..database import PooledWrapper
 
-_UNBOUNDED_SECONDS = 600  # a migration waits for another one
+_UNBOUNDED_SECONDS = 600  # for a migration that waits for another one
 _NEARLY_SECONDS = 0.05
 
 
 class Connection(sqlite3.Connection):
-    """A connection that remembers how long it waits: to say it anew each time takes a while."""
+    """A connection that remembers its busy timeout: setting it each time costs too much."""
 
     waits_seconds = 0.0
 
     def limit_waiting(self) -> None:
-        """Let a statement wait for the file's lock no longer than until the deadline."""
+        """Let a statement wait for the file's lock until the deadline at most."""
         left = deadlines.remaining()
         seconds = _UNBOUNDED_SECONDS if left is None else left
         if abs(seconds - self.waits_seconds) > _NEARLY_SECONDS:
@@ -27,7 +27,7 @@ class Connection(sqlite3.Connection):
 
 
 class DatabaseWrapper(PooledWrapper, base.DatabaseWrapper):
-    """SQLite, pooled; of those who write, one is let in and the rest queue outside."""
+    """SQLite, pooled; one writer at a time, the others queue."""
 
     def get_connection_params(self) -> dict[str, Any]:
         return {**super().get_connection_params(), "factory": Connection}

@@ -1,1 +1,1 @@
-"""Commands of Django that the service changes."""
+"""Django commands that the service overrides."""

@@ -1,4 +1,4 @@
-"""`makemigrations`, with what it writes in the service's own format."""
+"""`makemigrations`, formatting the migrations that it writes."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ from django.core.management.commands import makemigrations
 
 
 class Command(makemigrations.Command):
-    """Django formats migrations with black if it is installed; this service has ruff."""
+    """Formats migrations with ruff; Django itself would only use black."""
 
     written_files: list[str]
 
