@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -21,7 +21,8 @@ class Operation:
     """A handler as the document describes it.
 
     `parameters` and `headers` are names of components of the document, or filters of the resource;
-    `problems` are the statuses beside `status` that are particular to it.
+    `problems` are the statuses beside `status` that are particular to it. `conflicts` adds a 409 if
+    the table has a constraint that allows one: on its unique `content`, or by `references` to it.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Operation:
     answer: type[BaseModel] | None = None
     headers: tuple[str, ...] = ()
     problems: tuple[int, ...] = ()
+    conflicts: Literal["content", "references"] | None = None
     resource: "Resource[Any, Any] | None" = None
 
 

@@ -39,7 +39,7 @@ from .http import (
     read_query,
 )
 from .operations import Operation, described
-from .tables import Record
+from .tables import Record, unique_constraints
 
 Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
@@ -92,8 +92,8 @@ class Resource(Generic[Row, Sent]):
     """Binds a table to the model of its request body.
 
     The names follow from the table: `Item` in `items` is served at `/v1/items`. `name` is needed if
-    it is not that of the class, as for `x_ray` and `XRay`. `view` is what a client gets; by default
-    the ID, the fields of the content and the timestamps.
+    it is not that of the class, as for `x_ray` and `XRay`. `view` is what a client gets, columns
+    and computed fields; by default the ID, the fields of the content and the timestamps.
     """
 
     def __init__(
@@ -114,8 +114,12 @@ class Resource(Generic[Row, Sent]):
         self.patch = self._patch_model()
         columns = list(table.__table__.columns.keys())
         self._shown = [
-            (name, columns.index(name), _encoder(self.view, name))
-            for name in self.view.model_fields
+            (name, columns.index(name), _encoder(one.annotation))
+            for name, one in self.view.model_fields.items()
+        ]
+        self._computed = [
+            (name, _encoder(one.return_type))
+            for name, one in self.view.model_computed_fields.items()
         ]
 
     # What a client sends.
@@ -189,6 +193,12 @@ class Resource(Generic[Row, Sent]):
         return frozenset(name for name in self.content.model_fields if columns[name].unique)
 
     @property
+    def is_unique(self) -> bool:
+        """Whether rows with the same content, or with a part of it, are rejected."""
+        unique = unique_constraints(self.table.__table__)
+        return any(not self.content.model_fields.keys().isdisjoint(names) for names, _ in unique)
+
+    @property
     def is_referred_to(self) -> bool:
         """Whether some table has a reference to this one."""
         table = self.table.__table__
@@ -204,10 +214,17 @@ class Resource(Generic[Row, Sent]):
     def show(self, row: Row) -> dict[str, Any]:
         """The row as JSON has it."""
         values: tuple[Any, ...] = tuple(cast(Any, row))  # by name takes twice the time
-        return {
+        shown = {
             name: encode(values[index]) if encode else values[index]
             for name, index, encode in self._shown
         }
+        return shown | self._compute(values) if self._computed else shown
+
+    def _compute(self, values: Sequence[Any]) -> dict[str, Any]:
+        """The computed fields of the view for these values of the row."""
+        seen = self.view.model_construct(**{name: values[at] for name, at, _ in self._shown})
+        found = ((name, getattr(seen, name), encode) for name, encode in self._computed)
+        return {name: encode(value) if encode else value for name, value, encode in found}
 
     def show_page(self, page: Page[Row]) -> dict[str, Any]:
         """The page as JSON has it."""
@@ -276,7 +293,8 @@ class Resource(Generic[Row, Sent]):
             body=self.content,
             answer=self.view,
             headers=("ETag",),
-            problems=(404, 409, 412, 413, 415, 422),
+            problems=(404, 412, 413, 415, 422),
+            conflicts="content",
         )
         return described(handler, self, operation)
 
@@ -291,7 +309,8 @@ class Resource(Generic[Row, Sent]):
             body_types=(MERGE_PATCH, "application/json"),
             answer=self.view,
             headers=("ETag",),
-            problems=(404, 409, 412, 413, 415, 422),
+            problems=(404, 412, 413, 415, 422),
+            conflicts="content",
         )
         return described(handler, self, operation)
 
@@ -303,7 +322,8 @@ class Resource(Generic[Row, Sent]):
             "Send the ETag you read as If-Match to delete only what you have seen.",
             parameters=("If-Match",),
             status=204,
-            problems=(404, 409, 412),
+            problems=(404, 412),
+            conflicts="references",
         )
         return described(handler, self, operation)
 
@@ -366,7 +386,7 @@ class Resource(Generic[Row, Sent]):
             cursor += f".{_digest(request)}"
         if request.order:
             value = getattr(row, request.order.column)
-            encode = _encoder(self.view, request.order.column)
+            encode = _encoder(self.view.model_fields[request.order.column].annotation)
             text = json.dumps(encode(value) if encode else value)
             cursor += "." + urlsafe_b64encode(text.encode()).decode().rstrip("=")
         return cursor
@@ -421,9 +441,9 @@ def _types(schema: Mapping[str, Any]) -> set[Any]:
     return {option.get("type", "string") for option in options}
 
 
-def _encoder(model: type[BaseModel], name: str) -> Callable[[Any], Any] | None:
-    """How a value of a field becomes JSON; None if it already is."""
-    options = _options(model.model_fields[name].annotation)
+def _encoder(annotation: Any) -> Callable[[Any], Any] | None:
+    """How a value of this type becomes JSON; None if it already is."""
+    options = _options(annotation)
     kinds = {_plain(kind) for kind in options} - {NoneType}
     if kinds <= _JSON_TYPES:
         return None
