@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.contract.conftest import NewDatabase, Target
+from tests.contract.databases import Database
 from tests.owner.case import Case, replaced
 from tests.owner.conftest import OwnedProject
 from tests.services import PACKAGE, features
@@ -91,10 +92,14 @@ def test_alembic_writes_a_migration_that_goes_down_and_up_again(
     succeed("-m", "alembic", "upgrade", "head")
     assert "batch_alter_table" in written.read_text()
     if target.database == "sqlite":
-        path = database.url.removeprefix("sqlite:///")
-        with contextlib.closing(sqlite3.connect(path)) as connection:
-            query = "SELECT sql FROM sqlite_master WHERE name = 'items'"
-            assert "AUTOINCREMENT" in connection.execute(query).fetchone()[0], "positions reused"
+        ((sql,),) = ask_sqlite(database, "SELECT sql FROM sqlite_master WHERE name = 'items'")
+        assert "AUTOINCREMENT" in sql, "positions reused"
+
+
+def ask_sqlite(database: Database, query: str) -> list[tuple[str, ...]]:
+    path = database.url.removeprefix("sqlite:///")
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query).fetchall()
 
 
 STATE = "    state: Mapped[State]\n"
@@ -143,8 +148,13 @@ def test_alembic_compares_the_values_of_an_enum_and_other_checks(
     first = migrate("Items have a state")
     assert "ck_items_quantity_positive" in first
     assert "ck_items_state" in first
+    if target.database == "sqlite":
+        ask_sqlite(database, "CREATE INDEX ix_lower ON items (lower(name))")
     model.write_text(replaced(('"new", "old"', '"new", "old", "odd"'))(model.read_text()))
     migrate("Items may be odd")
+    if target.database == "sqlite":
+        kept = ask_sqlite(database, "SELECT name FROM sqlite_master WHERE type = 'index'")
+        assert ("ix_lower",) in kept, "rebuilding the table dropped an index"
     succeed("-m", "ruff", "check", "src")
     succeed("-m", "ruff", "format", "--check", "src")
     with project.client(database) as client:

@@ -3,7 +3,7 @@
 import pkgutil
 import re
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import structlog
 from alembic import context
@@ -14,7 +14,7 @@ from alembic.operations import ops
 from alembic.operations.batch import ApplyBatchImpl
 from alembic.script import ScriptDirectory
 from alembic.util import DispatchPriority
-from sqlalchemy import CheckConstraint, Enum, Table, text
+from sqlalchemy import CheckConstraint, Connection, Enum, Table, text
 from sqlalchemy.sql.elements import conv
 from sqlalchemy.types import TypeDecorator
 
@@ -24,6 +24,9 @@ from .tables import Base, Exact, name_in_database
 
 _PACKAGE = __name__.partition(".")[0]
 _WITHOUT_TABLES = ("migrations", "runtime", "__main__")
+_INDEXES = text(
+    "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = :table AND sql > ''"
+)
 _TEXTS = re.compile(r"'(?:[^']|'')*'")
 
 _log = structlog.get_logger()
@@ -70,9 +73,16 @@ def import_tables() -> None:
 
 
 class _SQLite(SQLiteImpl):
-    """Alembic's support of SQLite, in which a rebuilt table keeps its AUTOINCREMENT."""
+    """Alembic's support of SQLite, in which a rebuilt table keeps what SQLAlchemy cannot read.
+
+    That is AUTOINCREMENT, and indexes of expressions.
+    """
 
     __dialect__ = "sqlite"  # it takes the place of Alembic's own
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._unread: dict[str, list[str]] = {}  # by table, as SQL
 
     def prep_table_for_batch(self, batch_impl: ApplyBatchImpl, table: Table) -> None:
         super().prep_table_for_batch(batch_impl, table)
@@ -80,6 +90,15 @@ class _SQLite(SQLiteImpl):
         written = self.connection and self.connection.scalar(query, {"name": table.name})
         if batch_impl.new_table is not None and "AUTOINCREMENT" in (written or ""):
             batch_impl.new_table.dialect_options["sqlite"]["autoincrement"] = True
+        if self.connection:
+            read = {index.name for index in table.indexes}
+            indexes = self.connection.execute(_INDEXES, {"table": table.name})
+            self._unread[table.name] = [sql for name, sql in indexes if name not in read]
+
+    def rename_table(self, old_table_name: str, new_table_name: Any, schema: Any = None) -> None:
+        super().rename_table(old_table_name, new_table_name, schema)
+        for sql in self._unread.pop(str(new_table_name), ()):
+            cast(Connection, self.connection).exec_driver_sql(sql)
 
 
 @comparators.dispatch_for("table", priority=DispatchPriority.LAST)
