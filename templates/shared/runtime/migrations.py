@@ -118,11 +118,8 @@ def _compare_checks(  # noqa: PLR0913, PLR0917
     if existing is None or wanted is None:
         return
     checks = {str(name_in_database(one.name)): one for one in _named_checks(wanted)}
-    known = {
-        str(one["name"]): one["sqltext"]
-        for one in autogenerate.inspector.get_check_constraints(name, schema=schema)
-        if one["name"]
-    }
+    found = autogenerate.inspector.get_check_constraints(name, schema=schema)
+    known = {str(one["name"]): one["sqltext"] for one in found if one["name"]}
     for key in sorted(known):
         check = checks.get(key)
         if check is not None and _texts(known[key]) == _texts(_sql(check, autogenerate)):
