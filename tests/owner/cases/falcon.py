@@ -12,6 +12,7 @@ from tests.owner.cases.flask import (
     ask_of_a_setting,
     ask_of_a_transaction,
 )
+from tests.owner.cases.growth import GROWTH
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_rooms_and_bookings, ask_of_work_beside_requests
 
@@ -114,6 +115,7 @@ from typing import Any
 import falcon
 from falcon import Request, Response
 
+from .items.model import ITEMS
 from .runtime.operations import operation
 
 
@@ -129,6 +131,11 @@ class Report:
         """Summarise the stock."""
         resp.media = {"items": 0}
 
+    @operation(status=204, problems=(409,), resource=ITEMS)
+    def on_delete(self, req: Request, resp: Response) -> None:
+        """Forget the report."""
+        raise falcon.HTTPConflict(description="It is being read.")
+
     def on_post_again(self, req: Request, resp: Response) -> None:
         """Make the report again."""
         resp.status = falcon.HTTP_202
@@ -140,11 +147,13 @@ def ask_of_a_hook(client: httpx.Client) -> None:
     auditor = {"X-Role": "auditor"}
     assert client.get("/v1/report", headers=auditor).json() == {"items": 0}
     assert client.post("/v1/report/again", headers=auditor).status_code == 202
+    assert_problem(client.delete("/v1/report", headers=auditor), 409)
     paths = client.get("/openapi.json").json()["paths"]
     described = paths["/v1/report"]["get"]
     assert (described["operationId"], described["summary"]) == ("getReport", "Summarise the stock.")
     assert "403" in described["responses"]
     assert paths["/v1/report/again"]["post"]["operationId"] == "postAgainReport"
+    assert "409" in paths["/v1/report"]["delete"]["responses"], "no constraint has to allow it"
 
 
 ERRORS = '''\
@@ -488,4 +497,5 @@ CASES = [
         },
         ask_of_work_beside_requests,
     ),
+    GROWTH,
 ]
