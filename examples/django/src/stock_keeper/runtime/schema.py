@@ -250,7 +250,9 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
         model: type[models.Model] = self.view.queryset.model
         if self.view.action == "destroy":
             return is_referred_to(model)
-        return self.view.action == "create" or bool(unique_columns(model))
+        constraints = model._meta.constraints  # a conditional one is not in `unique_columns`
+        unique = any(isinstance(one, models.UniqueConstraint) for one in constraints)
+        return self.view.action == "create" or unique or bool(unique_columns(model))
 
     def _resolve_path_parameters(self, variables: list[str]) -> list[Schema]:
         own = getattr(self.view, "lookup_url_kwarg", None)

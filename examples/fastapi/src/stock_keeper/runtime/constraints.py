@@ -7,16 +7,16 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Index, Table, UniqueConstraint, select
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 
 from . import Duplicate, StillReferenced, UnknownReference
 from .database import Database
+from .tables import name_in_database, unique_constraints
 
 Columns = tuple[str, ...]
 
-_UNIQUE = re.compile(r"UNIQUE constraint failed: (.+)")
-_PREPARER = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
+# SQLite names the columns, or the index if it is one of expressions.
+_UNIQUE = re.compile(r"UNIQUE constraint failed: (?:index '(?P<index>.+)'|(?P<columns>.+))")
 _FOREIGN_KEY = "FOREIGN KEY constraint failed"
 
 
@@ -58,28 +58,29 @@ def explained(error: IntegrityError, write: Write, database: Database) -> Except
 
 
 def _reported(error: IntegrityError, write: Write) -> _Violations | None:
-    """What the driver reports: PostgreSQL the constraint, SQLite the columns of a unique one."""
+    """What the driver reports: PostgreSQL the constraint, SQLite mostly the columns."""
     found = _Violations()
     message = str(error.orig)
-    if match := _UNIQUE.search(message):
-        columns = tuple(name.rpartition(".")[2] for name in match[1].split(", "))
+    match = _UNIQUE.search(message)
+    if match and match["columns"]:
+        columns = tuple(name.rpartition(".")[2] for name in match["columns"].split(", "))
         found.unique[columns] = None
         return found
     if _FOREIGN_KEY in message:
         return found
     diagnosis = getattr(error.orig, "diag", None)
-    name = getattr(diagnosis, "constraint_name", None)
-    for columns, constraint in _unique(write.table):
-        if _in_postgresql(constraint) == name:
+    name = match["index"] if match else getattr(diagnosis, "constraint_name", None)
+    for columns, constraint in unique_constraints(write.table):
+        if name_in_database(constraint.name) == name:
             found.unique[columns] = None
             return found
     # A table that refers to itself: only the written row may refer to a missing one.
     for key in write.table.foreign_key_constraints if write.values else ():
-        if _in_postgresql(key.name) == name:
+        if name_in_database(key.name) == name:
             found.missing[tuple(key.column_keys)] = None
             return found
     for other in write.table.metadata.tables.values():
-        if any(_in_postgresql(key.name) == name for key in other.foreign_key_constraints):
+        if any(name_in_database(key.name) == name for key in other.foreign_key_constraints):
             found.referring[other.name] = None
             return found
     return None
@@ -88,8 +89,8 @@ def _reported(error: IntegrityError, write: Write) -> _Violations | None:
 def _complete(found: _Violations, write: Write, connection: Connection) -> None:
     """Add the write's other violations."""
     if found.unique:
-        for columns, _ in _unique(write.table):
-            if _is_taken(columns, write, connection):
+        for columns, constraint in unique_constraints(write.table):
+            if not _is_partial(constraint) and _is_taken(columns, write, connection):
                 found.unique[columns] = None
     for key in write.table.foreign_key_constraints:
         values = [write.values.get(name) for name in key.column_keys]
@@ -129,18 +130,10 @@ def _exists(
     return connection.execute(select(1).where(*equal, *conditions).limit(1)).first() is not None
 
 
-def _in_postgresql(name: Any) -> str | None:
-    """The name of a constraint in PostgreSQL, which truncates long names."""
-    return None if name is None else _PREPARER.truncate_and_render_constraint_name(name)
-
-
-def _unique(table: Table) -> Iterator[tuple[Columns, Any]]:
-    """The unique constraints of the table: their columns and names."""
-    for constraint in (*table.constraints, *table.indexes):
-        if isinstance(constraint, UniqueConstraint) or (
-            isinstance(constraint, Index) and constraint.unique
-        ):
-            yield tuple(column.key for column in constraint.columns), constraint.name
+def _is_partial(constraint: UniqueConstraint | Index) -> bool:
+    """Whether it is an index of some rows only."""
+    options = constraint.dialect_options
+    return any(options[name].get("where") is not None for name in ("sqlite", "postgresql"))
 
 
 def _told(columns: Columns) -> str:

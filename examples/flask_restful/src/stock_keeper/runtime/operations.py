@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -21,7 +21,8 @@ class Operation:
     """A handler as the document describes it.
 
     `parameters` and `headers` are names of components in the document, or filters of the resource;
-    `problems` are the other statuses that are particular to this operation.
+    `problems` are the other statuses that are particular to this operation. `conflicts` adds a 409
+    if the table has a constraint that allows one: on unique `content`, or `references` to it.
     """
 
     id: str
@@ -34,6 +35,7 @@ class Operation:
     answer: type[BaseModel] | None = None
     headers: tuple[str, ...] = ()
     problems: tuple[int, ...] = ()
+    conflicts: Literal["content", "references"] | None = None
     resource: "Resource[Any, Any] | None" = None
 
 

@@ -39,7 +39,7 @@ from .http import (
     read_query,
 )
 from .operations import Operation, described
-from .tables import Record
+from .tables import Record, unique_constraints
 
 Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
@@ -93,7 +93,8 @@ class Resource(Generic[Row, Sent]):
 
     The names are derived from the table: `Item` in `items` is served at `/v1/items`. `name` is
     needed if it cannot be derived from the class, as for `x_ray` and `XRay`. `view` is the model of
-    responses; by default it has the ID, the fields of the content and the timestamps.
+    responses, with columns and computed fields; by default it has the ID, the fields of the content
+    and the timestamps.
     """
 
     def __init__(
@@ -114,8 +115,12 @@ class Resource(Generic[Row, Sent]):
         self.patch = self._patch_model()
         columns = list(table.__table__.columns.keys())
         self._shown = [
-            (name, columns.index(name), _encoder(self.view, name))
-            for name in self.view.model_fields
+            (name, columns.index(name), _encoder(one.annotation))
+            for name, one in self.view.model_fields.items()
+        ]
+        self._computed = [
+            (name, _encoder(one.return_type))
+            for name, one in self.view.model_computed_fields.items()
         ]
 
     # What clients send.
@@ -189,6 +194,12 @@ class Resource(Generic[Row, Sent]):
         return frozenset(name for name in self.content.model_fields if columns[name].unique)
 
     @property
+    def is_unique(self) -> bool:
+        """Whether rows with the same content, or with a part of it, are rejected."""
+        unique = unique_constraints(self.table.__table__)
+        return any(not self.content.model_fields.keys().isdisjoint(names) for names, _ in unique)
+
+    @property
     def is_referred_to(self) -> bool:
         """Whether any table refers to this one."""
         table = self.table.__table__
@@ -204,10 +215,17 @@ class Resource(Generic[Row, Sent]):
     def show(self, row: Row) -> dict[str, Any]:
         """The row as JSON values."""
         values: tuple[Any, ...] = tuple(cast(Any, row))  # access by name takes twice the time
-        return {
+        shown = {
             name: encode(values[index]) if encode else values[index]
             for name, index, encode in self._shown
         }
+        return shown | self._compute(values) if self._computed else shown
+
+    def _compute(self, values: Sequence[Any]) -> dict[str, Any]:
+        """The computed fields of the view for these values of the row."""
+        seen = self.view.model_construct(**{name: values[at] for name, at, _ in self._shown})
+        found = ((name, getattr(seen, name), encode) for name, encode in self._computed)
+        return {name: encode(value) if encode else value for name, value, encode in found}
 
     def show_page(self, page: Page[Row]) -> dict[str, Any]:
         """The page as JSON values."""
@@ -276,7 +294,8 @@ class Resource(Generic[Row, Sent]):
             body=self.content,
             answer=self.view,
             headers=("ETag",),
-            problems=(404, 409, 412, 413, 415, 422),
+            problems=(404, 412, 413, 415, 422),
+            conflicts="content",
         )
         return described(handler, self, operation)
 
@@ -291,7 +310,8 @@ class Resource(Generic[Row, Sent]):
             body_types=(MERGE_PATCH, "application/json"),
             answer=self.view,
             headers=("ETag",),
-            problems=(404, 409, 412, 413, 415, 422),
+            problems=(404, 412, 413, 415, 422),
+            conflicts="content",
         )
         return described(handler, self, operation)
 
@@ -303,7 +323,8 @@ class Resource(Generic[Row, Sent]):
             "Send the ETag you read as If-Match to delete only what you have seen.",
             parameters=("If-Match",),
             status=204,
-            problems=(404, 409, 412),
+            problems=(404, 412),
+            conflicts="references",
         )
         return described(handler, self, operation)
 
@@ -366,7 +387,7 @@ class Resource(Generic[Row, Sent]):
             cursor += f".{_digest(request)}"
         if request.order:
             value = getattr(row, request.order.column)
-            encode = _encoder(self.view, request.order.column)
+            encode = _encoder(self.view.model_fields[request.order.column].annotation)
             text = json.dumps(encode(value) if encode else value)
             cursor += "." + urlsafe_b64encode(text.encode()).decode().rstrip("=")
         return cursor
@@ -421,9 +442,9 @@ def _types(schema: Mapping[str, Any]) -> set[Any]:
     return {option.get("type", "string") for option in options}
 
 
-def _encoder(model: type[BaseModel], name: str) -> Callable[[Any], Any] | None:
-    """The conversion of a field's value to JSON; None if it needs none."""
-    options = _options(model.model_fields[name].annotation)
+def _encoder(annotation: Any) -> Callable[[Any], Any] | None:
+    """The conversion of a value of this type to JSON; None if it needs none."""
+    options = _options(annotation)
     kinds = {_plain(kind) for kind in options} - {NoneType}
     if kinds <= _JSON_TYPES:
         return None

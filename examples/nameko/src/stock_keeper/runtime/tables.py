@@ -1,7 +1,7 @@
 """Tables: common columns, and column types that behave the same on both databases."""
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Literal, cast
@@ -14,12 +14,16 @@ from sqlalchemy import (
     Dialect,
     Double,
     Enum,
+    FromClause,
     Index,
     Integer,
     MetaData,
     Numeric,
     String,
+    Table,
+    UniqueConstraint,
 )
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -31,6 +35,7 @@ _NAMES: Final = {
     "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
     "ck": "ck_%(table_name)s_%(constraint_name)s",
 }
+_PREPARER: Final = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]
 
 
 class Instant(TypeDecorator[datetime]):
@@ -141,3 +146,20 @@ class Record(Base):
                     table.append_constraint(
                         CheckConstraint(column.in_(column.type.enums), name=column.name)
                     )
+
+
+def unique_constraints(
+    table: FromClause,
+) -> Iterator[tuple[tuple[str, ...], UniqueConstraint | Index]]:
+    """Everything that is unique in a table, each with its columns."""
+    if isinstance(table, Table):
+        for constraint in (*table.constraints, *table.indexes):
+            if isinstance(constraint, UniqueConstraint) or (
+                isinstance(constraint, Index) and constraint.unique
+            ):
+                yield tuple(column.key for column in constraint.columns), constraint
+
+
+def name_in_database(name: Any) -> str | None:
+    """The name of a constraint as PostgreSQL has it: it cuts long ones."""
+    return None if name is None else _PREPARER.truncate_and_render_constraint_name(name)

@@ -173,9 +173,9 @@ def _responses(operation: Operation, references: Callable[..., Schema]) -> Docum
 def problems_of(operation: Operation) -> Document:
     """The error responses of an operation."""
     found: Document = {}
-    for status in sorted({*_ALWAYS, *operation.problems}):
-        if status != 409 or _can_conflict(operation):
-            found[str(status)] = problem_response(status, operation.headers)
+    conflict = {409} if _can_conflict(operation) else set()
+    for status in sorted({*_ALWAYS, *operation.problems, *conflict}):
+        found[str(status)] = problem_response(status, operation.headers)
     return found
 
 
@@ -201,11 +201,11 @@ def _success(operation: Operation) -> str:
 
 
 def _can_conflict(operation: Operation) -> bool:
-    """Whether a 409 is possible: with a key, something unique, or a reference to the row."""
+    """Whether a constraint of the table allows a 409, if the operation depends on one."""
     resource = operation.resource
-    if resource is None or "Idempotency-Key" in operation.parameters:
-        return True
-    return resource.is_referred_to if operation.status == 204 else bool(resource.unique_columns)
+    if resource is None or operation.conflicts is None:
+        return False
+    return resource.is_referred_to if operation.conflicts == "references" else resource.is_unique
 
 
 class _Untitled(GenerateJsonSchema):
