@@ -41,7 +41,7 @@ NAMES = {"tracing": "tracing, no collector", "exported": "tracing, exported"}
 
 @dataclass(frozen=True)
 class Column:
-    """What a service is made with, what it needs to know for it, and what each request carries."""
+    """The answers of a service, its environment for them, and the headers of each request."""
 
     label: str
     answers: Mapping[str, object]

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 def serve(
     settings: Settings, *, development: bool = False, listener: socket.socket | None = None
 ) -> None:
-    """Serve until SIGTERM, SIGINT or SIGHUP; requests in flight are completed.
+    """Serve until SIGTERM, SIGINT or SIGHUP, and complete the requests in flight.
 
-    A second signal cuts DRAIN_SECONDS short. With `development`, errors are shown to browsers; with
-    `listener`, this is one of several workers.
+    A second signal ends DRAIN_SECONDS. With `development`, browsers are shown errors; with
+    `listener`, this process is one of several workers.
     """
     if settings.workers > 1 and listener is None:
         supervise(settings)
