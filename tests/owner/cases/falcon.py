@@ -12,7 +12,7 @@ from tests.owner.cases.flask import (
     ask_of_a_setting,
     ask_of_a_transaction,
 )
-from tests.owner.cases.growth import GROWTH
+from tests.owner.cases.growth import growth
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_rooms_and_bookings, ask_of_work_beside_requests
 
@@ -497,5 +497,5 @@ CASES = [
         },
         ask_of_work_beside_requests,
     ),
-    GROWTH,
+    growth(),
 ]

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "shelves"
-down_revision = "0001"
+down_revision = "{before}"
 branch_labels = None
 depends_on = None
 
@@ -108,12 +108,14 @@ def ask_of_constraints_and_a_view(client: httpx.Client) -> None:
     assert set(document["components"]["schemas"]["ItemView"]["required"]) == set(item)
 
 
-GROWTH = Case(
-    "O1 O3 R5",
-    "constraints and a view",
-    {
-        "{package}/items/model.py": MODEL,
-        "{package}/migrations/versions/shelves.py": MIGRATION,
-    },
-    ask_of_constraints_and_a_view,
-)
+def growth(before: str = "0001") -> Case:
+    """The change, after the migration `before`."""
+    return Case(
+        "O1 O3 R5",
+        "constraints and a view",
+        {
+            "{package}/items/model.py": MODEL,
+            "{package}/migrations/versions/shelves.py": MIGRATION.replace("{before}", before),
+        },
+        ask_of_constraints_and_a_view,
+    )

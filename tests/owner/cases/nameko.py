@@ -11,7 +11,7 @@ import httpx
 
 from tests.contract.items import UNKNOWN_ID, assert_invalid, assert_problem, fresh_name
 from tests.owner.case import Case, Copy, Edit, replaced
-from tests.owner.cases.growth import GROWTH
+from tests.owner.cases.growth import growth
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import (
     ask_of_an_unread_body,
@@ -651,5 +651,5 @@ CASES = [
         ask_of_a_route_of_its_own,
     ),
     Case("O13", "jobs", service("jobs", "Jobs", JOBS), ask_of_jobs),
-    GROWTH,
+    growth("0002"),
 ]

@@ -11,7 +11,7 @@ import httpx
 from tests.contract.items import assert_problem, fresh_name
 from tests.contract.websocket import WebSocket
 from tests.owner.case import Case, replaced
-from tests.owner.cases.growth import GROWTH
+from tests.owner.cases.growth import growth
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import (
     ask_of_an_unread_body,
@@ -660,5 +660,5 @@ CASES = [
         },
         ask_of_work,
     ),
-    GROWTH,
+    growth(),
 ]

@@ -9,7 +9,7 @@ import httpx
 
 from tests.contract.items import assert_problem, fresh_name
 from tests.owner.case import Case, replaced
-from tests.owner.cases.growth import GROWTH
+from tests.owner.cases.growth import growth
 from tests.owner.cases.notes import NOTES
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_an_unread_body, ask_of_rooms_and_bookings
@@ -751,5 +751,5 @@ CASES = [
         {"{package}/uploads.py": UPLOADS, "{package}/app.py": with_routes("uploads")},
         ask_of_uploads,
     ),
-    GROWTH,
+    growth(),
 ]
