@@ -122,11 +122,12 @@ def assert_little_read(
 ) -> None:
     """By PostgreSQL's own counters; what a session has read is counted when it is idle or ends."""
     asked = query
-    for _ in range(2):
+    of_one_row = any(field.unique and field.column in query for field in resource.fields)
+    for _ in range(1 if of_one_row else 2):
         before = settled(database, resource)
         answer = rows.client.get(f"{path_of(resource)}?{urlencode(asked)}")
         assert answer.status_code == 200
-        assert len(answer.json()[resource.plural]) == 50
+        assert len(answer.json()[resource.plural]) == (1 if of_one_row else 50)
         read = settled(database, resource, above=before) - before
         assert read <= MOST_READ, f"{asked} has read {read} rows"
         asked = query | {"cursor": answer.json()["next_cursor"]}
