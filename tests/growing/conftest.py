@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -17,6 +17,10 @@ from tests.growing.services import Service, made
 from tests.servers import any_postgres_url
 
 DECLARED = ("room name:str:1..100:unique seats:int:1..500:default=2", "booking room:ref")
+OWNED = (
+    "room name:str:1..100:unique seats:int:1..500:default=2",
+    "booking room:ref guest:email paid:bool:default=false:filter",
+)
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -31,6 +35,20 @@ def _compiled_once() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Service:
     return made(tmp_path_factory.mktemp("born"), "flask", DECLARED)
+
+
+@pytest.fixture(scope="session")
+def born(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Service]:
+    """A service of a framework, made once."""
+    known: dict[str, Service] = {}
+
+    def service_of(framework: str) -> Service:
+        if framework not in known:
+            folder = tmp_path_factory.mktemp(framework)
+            known[framework] = made(folder, framework, OWNED)
+        return known[framework]
+
+    return service_of
 
 
 @pytest.fixture

@@ -8,14 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.growing.services import Service, made, program
+from tests.growing.services import Service, program
 from tests.services import frameworks, install
 from tests.tool.lineage import commit, git
 
-DECLARED = (
-    "room name:str:1..100:unique seats:int:1..500:default=2",
-    "booking room:ref guest:email paid:bool:default=false:filter",
-)
 OWN = "The owner's own."
 COMMANDS = {
     "add-resource": ("add", "resource", "invoice booking:ref total:decimal:10.2"),
@@ -93,20 +89,6 @@ EDITS: dict[str, Callable[[Service], None]] = {
     "deleted-tests": deleted_tests,
     "other-words": other_words,
 }
-
-
-@pytest.fixture(scope="session")
-def born(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Service]:
-    """A service of a framework, made once."""
-    known: dict[str, Service] = {}
-
-    def service_of(framework: str) -> Service:
-        if framework not in known:
-            folder = tmp_path_factory.mktemp(framework)
-            known[framework] = made(folder, framework, DECLARED)
-        return known[framework]
-
-    return service_of
 
 
 def owned(template: Service, folder: Path, *edits: str) -> Service:

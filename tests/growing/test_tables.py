@@ -12,12 +12,11 @@ import pytest
 from scaffold.errors import TargetError
 from scaffold.growing import tables
 from scaffold.growing.tables import Step
-from tests.growing.services import Service, made
+from tests.growing.services import Service
 from tests.growing.test_commands import is_as_committed
 from tests.services import frameworks
 from tests.tool.lineage import commit
 
-DECLARED = ("room name:str:1..100:unique", "booking room:ref guest:email")
 VIP = ("add", "field", "booking", "vip:bool:default=false")
 INVOICE = ("add", "resource", "invoice total:decimal:10.2")
 GUEST = ("remove", "field", "booking", "guest")
@@ -122,19 +121,6 @@ def test_a_table_that_went_gets_and_loses_no_column(adds: bool) -> None:
 
 
 # ---- a migration of the owner's, in a service
-
-
-@pytest.fixture(scope="session")
-def born(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Service]:
-    known: dict[str, Service] = {}
-
-    def service_of(framework: str) -> Service:
-        if framework not in known:
-            folder = tmp_path_factory.mktemp(framework)
-            known[framework] = made(folder, framework, DECLARED)
-        return known[framework]
-
-    return service_of
 
 
 # Each command, what a migration of Alembic or Django does instead, and what is said of it.
