@@ -154,7 +154,8 @@ def own_migration(service: Service, command: tuple[str, ...]) -> tuple[str, str]
     source = service.folder / "src" / "hotel"
     versions = source / "migrations" / "versions"
     if versions.exists():
-        text = f'revision = "own"\ndown_revision = "0001"\n\n\ndef upgrade():\n    {operation}\n'
+        last = max(path.name[:4] for path in versions.glob("0*.py"))
+        text = f'revision = "own"\ndown_revision = "{last}"\n\n\ndef upgrade():\n    {operation}\n'
         (versions / "own.py").write_text(text)
         return "own.py", told[0]
     app = "invoices" if command == INVOICE else "bookings"

@@ -34,6 +34,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 _log = logging.getLogger(__name__)
 _MAX_ERRORS = 20
+_MANY_ERRORS = 1_000
 _MAX_PARAMETERS = 50
 _MEDIA_TYPE = re.compile(r'([\w.+-]+/[\w.+-]+)[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.I | re.A)
 _PORT = re.compile(r":[0-9]+$")
@@ -188,6 +189,8 @@ def check_values(body: bytes) -> None:
 
 def _errors(error: ValidationError) -> list[tuple[tuple[int | str, ...], str]] | None:
     """What is wrong, and where; None if it is not JSON."""
+    if error.error_count() > _MANY_ERRORS:  # each takes a kilobyte as a dictionary
+        return [((), f"It has {error.error_count()} errors.")]
     found = error.errors(include_url=False, include_context=False, include_input=False)
     if any(one["type"] == "json_invalid" for one in found):
         return None
