@@ -27,8 +27,8 @@ READ = "return model.model_validate_json(body)"
 AFTER = "            after = self._valid(before | dict(changes)).model_dump()\n"
 PATCHED = "            return self._update(connection, row_id, after, None)\n"
 DELETED = (
-    "            found = connection.execute(_delete(self._table), "
-    '{"row_id": row_id}).one_or_none()\n'
+    "            statement = self._visible(_delete(self._table))\n"
+    '            found = connection.execute(statement, {"row_id": row_id}).one_or_none()\n'
 )
 
 PATCHES = [
@@ -368,11 +368,11 @@ PATCHES = [
         "R2",
         "a cursor needs its item",
         STORE,
-        "            found = [*rows(*self.selection(request))]\n",
+        "            found = [*rows(*self._selected(request))]\n",
         "            here = self._table.c.position == (request.after or (0,))[0]\n"
         "            if request.after and not rows(select(self._table).where(here), {}):\n"
         "                raise NotFound\n"
-        "            found = [*rows(*self.selection(request))]\n",
+        "            found = [*rows(*self._selected(request))]\n",
         by="test_a_walk_goes_on_after_the_item_at_its_cursor_is_deleted",
     ),
     Patch(
@@ -781,7 +781,7 @@ PATCHES = [
         "R5",
         "a conflict of several columns is not in the document",
         RESOURCE,
-        "        unique = unique_constraints(self.table.__table__)\n"
+        "        unique = unique_constraints(table)\n"
         "        return any("
         "not self.content.model_fields.keys().isdisjoint(names) for names, _ in unique)",
         "        return bool(self.unique_columns)",
@@ -796,6 +796,63 @@ PATCHES = [
         "return shown",
         by=OWNERS,
         case="constraints-and-a-view",
+    ),
+    Patch(
+        "O3",
+        "a violated check is an error of the service",
+        CONSTRAINTS,
+        "        if isinstance(one, CheckConstraint):\n",
+        "        if isinstance(one, CheckConstraint) and not one.name:\n",
+        by=OWNERS,
+        case="rules-a-search-and-hidden-rows",
+    ),
+    Patch(
+        "O3",
+        "a violated check is told in the words of the database",
+        CONSTRAINTS,
+        'one.info.get("detail")',
+        'one.info.get("")',
+        by=OWNERS,
+        case="rules-a-search-and-hidden-rows",
+    ),
+    Patch(
+        "O3",
+        "a link to the next page drops the owner's parameters",
+        RESOURCE,
+        'query = {"limit": self.request.limit, **self.request.query, "cursor": self.cursor}',
+        'query = {"limit": self.request.limit, "cursor": self.cursor}',
+        by=OWNERS,
+        case="rules-a-search-and-hidden-rows",
+    ),
+    Patch(
+        "O3",
+        "the owner's parameters are not validated",
+        RESOURCE,
+        "return self.search.model_validate_strings(own)",
+        "return self.search.model_construct(**own)",
+        by=OWNERS,
+        case="rules-a-search-and-hidden-rows",
+    ),
+    *(
+        Patch(
+            "O3",
+            f"a hidden row can be {what}",
+            STORE,
+            f"self._visible({statement}(self._table))",
+            f"{statement}(self._table)",
+            by=OWNERS,
+            case="rules-a-search-and-hidden-rows",
+        )
+        for what, statement in (("read", "_by_id"), ("replaced", "_update"), ("patched", "_lock"))
+    ),
+    Patch(
+        "O3",
+        "a hidden row is listed",
+        STORE,
+        "return self._visible(query), values",
+        "return query, values",
+        by=OWNERS,
+        case="rules-a-search-and-hidden-rows",
     ),
     Patch(
         "O3",
