@@ -817,15 +817,6 @@ PATCHES = [
     ),
     Patch(
         "O3",
-        "a link to the next page drops the owner's parameters",
-        RESOURCE,
-        'query = {"limit": self.request.limit, **self.request.query, "cursor": self.cursor}',
-        'query = {"limit": self.request.limit, "cursor": self.cursor}',
-        by=OWNERS,
-        case="rules-a-search-and-hidden-rows",
-    ),
-    Patch(
-        "O3",
         "the owner's parameters are not validated",
         RESOURCE,
         "return self.search.model_validate_strings(own)",
