@@ -203,6 +203,7 @@ def project(
         "version": made.version,
         "files": made.files,
         "warnings": made.warnings,
+        "run": list(made.run),
         "command": command,
     }
 

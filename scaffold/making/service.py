@@ -1,6 +1,7 @@
 """Puts a service on disk: its files, then its lock and its first commit."""
 
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,16 +17,22 @@ STEPS: Mapping[str, tuple[str, Callable[[Path], str | None]]] = {
 }
 # What a run says that was interrupted before the service was in place.
 NOTHING_WRITTEN = "Interrupted. Nothing was written."
+README = "README.md"
+RUN = re.compile(r"^## Run$.*?^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 class Made(NamedTuple):
-    """A service at `path`, of `version` of its template, with its files relative to it."""
+    """A service at `path`, of `version` of its template, with its files relative to it.
+
+    `run` has the commands that start it, as its README has them; none if nothing was written.
+    """
 
     path: Path
     framework: str
     version: str
     files: list[str]
     warnings: list[str]
+    run: Sequence[str] = ()
 
 
 def create(
@@ -78,7 +85,14 @@ def _created(
     except OSError as error:
         raise TargetError(_cannot_write(output / answers["name"], error)) from error
     warnings += _finish(target, steps, progress)
-    return Made(target, chosen.id, catalog.origin.revision, files, warnings)
+    run = commands_to_run(target) if README in files else []
+    return Made(target, chosen.id, catalog.origin.revision, files, warnings, run)
+
+
+def commands_to_run(service: Path) -> list[str]:
+    """Those under "Run" in its README, but for `uv sync`, which `uv run` does by itself."""
+    found = RUN.search((service / README).read_text(encoding="utf-8"))
+    return [line for line in found[1].splitlines() if line != "uv sync"] if found else []
 
 
 def preview(catalog: Catalog, framework: Framework) -> list[str]:

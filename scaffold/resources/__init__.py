@@ -2,6 +2,7 @@
 
 Other rooms use:
     checks      check
+    field_types TYPES
     fields      with_fitting_default
     long_form   canonical from_data to_data
     model       Field Resource

@@ -133,7 +133,12 @@ class Conversation:
         key = (heading.ask, sum(one.ask == heading.ask for one in self._answered))
         before, earlier = self._earlier.get(key, (offered, offered))
         heading = replace(heading, back=bool(self._answered))
-        answer = ask(heading, earlier if before == offered else offered)
+        try:
+            answer = ask(heading, earlier if before == offered else offered)
+        except Back as back:
+            if back.unfinished is not None:
+                self._earlier[key] = offered, back.unfinished
+            raise
         self._earlier[key] = offered, answer
         self._answered.append(Answered(heading.ask, answer, len(self._shown)))
         self._place += 1

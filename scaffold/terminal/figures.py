@@ -222,7 +222,7 @@ def _values(recommendation: Recommendation, ids: Collection[str]) -> Iterator[st
         if one.standing and one.framework.id in ids
     ]
     if measure and parts:
-        unused = "" if recommendation.asked else " Your answers do not depend on it."
+        unused = "" if recommendation.asked else " It does not affect the recommendation."
         yield (
             f"Benchmark of {recommendation.date}, {measure.unit} of {measure.what} on "
             f"{recommendation.where}: {', '.join(parts)}.{unused}"
@@ -238,7 +238,7 @@ def _other(catalog: Catalog, recommendation: Recommendation) -> Iterator[str]:
         if recommendation.asked:
             yield f"Benchmarks cover {names}; all other criteria use the article's ratings."
         else:
-            yield "Your answers do not depend on any benchmark, so both rankings are the same."
+            yield "No benchmark affects the recommendation, so both rankings are the same."
     elif recommendation.asked and recommendation.measured:
         same = _recommended(recommendation.measured) == _recommended(recommendation.article)
         found = f"{'also ' if same else ''}{result(recommendation.measured)}"

@@ -9,21 +9,27 @@ import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from types import FrameType
 from typing import Any, Protocol
 
-from scaffold.terminal.view import Terminal
+from scaffold.terminal.view import WIDEST, Terminal
 
 BACK, NOTHING = "<", "-"  # typed where there are no keys
 TICK = "Press Space or a number to select."
 ESCAPE_SECONDS = 0.2  # Alt sends Esc and a letter: so long a text waits for the letter
+LABEL = "Description: "  # what questionary puts before the explanation of a choice
 CODES = re.compile(r"\x1b\[[0-9;]*m")
 MENU_KEYS = ("left", "escape", "s-tab")
 TEXT_KEYS = MENU_KEYS[1:]  # Left moves in a text
 
 
 class Back(Exception):
-    """Raised to return to the previous question."""
+    """Raised to return to the previous question; `unfinished` is what was typed or ticked."""
+
+    def __init__(self, unfinished: Any = None) -> None:
+        super().__init__()
+        self.unfinished = unfinished
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,7 @@ class MenuPrompter:
     def __init__(self, say: Callable[[str], None], view: Terminal) -> None:
         self._say = say
         self._view = view
+        self._width = min(view.width, WIDEST)
         self._pointer = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}" if view.drawing else ">"
 
     def choose(self, heading: Heading, choices: Sequence[Choice], default: str) -> str:
@@ -117,6 +124,7 @@ class MenuPrompter:
             **self._depth(),
         )
         _mark_the_pointed_alone(question.application)
+        _explain_without_a_label(question.application)
         _take_by_number(question.application, choices)
         _go_back(question.application.key_bindings, MENU_KEYS, heading, eager=True)
         _end_on_sigint(question.application)
@@ -141,8 +149,10 @@ class MenuPrompter:
             erase_when_done=True,
             **self._depth(),
         )
-        _tick_by_number(question.application, choices)
-        _go_back(question.application.key_bindings, MENU_KEYS, heading, eager=True)
+        ticks = _tick_by_number(question.application, choices)
+        _go_back(
+            question.application.key_bindings, MENU_KEYS, heading, eager=True, so_far=ticks.copy
+        )
         _end_on_sigint(question.application)
         with _ending_whole(question.application):
             taken: list[str] = question.unsafe_ask()
@@ -153,7 +163,6 @@ class MenuPrompter:
         from prompt_toolkit.key_binding import KeyBindings
 
         keys = KeyBindings()
-        _go_back(keys, TEXT_KEYS, heading)
         question = questionary.text(
             self._message(heading),
             default=typed,
@@ -164,6 +173,8 @@ class MenuPrompter:
             key_bindings=keys,
             **self._depth(),
         )
+        buffer = question.application.current_buffer
+        _go_back(keys, TEXT_KEYS, heading, so_far=lambda: buffer.text)
         question.application.timeoutlen = ESCAPE_SECONDS
         try:
             with _ending_whole(question.application):
@@ -189,11 +200,11 @@ class MenuPrompter:
         output.flush()
 
     def _message(self, heading: Heading) -> str:
-        return "\n  ".join(textwrap.wrap(heading.asked, self._view.width - 4))
+        return "\n  ".join(textwrap.wrap(heading.asked, self._width - 4))
 
     def _explanation(self, heading: Heading) -> str:
         """What stands below the question, each line on one of its own."""
-        lines = textwrap.wrap(heading.explain, self._view.width - 4)
+        lines = textwrap.wrap(heading.explain, self._width - 4)
         return "".join(f"\n  {line}" for line in lines)
 
     def _lines(self, choices: Sequence[Choice], ticked: Sequence[str] = ()) -> list[Any]:
@@ -205,9 +216,7 @@ class MenuPrompter:
         for number, choice in enumerate(choices, 1):
             text = f"{number} {choice.label}" + (f" ({choice.disabled})" if choice.disabled else "")
             begin = "" if choice.disabled else room
-            wrapped = textwrap.wrap(
-                begin + text, self._view.width - 6, subsequent_indent=f"     {room}"
-            )
+            wrapped = textwrap.wrap(begin + text, self._width - 6, subsequent_indent=f"     {room}")
             disabled: Any = bool(choice.disabled)
             about = self._about(choice)
             title = "\n".join(wrapped)
@@ -220,10 +229,8 @@ class MenuPrompter:
         return lines
 
     def _about(self, choice: Choice) -> str | None:
-        """The explanation below the menu, in lines that fit; questionary puts a word before it."""
-        room = " " * len("  Description: ")
-        lines = textwrap.wrap(choice.about, self._view.width - 2, initial_indent=room)
-        return "\n  ".join(lines).strip() or None
+        """The explanation below the menu, in lines that fit."""
+        return "\n  ".join(textwrap.wrap(choice.about, self._width - 4)) or None
 
     def _style(self) -> Any:
         import questionary
@@ -255,6 +262,17 @@ def _mark_the_pointed_alone(application: Any) -> None:
             control.selected_options.clear()
 
 
+def _explain_without_a_label(application: Any) -> None:
+    for control in application.layout.find_all_controls():
+        if hasattr(control, "selected_options"):
+            control.text = partial(_without_label, control.text)
+
+
+def _without_label(drawn: Callable[[], list[tuple[str, str]]]) -> list[tuple[str, str]]:
+    *menu, (style, last) = drawn()
+    return [*menu, (style, last.replace(LABEL, "", 1) if last.startswith(f"  {LABEL}") else last)]
+
+
 def _take_by_number(application: Any, choices: Sequence[Choice]) -> None:
     """One key is enough: the number of a choice takes it at once."""
     for number, choice in enumerate(choices[:9], 1):
@@ -262,10 +280,10 @@ def _take_by_number(application: Any, choices: Sequence[Choice]) -> None:
             _bind(application, str(number), choice.id)
 
 
-def _tick_by_number(application: Any, choices: Sequence[Choice]) -> None:
-    """The number of a choice ticks it, or takes its tick away."""
+def _tick_by_number(application: Any, choices: Sequence[Choice]) -> list[str]:
+    """The number of a choice ticks it, or takes its tick away; returns those that are ticked."""
     (control,) = (c for c in application.layout.find_all_controls() if hasattr(c, "choices"))
-    ticked = control.selected_options
+    ticked: list[str] = control.selected_options
 
     def bind(key: str, choice: str) -> None:
         def toggle(_event: Any) -> None:
@@ -276,14 +294,21 @@ def _tick_by_number(application: Any, choices: Sequence[Choice]) -> None:
     for number, choice in enumerate(choices[:9], 1):
         if not choice.disabled:
             bind(str(number), choice.id)
+    return ticked
 
 
-def _go_back(key_bindings: Any, keys: Sequence[str], heading: Heading, eager: bool = False) -> None:
+def _go_back(
+    key_bindings: Any,
+    keys: Sequence[str],
+    heading: Heading,
+    eager: bool = False,
+    so_far: Callable[[], Any] = lambda: None,
+) -> None:
     """Any of `keys` goes to the question before; if there is none, they do nothing."""
 
     def go(event: Any) -> None:
         if heading.back:
-            event.app.exit(exception=Back)
+            event.app.exit(exception=Back(so_far()))
 
     for key in keys:
         key_bindings.add(key, eager=eager)(go)

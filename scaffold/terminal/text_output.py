@@ -150,8 +150,8 @@ def _compared(
     terminal: Terminal, catalog: Catalog, advised: Advice, one: Framework, other: Framework
 ) -> Iterator[str]:
     for word, a, b in (("ahead on", one, other), ("behind on", other, one)):
-        criteria = [catalog.criteria[d.criterion] for d in ahead(catalog, advised, a, b)]
-        yield from terminal.wrapped(f"{word} {', '.join(criteria) or 'nothing'}", "    ", "  ")
+        if criteria := [catalog.criteria[d.criterion] for d in ahead(catalog, advised, a, b)]:
+            yield from terminal.wrapped(f"{word} {', '.join(criteria)}", "    ", "  ")
 
 
 def _cautions(terminal: Terminal, ranked: Ranked) -> Iterator[str]:
@@ -181,7 +181,7 @@ def remark(catalog: Catalog, advised: Advice, ranked: Ranked) -> str:
         met = [catalog.criteria[m] for m in advised.musts if m not in ranked.unmet]
         return f"for {' and '.join(met)}" if met else "not recommended for either"
     if ranked.unmet:
-        return "not recommended for it"
+        return "not recommended"
     return "" if ranked.framework.facts.maintained else UNKEPT
 
 
@@ -319,7 +319,9 @@ def ending(
     `then` is the command that generates the second service of a workload that needs two.
     """
     name = made.path.name
-    following = [f"cd {shlex.quote(str(output / name))}", "uv run pytest", f"uv run {name}"]
+    folder = shlex.quote(str(output / name))
+    run = [_without_comment(terminal, line) for line in made.run]
+    following = [f"cd {folder}", "uv run pytest", *(run or [f"uv run {name}"])]
     docs = [*terminal.wrapped(f"then open {DOCS} for interactive API docs", "    ", "  ")]
     parts = {
         "Warnings": [line for w in made.warnings for line in terminal.wrapped(w, "    ", "  ")],
@@ -327,10 +329,16 @@ def ending(
         "To generate the second service": shell_lines(terminal, then) if then else [],
         "Equivalent non-interactive command": shell_lines(terminal, command),
     }
-    lines = [terminal.style(f"{name}/", "strong"), *tree(terminal, made.files)]
+    lines = [""] if terminal.wraps and not dry_run else []  # below the steps that were shown
+    lines += [terminal.style(f"{name}/", "strong"), *tree(terminal, made.files)]
     for heading, body in parts.items():
         lines += ["", terminal.style(heading, "strong"), *body] if body else []
     return "\n".join([*lines, *(["", "Nothing was written."] if dry_run else [])])
+
+
+def _without_comment(terminal: Terminal, command: str) -> str:
+    """`command`, whose comment is left out if the line would not fit."""
+    return command if len(command) + 3 < terminal.width else command.partition("  #")[0]
 
 
 def shell_lines(terminal: Terminal, command: str) -> list[str]:

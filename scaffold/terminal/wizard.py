@@ -24,7 +24,9 @@ FIRST = Heading(
     "Which one do you want to generate first?",
     "The workload needs the first two; the command for the other is printed at the end.",
 )
-DECLARE = 'Type one resource, such as "{}". Press Enter to keep the example: {}'
+DECLARE = (
+    'Type one resource, such as "{}". The field types are {}. Press Enter to keep the example: {}'
+)
 MORE = Heading(
     "What else does it store?",
     "One resource per line; an existing name replaces that resource. Press Enter to finish.",
@@ -205,11 +207,13 @@ class Wizard:
     def _resources(self, question: Question, place: str, framework: str) -> list[dict[str, Any]]:
         """What is declared line by line, each judged at once; the default for Enter alone."""
         from scaffold.answers import declarations
+        from scaffold.resources.field_types import TYPES
+        from scaffold.resources.problems import listed
         from scaffold.resources.short_form import EXAMPLE
         from scaffold.terminal import understood
 
         example = "; ".join(declarations.in_short(question.default))
-        explain = DECLARE.format(EXAMPLE, example)
+        explain = DECLARE.format(EXAMPLE, listed(TYPES, "and"), example)
         heading = Heading(question.ask, explain, place, empty="(the example)")
         draft = declarations.Draft(answers.names_of_resources(self.catalog, framework))
 

@@ -411,6 +411,9 @@ def test_a_bad_setting_ends_it_with_one_line(
         assert variable in ended.stderr + ended.stdout
         assert len((ended.stderr + ended.stdout).strip().splitlines()) == 1
         assert "secret" not in ended.stderr + ended.stdout
+        assert "Value error" not in ended.stderr + ended.stdout
+        if not value:
+            assert f"{variable}: is required" in ended.stderr + ended.stdout
 
 
 @pytest.mark.contract("A3")

@@ -17,8 +17,12 @@ import yaml
 from pytest_copie.plugin import Copie
 
 from scaffold.making import render as scaffold_render
+from scaffold.making import service
 from scaffold.making.formatting import format_code
+from scaffold.making.service import Made
 from scaffold.resources import short_form
+from scaffold.terminal import text_output
+from scaffold.terminal.view import Terminal as View
 from tests.contract.declarations import RICH, SHORT_FORMS, as_data
 from tests.services import (
     EVERYTHING,
@@ -106,6 +110,26 @@ def test_the_name_of_the_service_replaces_no_other_word(
     answers = {"name": NAME, "framework": framework, "with": ["tracing"]}
     scaffold_render.render(REPOSITORY, answers, tmp_path / "service")
     assert text in (tmp_path / "service" / "README.md").read_text()
+
+
+def test_the_readme_has_the_commands_that_new_prints(rendered: Rendered) -> None:
+    run = service.commands_to_run(rendered.folder)
+    on_postgresql = "postgresql://" in (rendered.folder / ".env.example").read_text()
+    assert run[-1] == f"uv run {NAME}"
+    assert [line.split("  # ")[0] for line in run].count(f"uv run {NAME} migrate") == on_postgresql
+    needed = {"django": "SECRET_KEY", "nameko": "AMQP_URL"}.get(rendered.framework)
+    assert any(f"export {needed}=" in line for line in run) == bool(needed and on_postgresql)
+
+
+def test_new_prints_what_the_service_needs_to_start(tmp_path: Path) -> None:
+    answers = {"name": NAME, "framework": "falcon", "database": "postgresql", "with": ["auth"]}
+    scaffold_render.render(REPOSITORY, answers, tmp_path / NAME)
+    made = Made(tmp_path, "falcon", "", [], [], service.commands_to_run(tmp_path / NAME))
+    for width, comment in ((120, "  # in the database of DATABASE_URL"), (60, "\n")):
+        shown = text_output.ending(View(width, colour=False, drawing=True), made, tmp_path, "")
+        assert "\n  export OIDC_ISSUER=https://issuer.example.com OIDC_AUDIENCE=" in shown
+        assert f"\n  uv run {NAME} migrate{comment}" in shown
+        assert f"\n  uv run {NAME}\n  then open http://" in shown
 
 
 def test_no_answer_is_run_as_a_template(rendered: Rendered) -> None:

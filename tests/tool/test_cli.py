@@ -131,6 +131,7 @@ def test_new_answers_in_json(checkout: Checkout, tmp_path: Path) -> None:
         "version": f"v{__version__}",
         "files": sorted(tree(tmp_path / "my-svc")),
         "warnings": [warning],
+        "run": [],
         "command": "scaffold new my-svc --framework flask_restful --database sqlite "
         "--ci github --no-lock --no-git --defaults",
     }

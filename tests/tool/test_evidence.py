@@ -232,7 +232,7 @@ def test_the_advice_shows_figures_beside_the_word_and_says_where_they_disagree(
 def test_figures_that_no_answer_asks_for_are_shown_as_that(figured: Catalog) -> None:
     text = words(told(figured, {}))
     assert "Benchmark of 2026-11-22, microseconds of server CPU to read one item" in text
-    assert "on SQLite: Flask 118 (2nd of 9), Flask-RESTful 190 (5th of 9). Your answers do" in text
+    assert "on SQLite: Flask 118 (2nd of 9), Flask-RESTful 190 (5th of 9). It does not" in text
     assert "disagree" not in text
 
 
@@ -409,8 +409,14 @@ def test_without_a_measured_criterion_in_the_answers_both_are_said_to_be_the_sam
     figured: Catalog,
 ) -> None:
     out = told(figured, {}, rank_by=RankBy.BENCHMARKS)
-    assert "Your answers do not depend on any benchmark, so both rankings are the same." in out
+    assert "No benchmark affects the recommendation, so both rankings are the same." in out
     assert out.count("Best match: ") == 1
+
+
+def test_a_runner_up_that_is_ahead_on_nothing_has_no_line_that_says_so(figured: Catalog) -> None:
+    out = told(figured, {"talk": "live", "size": "grows"})
+    assert "\nRunner-up: Sanic (36 %)\n  behind on long-lived connections" in out
+    assert "nothing" not in out
 
 
 def test_new_follows_it_and_says_what_the_article_would_choose(

@@ -52,6 +52,14 @@ def _known_direct(url: str | None) -> str | None:
     return url or None
 
 
+{% if 'auth' in with %}
+def _given(value: str) -> str:
+    if not value:
+        raise ValueError("is required")
+    return value
+
+
+{% endif %}
 {% if 'auth' in with or 'calls' in with %}
 def _known_url(url: str | None) -> str | None:
     parts = urlsplit(url or "")
@@ -121,8 +129,10 @@ class Settings(BaseSettings):
     root_path: Annotated[str, AfterValidator(_known_prefix)] = ""
 {% if 'auth' in with %}
     # Both are required: the empty default is validated and rejected.
-    oidc_issuer: Annotated[str, AfterValidator(_known_url), Field(validate_default=True)] = ""
-    oidc_audience: Annotated[str, Field(min_length=1, validate_default=True)] = ""
+    oidc_issuer: Annotated[
+        str, AfterValidator(_given), AfterValidator(_known_url), Field(validate_default=True)
+    ] = ""
+    oidc_audience: Annotated[str, AfterValidator(_given), Field(validate_default=True)] = ""
     oidc_jwks_url: Annotated[str | None, AfterValidator(_known_url)] = None
 {% endif %}
 {% block more %}
@@ -161,7 +171,8 @@ def load_settings() -> "settings.Settings":
         return settings.Settings()
     except ValidationError as error:
         problems = (
-            f"{str((problem['loc'] or ('settings',))[0]).upper()}: {problem['msg']}"
+            f"{str((problem['loc'] or ('settings',))[0]).upper()}: "
+            f"{problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_url=False, include_input=False)
         )
         raise SettingsError("; ".join(problems)) from None
