@@ -96,7 +96,10 @@ def project_folders(root: Path) -> list[Path]:
 def own_file(project: Path) -> Path:
     """The file with the framework's own way of answering for items, of a template or a service."""
     (found,) = (
-        file for name in ("routes.py", "views.py") for file in project.glob(f"src/*/items/{name}")
+        file
+        for name in ("routes.py", "views.py")
+        for file in project.glob(f"src/*/*/{name}*")
+        if file.parent.name != "runtime"
     )
     return found
 

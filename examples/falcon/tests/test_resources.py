@@ -3,25 +3,36 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID, uuid4
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import ForeignKey, Select, String
+from pydantic import BaseModel, Field
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Select, String, insert
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
-from stock_keeper.runtime import Duplicate, KeyReused, StillReferenced, UnknownReference, health
+from stock_keeper.runtime import (
+    Duplicate,
+    InvalidContent,
+    KeyReused,
+    NotFound,
+    StillReferenced,
+    UnknownReference,
+    health,
+)
 from stock_keeper.runtime.content import Content, Line, Lines, Timestamp
 from stock_keeper.runtime.database import Database, replaced_revisions
 from stock_keeper.runtime.document import Route, build
 from stock_keeper.runtime.http import Problem
+from stock_keeper.runtime.operations import operation
 from stock_keeper.runtime.resource import PageRequest, Resource
-from stock_keeper.runtime.store import Store
+from stock_keeper.runtime.store import Change, Store
 from stock_keeper.runtime.tables import Base, Instant, Record
 
 
@@ -46,6 +57,10 @@ class Box(Record):
 
     filters: ClassVar = ("sealed", "notes")
     sorts: ClassVar = ("packed_at",)
+    __table_args__ = (
+        CheckConstraint("notes <> 'empty'", "filled", info={"detail": "Fill the box."}),
+        CheckConstraint("notes <> 'lost'", "there"),
+    )
 
     shelf_id: Mapped[UUID] = mapped_column(ForeignKey("test_shelves.id"))
     packed_at: Mapped[datetime]
@@ -60,8 +75,14 @@ class BoxContent(Content):
     notes: Annotated[str, Lines(0, 50)] | None = None
 
 
+class BoxSearch(BaseModel):
+    after: int = Field(0, le=23, description="The earliest hour.")
+    kind: Literal["small", "large"] | None = None
+
+
 SHELVES = Resource(Shelf, ShelfContent)
 BOXES = Resource(Box, BoxContent)
+SEARCHED_BOXES = Resource(Box, BoxContent, search=BoxSearch)
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
 
@@ -137,6 +158,81 @@ def test_a_list_that_its_owner_narrows_is_narrow_on_every_page(
         assert walk(boxes, "limit=2") == [5, 1, 3, 2, 4, 6]
         assert walk(narrow, "limit=1&sort=-packed_at") == [6, 2, 1]
         assert walk(narrow, "limit=1&sealed=true") == []
+
+
+class KeptBoxes(Store[Box, BoxContent]):
+    """Has the boxes that are not sealed, and no others."""
+
+    def visible(self) -> ColumnElement[bool]:
+        return Box.sealed.is_(False)
+
+
+def test_a_row_that_its_owner_hides_is_not_found(
+    database: Database, shelves: Store[Shelf, ShelfContent], boxes: Store[Box, BoxContent]
+) -> None:
+    shelf = fill(shelves, boxes, [5, 1, 3])
+    hidden, shown, _ = boxes.page(PageRequest()).rows
+    kept = KeptBoxes(BOXES, database)
+    content = BoxContent(shelf_id=shelf.id, packed_at=NOON)
+    calls: list[Callable[[], Any]] = [
+        lambda: kept.get(hidden.id),
+        lambda: kept.replace(hidden.id, content),
+        lambda: kept.replace(hidden.id, content, frozenset({hidden.revision})),
+        lambda: kept.patch(hidden.id, {"notes": "found"}),
+        lambda: kept.update_columns(hidden.id, sealed=False),
+        lambda: kept.delete(hidden.id),
+    ]
+    for call in calls:
+        with pytest.raises(NotFound):
+            call()
+    assert walk(kept, "limit=1") == [1]
+    changed = kept.update_columns(shown.id, frozenset({shown.revision}), sealed=True)
+    assert changed.revision != shown.revision
+    assert walk(kept, "limit=1") == []
+    assert boxes.get(hidden.id) == hidden
+
+
+def test_a_list_has_the_parameters_that_its_owner_gives_it() -> None:
+    request = SEARCHED_BOXES.read_query("after=7&limit=2&sealed=true")
+    assert request.search == BoxSearch(after=7)
+    assert request.query == {"after": "7", "sealed": "true"}
+    assert SEARCHED_BOXES.read_query("").search == BoxSearch()
+    for query in ("after=24", "after=", "kind=", "kind=huge", "before=7"):
+        with pytest.raises(Problem) as caught:
+            SEARCHED_BOXES.read_query(query)
+        assert caught.value.errors[0]["pointer"] == query.partition("=")[0]
+
+
+@pytest.mark.parametrize(
+    ("notes", "detail"), [("empty", "Fill the box."), ("lost", "It violates the constraint there.")]
+)
+def test_a_violated_check_is_explained(
+    notes: str, detail: str, shelves: Store[Shelf, ShelfContent], boxes: Store[Box, BoxContent]
+) -> None:
+    shelf = fill(shelves, boxes, [1])
+    with pytest.raises(InvalidContent) as caught:
+        boxes.create(BoxContent(shelf_id=shelf.id, packed_at=NOON, notes=notes))
+    assert [detail for _, detail in caught.value.errors] == [detail]
+
+
+class LoggedBoxes(Store[Box, BoxContent]):
+    """Creates a shelf with each box, always the same."""
+
+    def changed(self, change: Change, row: Box) -> None:
+        times = {"created_at": row.created_at, "updated_at": row.updated_at}
+        shelf = {"id": row.id, "revision": row.revision, "name": "top", "label": ""}
+        with self.database.writing() as connection:
+            connection.execute(insert(Shelf), shelf | times)
+
+
+def test_a_clash_in_another_table_is_not_explained_as_one_in_this(
+    database: Database, shelves: Store[Shelf, ShelfContent], boxes: Store[Box, BoxContent]
+) -> None:
+    shelf = fill(shelves, boxes, [])
+    content = BoxContent(shelf_id=shelf.id, packed_at=NOON)
+    with pytest.raises(IntegrityError):
+        LoggedBoxes(BOXES, database).create(content)
+    assert boxes.page(PageRequest()).rows == []
 
 
 def test_a_read_inside_a_transaction_sees_what_it_has_written(
@@ -268,6 +364,28 @@ def test_the_document_describes_filters_and_orders() -> None:
     quiet = paths["/v1/quiet/{name}"]["post"]
     assert (quiet["operationId"], quiet["summary"]) == ("undescribed", "Say nothing.")
     assert [one["name"] for one in quiet["parameters"]] == ["name"]
+
+
+def test_the_document_describes_what_is_not_json_and_own_parameters() -> None:
+    @operation(query=BoxSearch, body_types=("image/png",), answer_types=("text/csv",))
+    def scan() -> None:
+        """Scan boxes."""
+
+    routes = [
+        Route("GET", "/v1/boxes", SEARCHED_BOXES.lists(lambda: None)),
+        Route("GET", "/v1/shelves/{shelf_id}", SHELVES.reads(lambda: None)),
+        Route("POST", "/v1/shelves/{shelf_id}/scans/{number}", scan),
+    ]
+    paths = build("name", "1", routes)["paths"]
+    scans = paths["/v1/shelves/{shelf_id}/scans/{number}"]["post"]
+    assert scans["requestBody"]["content"] == {"image/png": {}}
+    assert scans["responses"]["200"]["content"] == {"text/csv": {}}
+    shelf_id, number, after, kind = scans["parameters"]
+    assert (shelf_id["schema"].get("format"), number["schema"].get("format")) == ("uuid", None)
+    assert after["description"] == "The earliest hour."
+    assert after["schema"] == {"type": "integer", "maximum": 23, "default": 0}
+    assert kind["schema"] == {"type": "string", "enum": ["small", "large"]}
+    assert paths["/v1/boxes"]["get"]["parameters"][-2:] == [after, kind]
 
 
 def test_a_check_that_fails_or_raises_is_reported() -> None:

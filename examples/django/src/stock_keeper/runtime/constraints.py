@@ -17,7 +17,10 @@ Columns = tuple[str, ...]
 
 _UNIQUE = re.compile(r"UNIQUE constraint failed: (.+)")
 _FOREIGN_KEY = "FOREIGN KEY constraint failed"
-_UNIQUE_VIOLATION, _FOREIGN_KEY_VIOLATION = "23505", "23503"  # PostgreSQL's SQLSTATE codes
+_CHECK = re.compile("CHECK constraint failed: (.+)")
+# PostgreSQL's SQLSTATE codes
+_UNIQUE_VIOLATION, _FOREIGN_KEY_VIOLATION = "23505", "23503"
+_CHECK_VIOLATION, _EXCLUSION_VIOLATION = "23514", "23P01"
 
 
 @dataclass(slots=True)
@@ -33,8 +36,8 @@ def storing(database: str) -> Iterator[Write]:
     """Run a transaction, and explain violated constraints.
 
     The block has to set `row` on the yielded object as soon as it has the row. Raises `Duplicate`,
-    `UnknownReference` or `StillReferenced`; a violation that the client did not cause stays an
-    `IntegrityError`.
+    `UnknownReference`, `StillReferenced` or `InvalidContent`; a violation that the client did not
+    cause stays an `IntegrityError`.
     """
     connection = transaction.get_connection(database)
     nested, write = connection.in_atomic_block, Write()
@@ -67,6 +70,13 @@ def explain(
     row = getattr(error, "row", None) or write.row
     if row is None or transaction.get_connection(database).needs_rollback:
         return error
+    return _rule(error, row) or _conflict(error, write, row, database) or error
+
+
+def _conflict(
+    error: IntegrityError, write: Write, row: models.Model, database: str
+) -> Exception | None:
+    """The exception for a violated unique constraint or reference, if it is one."""
     columns = _reported_unique(error, row, database)
     if columns is not None:
         if missing := _missing(row, database):  # reported before a conflict
@@ -77,10 +87,34 @@ def explain(
         return Duplicate(f"Another {name} has this {_and(map(_told, taken))}.")
     state = getattr(error.__cause__, "sqlstate", None)
     if state != _FOREIGN_KEY_VIOLATION and _FOREIGN_KEY not in str(error):
-        return error
+        return None
     if write.deletes:
         return still_referenced(row, list(referring(row, database)))
     return UnknownReference(_missing(row, database) or _references(row))
+
+
+def _rule(error: IntegrityError, row: models.Model) -> Exception | None:
+    """The exception for a violated check or exclusion constraint of the row's table."""
+    cause: Any = error.__cause__
+    state = getattr(cause, "sqlstate", None)
+    if match := _CHECK.search(str(error)):
+        name = match[1]
+    elif state in (_CHECK_VIOLATION, _EXCLUSION_VIOLATION):
+        name = cause.diag.constraint_name if cause.diag.table_name == row._meta.db_table else ""
+    else:
+        return None
+    known = next((one for one in row._meta.constraints if one.name == name), None)
+    # The check of a field, such as a PositiveIntegerField, has no name in SQLite.
+    if known is None and not (state and name):
+        if not any(f'"{field.column}"' in name for field in row._meta.concrete_fields):
+            return None
+        name = "of a field"
+    detail = ""
+    if known and known.violation_error_message != known.default_violation_error_message:
+        detail = str(known.get_violation_error_message())
+    if state == _EXCLUSION_VIOLATION:
+        return Duplicate(detail or f"It conflicts with another {row._meta.verbose_name}.")
+    return InvalidContent([((), detail or f"It violates the constraint {name}.")])
 
 
 def still_referenced(row: models.Model, names: Sequence[str]) -> StillReferenced:

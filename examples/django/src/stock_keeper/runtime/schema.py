@@ -251,7 +251,7 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
         if self.view.action == "destroy":
             return is_referred_to(model)
         constraints = model._meta.constraints  # a conditional one is not in `unique_columns`
-        unique = any(isinstance(one, models.UniqueConstraint) for one in constraints)
+        unique = any(not isinstance(one, models.CheckConstraint) for one in constraints)
         return self.view.action == "create" or unique or bool(unique_columns(model))
 
     def _resolve_path_parameters(self, variables: list[str]) -> list[Schema]:

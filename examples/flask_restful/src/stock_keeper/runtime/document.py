@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import responses
@@ -94,11 +94,12 @@ def build(title: str, version: str, routes: Iterable[Route]) -> Document:
     document["info"] |= {"title": title, "version": version}
     described = [(route, operation_of(route.handler)) for route in routes]
     schemas, references = schemas_of([operation for _, operation in described])
+    ids = {one.resource.id_parameter for _, one in described if one.resource is not None}
     paths: Document = {}
     tags: Document = {}
     for route, operation in described:
         path = paths.setdefault(route.path, {})
-        path[route.method.lower()] = _described(route, operation, references)
+        path[route.method.lower()] = _described(route, operation, references, ids)
         if operation.resource is not None:
             tags[operation.resource.plural] = tag_of(operation.resource)
     document["paths"] = paths | document["paths"]
@@ -113,7 +114,9 @@ def tag_of(resource: Resource[Any, Any]) -> Document:
     return {"name": resource.plural} | ({"description": words} if words else {})
 
 
-def _described(route: Route, operation: Operation, references: Callable[..., Schema]) -> Document:
+def _described(
+    route: Route, operation: Operation, references: Callable[..., Schema], ids: Container[str]
+) -> Document:
     resource = operation.resource
     entry: Document = {"operationId": operation.id}
     if resource is not None:
@@ -121,32 +124,61 @@ def _described(route: Route, operation: Operation, references: Callable[..., Sch
     entry["summary"] = operation.summary
     if operation.description:
         entry["description"] = operation.description
-    parameters = [_in_path(name, resource) for name in _PARAMETER.findall(route.path)]
+    parameters = [_in_path(name, name in ids) for name in _PARAMETER.findall(route.path)]
     parameters += [parameter_of(name, resource) for name in operation.parameters]
+    if (query := operation.query) is not None:
+        parameters += [_own_parameter(name, query) for name in query.model_fields]
     if parameters:
         entry["parameters"] = parameters
-    if operation.body is not None:
-        schema = {"schema": references(operation.body, "validation")}
-        content = dict.fromkeys(operation.body_types, schema)
+    if content := _content(operation.body, operation.body_types, "validation", references):
         entry["requestBody"] = {"required": True, "content": content}
     entry["responses"] = _responses(operation, references)
     return entry
 
 
-def _in_path(name: str, resource: Resource[Any, Any] | None) -> Document:
+def _content(
+    model: type[BaseModel] | None,
+    types: Iterable[str],
+    mode: JsonSchemaMode,
+    references: Callable[..., Schema],
+) -> Document:
+    """The content of a body by its media types; one that is not JSON may have no model."""
+    if model is None:
+        return {media: {} for media in types if media != "application/json"}
+    return {media: {"schema": references(model, mode)} for media in types}
+
+
+def _in_path(name: str, is_id: bool) -> Document:
     schema: Schema = {"type": "string"}
     found = {"name": name, "in": "path", "required": True, "schema": schema}
-    if resource is not None and name == resource.id_parameter:
+    if is_id:
         schema["format"] = "uuid"
         found["description"] = "The ID. One of another form does not exist: 404."
     return found
 
 
+def _own_parameter(name: str, model: type[BaseModel]) -> Document:
+    """A query parameter as a model of the owner's has it; in a query, nothing is null."""
+    whole = model.model_json_schema(schema_generator=_Untitled, ref_template="{model}")
+    schema: Schema = dict(whole["properties"][name])
+    options = [one for one in schema.pop("anyOf", []) if one.get("type") != "null"]
+    if options:
+        schema |= options[0] if len(options) == 1 else {"anyOf": options}
+    schema |= whole.get("$defs", {}).get(schema.pop("$ref", None), {})
+    if schema.get("default", 0) is None:
+        del schema["default"]
+    found = {"name": name, "in": "query", "required": name in whole.get("required", ())}
+    description = schema.pop("description", None)
+    return found | ({"description": description} if description else {}) | {"schema": schema}
+
+
 def parameter_of(name: str, resource: Resource[Any, Any] | None) -> Document:
     """A parameter named by an operation: one that all services have, or the resource's own."""
-    plain = resource is None or not (resource.table.filters or resource.table.sorts)
+    plain = resource is None or len(resource.parameters) == len(("limit", "cursor"))
     if resource is None or name in _SHARED or (name == "cursor" and plain):
         return {"$ref": f"#/components/parameters/{name}"}
+    if resource.search is not None and name in resource.search.model_fields:
+        return _own_parameter(name, resource.search)
     found: Document = {"name": name, "in": "query", "required": False}
     if name == "cursor":
         words = (
@@ -164,9 +196,8 @@ def parameter_of(name: str, resource: Resource[Any, Any] | None) -> Document:
 
 def _responses(operation: Operation, references: Callable[..., Schema]) -> Document:
     success: Document = {"description": _success(operation), "headers": _headers(operation.headers)}
-    if operation.answer is not None:
-        schema = {"schema": references(operation.answer, "serialization")}
-        success["content"] = {"application/json": schema}
+    if content := _content(operation.answer, operation.answer_types, "serialization", references):
+        success["content"] = content
     return {str(operation.status): success} | problems_of(operation)
 
 

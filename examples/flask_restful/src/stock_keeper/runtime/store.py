@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from pydantic import ValidationError
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Executable,
     Integer,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import DataError, IntegrityError, StatementError
+from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
 from . import InvalidContent, NotFound, StaleRevision
 from .constraints import Write, explained
@@ -36,6 +38,7 @@ from .tables import Record
 
 Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
+Statement = TypeVar("Statement", Select[Any], ReturningUpdate[Any], ReturningDelete[Any])
 Change = Literal["created", "updated", "deleted"]
 
 _END = 2**63 - 1  # after every position
@@ -80,15 +83,15 @@ class Store(Generic[Row, Sent]):
     def get(self, row_id: UUID) -> Row:
         """Read a row; raises `NotFound` if there is none."""
         with self.database.querying() as rows:
-            found = rows(_by_id(self._table), {"row_id": row_id})
+            found = rows(self._visible(_by_id(self._table)), {"row_id": row_id})
         return self._row(found[0] if found else self._missing())
 
     def page(self, request: PageRequest) -> Page[Row]:
         """Read a page of the list."""
-        with self.database.querying() as rows:
-            found = [*rows(*self.selection(request))]
+        with self._explaining({}), self.database.querying() as rows:
+            found = [*rows(*self._selected(request))]
             if (rest := self._without_value(request, len(found))) is not None:
-                found += rows(*self.selection(rest))
+                found += rows(*self._selected(rest))
         return self.resource.page([self._row(row) for row in found], request)
 
     def replace(self, row_id: UUID, content: Sent, revisions: frozenset[str] | None = None) -> Row:
@@ -125,16 +128,34 @@ class Store(Generic[Row, Sent]):
         with self._explaining({}, row_id), self.database.writing() as connection:
             if revisions is not None:
                 self._locked(connection, row_id, revisions)
-            found = connection.execute(_delete(self._table), {"row_id": row_id}).one_or_none()
+            statement = self._visible(_delete(self._table))
+            found = connection.execute(statement, {"row_id": row_id}).one_or_none()
             row = self._row(found or self._missing())
             self.changed("deleted", row)
             return row
 
+    def update_columns(
+        self, row_id: UUID, revisions: frozenset[str] | None = None, **columns: Any
+    ) -> Row:
+        """Change columns of a row, those that a client does not send as well.
+
+        Raises what `replace` raises.
+        """
+        with self._explaining(columns, row_id), self.database.writing() as connection:
+            return self._update(connection, row_id, columns, revisions)
+
     def changed(self, change: Change, row: Row) -> None:
         """Called in the transaction of each change; override it to record or announce it."""
 
+    def visible(self) -> ColumnElement[bool] | None:
+        """The condition for rows to exist for this store; override it to hide the others.
+
+        A hidden row is not listed, and is `NotFound` for all other methods. None hides none.
+        """
+        return None
+
     def selection(self, request: PageRequest) -> tuple[Select[Any], dict[str, Any]]:
-        """The query of a page and its values; override it to restrict the list."""
+        """The query of a page and its values; override it to restrict the list alone."""
         order = request.order
         part = "first" if request.after is None else "later"
         values = {f"filter_{name}": value for name, value in request.filters.items()}
@@ -147,6 +168,14 @@ class Store(Generic[Row, Sent]):
             elif order is not None:
                 values["after_value"] = request.after[1]
         return _list(self._table, frozenset(request.filters), order, part), values
+
+    def _selected(self, request: PageRequest) -> tuple[Select[Any], dict[str, Any]]:
+        query, values = self.selection(request)
+        return self._visible(query), values
+
+    def _visible(self, statement: Statement) -> Statement:
+        condition = self.visible()
+        return statement if condition is None else statement.where(condition)
 
     def _without_value(self, request: PageRequest, found: int) -> PageRequest | None:
         """The rest of a page: rows without a value in its order come last.
@@ -178,7 +207,8 @@ class Store(Generic[Row, Sent]):
         if revisions is not None:
             self._locked(connection, row_id, revisions)
         changed = {**values, "revision": _revision(), "updated_at": datetime.now(UTC)}
-        found = connection.execute(_update(self._table), {**changed, "row_id": row_id})
+        statement = self._visible(_update(self._table))
+        found = connection.execute(statement, {**changed, "row_id": row_id})
         row = self._row(found.one_or_none() or self._missing())
         self.changed("updated", row)
         return row
@@ -187,7 +217,8 @@ class Store(Generic[Row, Sent]):
         self, connection: Connection, row_id: UUID, revisions: frozenset[str] | None
     ) -> Row:
         """The row, locked until the transaction ends."""
-        row = connection.execute(_lock(self._table), {"row_id": row_id}).one_or_none()
+        statement = self._visible(_lock(self._table))
+        row = connection.execute(statement, {"row_id": row_id}).one_or_none()
         found = self._row(row or self._missing())
         if revisions is not None and found.revision not in revisions:
             raise StaleRevision(f"The {self.resource.name} has changed since you read it.")
@@ -228,7 +259,7 @@ def _by_id(table: Table) -> Select[Any]:
 
 
 @cache
-def _lock(table: Table) -> Executable:
+def _lock(table: Table) -> Select[Any]:
     return select(table).where(table.c.id == bindparam("row_id")).with_for_update()
 
 
@@ -238,12 +269,12 @@ def _insert(table: Table) -> Executable:
 
 
 @cache
-def _update(table: Table) -> Executable:
+def _update(table: Table) -> ReturningUpdate[Any]:
     return update(table).where(table.c.id == bindparam("row_id")).returning(table)
 
 
 @cache
-def _delete(table: Table) -> Executable:
+def _delete(table: Table) -> ReturningDelete[Any]:
     return delete(table).where(table.c.id == bindparam("row_id")).returning(table)
 
 

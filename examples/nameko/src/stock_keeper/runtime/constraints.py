@@ -6,10 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Index, Table, UniqueConstraint, select
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Connection,
+    Index,
+    Table,
+    UniqueConstraint,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import IntegrityError
 
-from . import Duplicate, StillReferenced, UnknownReference
+from . import Duplicate, InvalidContent, StillReferenced, UnknownReference
 from .database import Database
 from .tables import name_in_database, unique_constraints
 
@@ -18,6 +27,7 @@ Columns = tuple[str, ...]
 # SQLite names the columns, or the index if it is one of expressions.
 _UNIQUE = re.compile(r"UNIQUE constraint failed: (?:index '(?P<index>.+)'|(?P<columns>.+))")
 _FOREIGN_KEY = "FOREIGN KEY constraint failed"
+_CHECK = re.compile("CHECK constraint failed: (.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,8 @@ class _Violations:
 
 def explained(error: IntegrityError, write: Write, database: Database) -> Exception:
     """The exception that explains why a write failed; `error` if the cause is not the client's."""
+    if (violated := _rule(error, write)) is not None:
+        return violated
     found = _reported(error, write)
     if found is None:
         return error
@@ -57,19 +69,46 @@ def explained(error: IntegrityError, write: Write, database: Database) -> Except
     return StillReferenced(f"The {write.name} is still referred to{by}.")
 
 
+def _rule(error: IntegrityError, write: Write) -> Exception | None:
+    """The exception for a check or exclusion constraint of the table, if it is one.
+
+    The constraint's `info` may have a `detail` for the client.
+    """
+    match = _CHECK.search(str(error.orig))
+    name = match[1] if match else _diagnosed(error, "constraint_name")
+    if name is None or _diagnosed(error, "table_name") not in (None, write.table.name):
+        return None
+    for one in write.table.constraints:
+        detail = one.info.get("detail")
+        if name_in_database(one.name) != name:
+            continue
+        if isinstance(one, CheckConstraint):
+            field = [c.key for c in one.columns] if len(one.columns) == 1 else []
+            short = name.removeprefix(f"ck_{write.table.name}_")
+            return InvalidContent([(field, detail or f"It violates the constraint {short}.")])
+        if isinstance(one, ExcludeConstraint):
+            return Duplicate(detail or f"It conflicts with another {write.name}.")
+    return None
+
+
+def _diagnosed(error: IntegrityError, what: str) -> str | None:
+    """What PostgreSQL reports beside the message."""
+    return getattr(getattr(error.orig, "diag", None), what, None)
+
+
 def _reported(error: IntegrityError, write: Write) -> _Violations | None:
     """What the driver reports: PostgreSQL the constraint, SQLite mostly the columns."""
     found = _Violations()
     message = str(error.orig)
     match = _UNIQUE.search(message)
     if match and match["columns"]:
-        columns = tuple(name.rpartition(".")[2] for name in match["columns"].split(", "))
-        found.unique[columns] = None
-        return found
+        places = [place.rpartition(".") for place in match["columns"].split(", ")]
+        found.unique[tuple(column for _, _, column in places)] = None
+        # An override of `changed` may write to another table.
+        return found if places[0][0] == write.table.name else None
     if _FOREIGN_KEY in message:
         return found
-    diagnosis = getattr(error.orig, "diag", None)
-    name = match["index"] if match else getattr(diagnosis, "constraint_name", None)
+    name = match["index"] if match else _diagnosed(error, "constraint_name")
     for columns, constraint in unique_constraints(write.table):
         if name_in_database(constraint.name) == name:
             found.unique[columns] = None

@@ -4,7 +4,7 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -27,6 +27,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import to_jsonable_python
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from .content import Content
 from .http import (
@@ -62,7 +63,8 @@ class PageRequest:
     """The requested part of a list: at most `limit` rows after `after`.
 
     `after` is the position of the last row seen and, with an `order`, its value there. `query`
-    holds the parameters as they were sent, without the cursor.
+    holds the parameters as they were sent, without the cursor. `search` is an instance of the
+    resource's own model of query parameters, if it has one.
     """
 
     limit: int = 50
@@ -70,6 +72,7 @@ class PageRequest:
     filters: Mapping[str, Any] = field(default_factory=dict)
     order: Order | None = None
     query: Mapping[str, str] = field(default_factory=dict)
+    search: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,8 @@ class Resource(Generic[Row, Sent]):
     The names are derived from the table: `Item` in `items` is served at `/v1/items`. `name` is
     needed if it cannot be derived from the class, as for `x_ray` and `XRay`. `view` is the model of
     responses, with columns and computed fields; by default it has the ID, the fields of the content
-    and the timestamps.
+    and the timestamps. `search` is a model of further query parameters of the list, for an override
+    of `Store.selection`.
     """
 
     def __init__(
@@ -104,9 +108,11 @@ class Resource(Generic[Row, Sent]):
         view: type[BaseModel] | None = None,
         *,
         name: str | None = None,
+        search: type[BaseModel] | None = None,
     ) -> None:
         self.table = table
         self.content = content
+        self.search = search
         self.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", table.__name__).lower()
         self.plural: str = table.__tablename__
         self.path = f"/v1/{self.plural}"
@@ -160,18 +166,20 @@ class Resource(Generic[Row, Sent]):
                 raise invalid(name[:100], "There is no such parameter.")
         limit = read_limit(values.pop("limit", "50"))
         cursor = values.pop("cursor", None)
-        filters = {name: self._filter(name, values[name]) for name in values if name != "sort"}
+        filters = {
+            name: self._filter(name, values[name]) for name in self.table.filters if name in values
+        }
         order = self._order(values["sort"]) if "sort" in values else None
-        request = PageRequest(limit, None, filters, order, values)
-        if cursor is None:
-            return request
-        return PageRequest(limit, self._after(cursor, request), filters, order, values)
+        search = self._search(values)
+        request = PageRequest(limit, None, filters, order, values, search)
+        return request if cursor is None else replace(request, after=self._after(cursor, request))
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:
         """The query parameters that the list accepts."""
         sort = ("sort",) if self.table.sorts else ()
-        return ("limit", "cursor", *self.table.filters, *sort)
+        own = self.search.model_fields if self.search else ()
+        return ("limit", "cursor", *self.table.filters, *sort, *own)
 
     @property
     def sort_values(self) -> list[str]:
@@ -191,12 +199,16 @@ class Resource(Generic[Row, Sent]):
     def unique_columns(self) -> frozenset[str]:
         """The columns of the content that are unique by themselves."""
         columns = self.table.__table__.c
-        return frozenset(name for name in self.content.model_fields if columns[name].unique)
+        names = self.content.model_fields.keys() & columns.keys()
+        return frozenset(name for name in names if columns[name].unique)
 
     @property
     def is_unique(self) -> bool:
         """Whether rows with the same content, or with a part of it, are rejected."""
-        unique = unique_constraints(self.table.__table__)
+        table = self.table.__table__
+        if any(isinstance(one, ExcludeConstraint) for one in table.constraints):  # type: ignore[attr-defined]
+            return True
+        unique = unique_constraints(table)
         return any(not self.content.model_fields.keys().isdisjoint(names) for names, _ in unique)
 
     @property
@@ -375,6 +387,16 @@ class Resource(Generic[Row, Sent]):
             return adapter.validate_json(text if plain else json.dumps(text), strict=True)
         except ValidationError as error:
             raise invalid(name, error.errors()[0]["msg"]) from None
+
+    def _search(self, values: Mapping[str, str]) -> BaseModel | None:
+        if self.search is None:
+            return None
+        own = {name: values[name] for name in self.search.model_fields if name in values}
+        try:
+            return self.search.model_validate_strings(own)
+        except ValidationError as error:
+            found = [("/".join(map(str, one["loc"])), one["msg"]) for one in error.errors()]
+            raise Problem(422, "The request is not valid.", errors=found) from None
 
     def _order(self, text: str) -> Order:
         if text not in self.sort_values:

@@ -143,7 +143,8 @@ def load_settings() -> "settings.Settings":
         return settings.Settings()
     except ValidationError as error:
         problems = (
-            f"{str((problem['loc'] or ('settings',))[0]).upper()}: {problem['msg']}"
+            f"{str((problem['loc'] or ('settings',))[0]).upper()}: "
+            f"{problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors(include_url=False, include_input=False)
         )
         raise SettingsError("; ".join(problems)) from None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 _ATTRIBUTE: Final = "__operation__"
+_JSON: Final = ("application/json",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +22,21 @@ class Operation:
     """A handler as the document describes it.
 
     `parameters` and `headers` are names of components in the document, or filters of the resource;
-    `problems` are the other statuses that are particular to this operation. `conflicts` adds a 409
-    if the table has a constraint that allows one: on unique `content`, or `references` to it.
+    `query` is a model of further query parameters; `problems` are the other statuses that are
+    particular to this operation. `conflicts` adds a 409 if the table has a constraint that allows
+    one: on unique `content`, or `references` to it.
     """
 
     id: str
     summary: str
     description: str = ""
     parameters: tuple[str, ...] = ()
+    query: type[BaseModel] | None = None
     body: type[BaseModel] | None = None
-    body_types: tuple[str, ...] = ("application/json",)
+    body_types: tuple[str, ...] = _JSON
     status: int = 200
     answer: type[BaseModel] | None = None
+    answer_types: tuple[str, ...] = _JSON
     headers: tuple[str, ...] = ()
     problems: tuple[int, ...] = ()
     conflicts: Literal["content", "references"] | None = None
@@ -42,28 +46,27 @@ class Operation:
 def operation(  # noqa: PLR0913
     summary: str = "",
     *,
+    query: type[BaseModel] | None = None,
     body: type[BaseModel] | None = None,
+    body_types: tuple[str, ...] = _JSON,
     status: int = 200,
     answer: type[BaseModel] | None = None,
+    answer_types: tuple[str, ...] = _JSON,
     problems: tuple[int, ...] = (),
     resource: "Resource[Any, Any] | None" = None,
 ) -> Callable[[Handler], Handler]:
     """Describe your own handler: `@operation(answer=Receipt, problems=(404,))`.
 
     The operation gets its ID from the handler's name, and its summary and description from the
-    docstring.
+    docstring. `query` is a model of its query parameters. Name the `body_types` and `answer_types`
+    that are not JSON, such as `("text/csv",)`; a file has no model.
     """
 
     def describe(handler: Handler) -> Handler:
-        found = replace(
-            operation_of(handler),
-            body=body,
-            status=status,
-            answer=answer,
-            problems=problems,
-            resource=resource,
-        )
-        return described(handler, resource, replace(found, summary=summary or found.summary))
+        found = replace(operation_of(handler), query=query, body=body, body_types=body_types)
+        found = replace(found, answer=answer, answer_types=answer_types, status=status)
+        found = replace(found, problems=problems, summary=summary or found.summary)
+        return described(handler, resource, found)
 
     return describe
 
