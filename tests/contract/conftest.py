@@ -23,9 +23,7 @@ from tests.contract.declarations import (
     GIVEN,
     RICH,
     as_data,
-    declarations_for,
     declarations_of,
-    declares,
 )
 from tests.contract.lines import TITLES
 from tests.contract.rows import Rows
@@ -104,7 +102,7 @@ def parametrize_by_declaration(metafunc: pytest.Metafunc) -> None:
     sets = [
         pytest.param(t, name, *part, id="-".join([str(t), name, *part]), marks=marks(t, name))
         for t in selected_targets(metafunc.config)
-        for name, resources in declarations_for(metafunc.config, t.framework).items()
+        for name, resources in declarations_of(metafunc.config).items()
         for part in ([[resource.name] for resource in resources] if of_one else [[]])
     ]
     names = ["target", "declaration", *(["resource"] if of_one else [])]
@@ -113,7 +111,7 @@ def parametrize_by_declaration(metafunc: pytest.Metafunc) -> None:
 
 def parametrize_by_draw(metafunc: pytest.Metafunc) -> None:
     """Each drawn declaration with one of the frameworks, which take turns."""
-    names = [name for name in selected_frameworks(metafunc.config) if declares(name)]
+    names = selected_frameworks(metafunc.config)
     draws = range(metafunc.config.getoption("draws")) if names else ()
     turns = [(names[draw % len(names)], draw) for draw in draws]
     sets = [pytest.param(*turn, id=f"{turn[0]}-{turn[1]}") for turn in turns]

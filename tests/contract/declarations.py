@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cache
 
 import pytest
 
 from scaffold.resources import long_form, short_form
 from scaffold.resources.model import Resource
-from tests.services import TEMPLATES
 
 EXAMPLE, RICH, GIVEN = "example", "rich", "given"
 
@@ -35,23 +33,11 @@ SHORT_FORMS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@cache
-def declares(framework: str) -> bool:
-    """Whether the template makes the resources that are declared, or the example alone."""
-    return any("yield" in path.name for path in (TEMPLATES / framework / "project").rglob("*"))
-
-
 def declarations_of(config: pytest.Config) -> dict[str, tuple[Resource, ...]]:
     """What the services of a run are made of: `--resource` takes the place of all others."""
     if given := config.getoption("resource"):
         return {GIVEN: short_form.parse_all(given)}
     return {name: short_form.parse_all(texts) for name, texts in SHORT_FORMS.items()}
-
-
-def declarations_for(config: pytest.Config, framework: str) -> dict[str, tuple[Resource, ...]]:
-    """The same for one framework."""
-    found = declarations_of(config)
-    return found if declares(framework) else {EXAMPLE: found[EXAMPLE]} if EXAMPLE in found else {}
 
 
 def as_data(resources: Iterable[Resource]) -> list[dict[str, object]]:

@@ -22,7 +22,7 @@ from scaffold.errors import BadAnswers
 from scaffold.making import render
 from scaffold.resources import checks, names, short_form
 from scaffold.resources.model import class_name
-from tests.contract.declarations import RICH, SHORT_FORMS, as_data, declares
+from tests.contract.declarations import RICH, SHORT_FORMS, as_data
 from tests.services import NAME, PACKAGE, frameworks
 from tests.tool.declarations import FIELD_WORDS, REPOSITORY, RESOURCE_WORDS, reserved_everywhere
 
@@ -109,7 +109,7 @@ def made(
 ) -> list[Path]:
     """Services of every framework that have fields of each type, and references in a circle."""
     folders = []
-    for framework in filter(declares, frameworks()):
+    for framework in frameworks():
         folder = tmp_path_factory.mktemp("made") / framework
         answers = {"name": NAME, "framework": framework, "resources": as_data(DECLARED)}
         render.render(REPOSITORY, answers, folder)

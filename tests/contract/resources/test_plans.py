@@ -15,7 +15,7 @@ from psycopg import sql
 from scaffold.resources.model import Field, Resource
 from tests.contract.conftest import NewDatabase
 from tests.contract.databases import Database, PostgresDatabase, SqliteDatabase
-from tests.contract.declarations import EXAMPLE, declares
+from tests.contract.declarations import EXAMPLE
 from tests.contract.declared import in_query, path_of
 from tests.contract.resources.test_pages import filters, many, sorts
 from tests.contract.rows import Rows
@@ -38,7 +38,7 @@ def filled(
     resources: tuple[Resource, ...],
 ) -> Iterator[tuple[Rows, Database]]:
     """A service of its own with that many rows of one resource, copies of a few mixed ones."""
-    if not declares(declared_project.framework) or declaration == EXAMPLE:
+    if declaration == EXAMPLE:
         pytest.skip("it has neither filters nor orders")
     database = new_database()
     declared_project.migrate({"DATABASE_URL": database.url})
