@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from .. import NAME
@@ -17,15 +18,22 @@ from .workers import shared_metrics
 if TYPE_CHECKING:
     from .database import Database
 
+_PACKAGE = __name__.partition(".")[0]
 
-def main() -> None:
-    """Run `serve` (the default), `dev`, `migrate` or `seed`.
 
-    An invalid setting ends each with exit code 2.
+def main(**commands: str) -> None:
+    """Run `serve` (the default), `dev`, `migrate`, `seed` or one of your own `commands`.
+
+    An invalid setting ends each with exit code 2. Your own are functions, as `module:function` in
+    the package. They are called with the settings and the arguments that follow the command.
     """
+    own = {name.replace("_", "-"): function for name, function in commands.items()}
+    if len(sys.argv) > 1 and sys.argv[1] in own:
+        start(partial(_run_own, own[sys.argv[1]], sys.argv[2:]), listens=False)
+        return
     parser = argparse.ArgumentParser(prog=NAME, description=f"Run {NAME}.")
-    commands = ["serve", "dev", "migrate", "seed"]
-    parser.add_argument("command", nargs="?", choices=commands, default="serve")
+    known = ["serve", "dev", "migrate", "seed", *own]
+    parser.add_argument("command", nargs="?", choices=known, default="serve")
     command = parser.parse_args().command
     if command == "dev":
         _develop()
@@ -69,23 +77,37 @@ def run(command: str, settings: Settings) -> None:
         _run(command, settings)
 
 
+def _run_own(function: str, arguments: list[str], settings: Settings) -> None:
+    _prepare("", settings)
+    module, _, name = function.partition(":")
+    getattr(import_module(f"{_PACKAGE}.{module}"), name)(settings, arguments)
+
+
 def _run(command: str, settings: Settings) -> None:
     """Run the command. On SQLite every command migrates first, because nothing else would."""
     # Imported here because it takes a second; a bad setting is reported before that.
-    from .database import Database  # noqa: PLC0415
     from .seeding import seed  # noqa: PLC0415
     from .server import serve  # noqa: PLC0415
 
-    if command == "migrate" or settings.on_sqlite:
-        database = Database(settings)
-        # A locked or missing file does not prevent serving: readiness reports it.
-        if command == "migrate" or database.checks().get("schema") is False:
-            migrate(database)
-        database.close()  # a server that forks must not hand down an open connection
+    _prepare(command, settings)
     if command == "serve":
         serve(settings)
     if command == "seed":
         seed(settings)
+
+
+def _prepare(command: str, settings: Settings) -> None:
+    """Migrate if this is the command for it, or if the schema of an SQLite file is outdated."""
+    from .database import Database  # noqa: PLC0415
+
+    if command == "serve" and not settings.on_sqlite:
+        return
+    database = Database(settings)
+    # A locked or missing file does not prevent serving: readiness reports it.
+    outdated = settings.on_sqlite and database.checks().get("schema") is False
+    if command == "migrate" or outdated:
+        migrate(database)
+    database.close()  # a server that forks must not hand down an open connection
 
 
 def migrate(database: "Database") -> None:

@@ -159,9 +159,15 @@ def _in_path(name: str, resource: Resource[Any, Any] | None) -> Document:
 def parameter_of(name: str, resource: Resource[Any, Any] | None) -> Document:
     """A parameter named by an operation: one that all services have, or the resource's own."""
     plain = resource is None or not (resource.table.filters or resource.table.sorts)
-    if resource is None or name in _SHARED or (name == "cursor" and plain):
+    shared = name in _SHARED or (name == "cursor" and plain)
+    if name == "limit" and resource is not None and resource.has_own_pages:
+        shared = False
+    if resource is None or shared:
         return {"$ref": f"#/components/parameters/{name}"}
     found: Document = {"name": name, "in": "query", "required": False}
+    if name == "limit":
+        words = "How many to answer with, at most."
+        return found | {"description": words, "schema": resource.limit_schema}
     if name == "cursor":
         words = (
             "Where to continue: next_cursor of the page before, with the same filters and order."

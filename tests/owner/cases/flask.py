@@ -7,6 +7,7 @@ import httpx
 from tests.contract.items import assert_problem, fresh_name
 from tests.owner.case import Case, replaced
 from tests.owner.cases.growth import growth
+from tests.owner.cases.objects import objects
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import (
     ask_of_an_unread_body,
@@ -433,4 +434,5 @@ CASES = [
         ask_of_work_beside_requests,
     ),
     growth(),
+    objects(),
 ]

@@ -8,6 +8,7 @@ from tests.contract.items import assert_problem, fresh_name
 from tests.owner.case import Case, Edit, replaced
 from tests.owner.cases.flask import SETTING, ask_of_a_setting, ask_of_a_transaction
 from tests.owner.cases.growth import growth
+from tests.owner.cases.objects import objects
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import (
     ask_of_an_unread_body,
@@ -576,4 +577,5 @@ CASES = [
         ask_of_work_beside_requests,
     ),
     growth(),
+    objects(),
 ]

@@ -12,6 +12,7 @@ from tests.contract.items import assert_problem, fresh_name
 from tests.contract.websocket import WebSocket
 from tests.owner.case import Case, replaced
 from tests.owner.cases.growth import growth
+from tests.owner.cases.objects import objects
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import (
     ask_of_an_unread_body,
@@ -661,4 +662,5 @@ CASES = [
         ask_of_work,
     ),
     growth(),
+    objects(),
 ]

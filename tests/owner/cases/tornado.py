@@ -11,6 +11,7 @@ from tests.contract.items import assert_problem, fresh_name
 from tests.owner.case import Case, replaced
 from tests.owner.cases.growth import growth
 from tests.owner.cases.notes import NOTES
+from tests.owner.cases.objects import objects
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_an_unread_body, ask_of_rooms_and_bookings
 from tests.owner.streams import ask_of_a_large_row, ask_of_a_stream_of_its_own
@@ -752,4 +753,5 @@ CASES = [
         ask_of_uploads,
     ),
     growth(),
+    objects(),
 ]
