@@ -467,19 +467,6 @@ def _patch_of(kind: Any, *outer: type) -> Any:
     return create_model(f"{kind.__name__}Patch", __config__=kind.model_config, **fields)
 
 
-def merged(value: Any, patch: Any) -> Any:
-    """A JSON value after a merge patch (RFC 7396)."""
-    if not isinstance(patch, Mapping):
-        return patch
-    found = dict(value) if isinstance(value, Mapping) else {}
-    for name, change in patch.items():
-        if change is None:
-            found.pop(name, None)
-        else:
-            found[name] = merged(found.get(name), change)
-    return found
-
-
 def _required(one: Any) -> Any:
     """The type of a field without null."""
     kinds = [kind for kind in _options(one.annotation) if kind is not NoneType]

@@ -27,10 +27,10 @@ from sqlalchemy.exc import DataError, IntegrityError, StatementError
 
 from . import InvalidContent, NotFound, StaleRevision
 from .constraints import Write, explained
-from .content import Content
+from .content import Content, merged
 from .database import Database
 from .idempotency import FirstRequest
-from .resource import Order, Page, PageRequest, Resource, merged
+from .resource import Order, Page, PageRequest, Resource
 from .statements import kept
 from .tables import Record
 

@@ -64,7 +64,7 @@ def explain(
 ) -> Exception:
     """The exception that explains why a write failed; `error` if the cause is not the client's."""
     write = write or Write()
-    row = getattr(error, "row", None) or write.row
+    row = getattr(error, "row", None) or write.row or _unexplained(error, database)
     if row is None or transaction.get_connection(database).needs_rollback:
         return error
     columns = _reported_unique(error, row, database)
@@ -81,6 +81,12 @@ def explain(
     if write.deletes:
         return still_referenced(row, list(referring(row, database)))
     return UnknownReference(_missing(row, database) or _references(row))
+
+
+def _unexplained(error: IntegrityError, database: str) -> Any:
+    """The row of a transaction whose reference to a missing one was found at the commit."""
+    rows = getattr(error, "rows", ())
+    return next((row for row in rows if _missing(row, database)), None)
 
 
 def still_referenced(row: models.Model, names: Sequence[str]) -> StillReferenced:
