@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 _PACKAGE = __name__.partition(".")[0]
 
 
-def main(**commands: str) -> None:
-    """Run `serve` (the default), `dev`, `migrate`, `seed` or one of your own `commands`.
+def main(**functions: str) -> None:
+    """Run `serve` (the default), `dev`, `migrate`, `seed` or one of your own `functions`.
 
-    An invalid setting ends each with exit code 2. Your own are functions, as `module:function` in
-    the package. They are called with the settings and the arguments that follow the command.
+    An invalid setting ends each with exit code 2. Your own are named as `module:function` in the
+    package, and called with the settings and the arguments that follow the command.
     """
-    own = {name.replace("_", "-"): function for name, function in commands.items()}
+    own = {name.replace("_", "-"): function for name, function in functions.items()}
     if len(sys.argv) > 1 and sys.argv[1] in own:
         start(partial(_run_own, own[sys.argv[1]], sys.argv[2:]), listens=False)
         return
     parser = argparse.ArgumentParser(prog=NAME, description=f"Run {NAME}.")
-    known = ["serve", "dev", "migrate", "seed", *own]
-    parser.add_argument("command", nargs="?", choices=known, default="serve")
+    commands = ["serve", "dev", "migrate", "seed", *own]
+    parser.add_argument("command", nargs="?", choices=commands, default="serve")
     command = parser.parse_args().command
     if command == "dev":
         _develop()
@@ -78,7 +78,10 @@ def run(command: str, settings: Settings) -> None:
 
 
 def _run_own(function: str, arguments: list[str], settings: Settings) -> None:
+    from .database import Database  # noqa: PLC0415
+
     _prepare("", settings)
+    Database(settings).close()  # which sets Django up, so that its models can be imported
     module, _, name = function.partition(":")
     getattr(import_module(f"{_PACKAGE}.{module}"), name)(settings, arguments)
 
@@ -100,14 +103,12 @@ def _prepare(command: str, settings: Settings) -> None:
     """Migrate if this is the command for it, or if the schema of an SQLite file is outdated."""
     from .database import Database  # noqa: PLC0415
 
-    if command == "serve" and not settings.on_sqlite:
-        return
-    database = Database(settings)
-    # A locked or missing file does not prevent serving: readiness reports it.
-    outdated = settings.on_sqlite and database.checks().get("schema") is False
-    if command == "migrate" or outdated:
-        migrate(database)
-    database.close()  # a server that forks must not hand down an open connection
+    if command == "migrate" or settings.on_sqlite:
+        database = Database(settings)
+        # A locked or missing file does not prevent serving: readiness reports it.
+        if command == "migrate" or database.checks().get("schema") is False:
+            migrate(database)
+        database.close()  # a server that forks must not hand down an open connection
 
 
 def migrate(database: "Database") -> None:

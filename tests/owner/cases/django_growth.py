@@ -123,7 +123,8 @@ MODELS: Edit = replaced(
         '    tags = models.ManyToManyField("tags.Tag", blank=True)\n'
         "    attributes = models.JSONField(default=dict, blank=True)\n"
         "    hidden = models.BooleanField(default=False, editable=False)\n"
-        '    origin = models.ForeignKey("self", models.PROTECT, to_field="uuid", null=True, blank=True)\n\n'
+        "    origin = models.ForeignKey(\n"
+        '        "self", models.PROTECT, to_field="uuid", null=True, blank=True\n    )\n\n'
         "    class Meta(Record.Meta):\n",
     ),
     (

@@ -164,7 +164,7 @@ class RecordsField(serializers.SlugRelatedField[Any]):
         super().__init__("uuid", **options)
 
     @classmethod
-    def many_init(cls, **options: Any) -> serializers.ManyRelatedField:  # type: ignore[override]
+    def many_init(cls, **options: Any) -> serializers.ManyRelatedField:
         of_list = {name: options[name] for name in MANY_RELATION_KWARGS if name in options}
         return _Records(child_relation=cls(**options), **of_list)
 
@@ -181,7 +181,7 @@ class _Records(serializers.ManyRelatedField):
         if not (data or self.allow_empty):
             self.fail("empty")
         relation: Any = self.child_relation
-        errors: dict[int, list[str]] = {}
+        errors: dict[Any, Any] = {}
         ids = {}
         for index, text in enumerate(data):
             try:

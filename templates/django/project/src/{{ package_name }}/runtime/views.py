@@ -137,7 +137,7 @@ class ResourceViewSet(GenericViewSet[Row]):
     def _change(self, serializer: BaseSerializer[Row]) -> Response:
         # Invalid content is reported before the row is looked up.
         objects = sent_objects(serializer) if serializer.partial else {}
-        sent = self.request.data
+        sent: Any = self.request.data
         serializer.to_internal_value(
             {name: sent[name] for name in sent if name not in objects} if objects else sent
         )
