@@ -1,6 +1,7 @@
 """The database: connections with a deadline, transactions, and the state of the schema."""
 
 import ast
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,9 +20,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 {% if 'tracing' in with %}
-from . import Unavailable, deadlines, tracing
+from . import InvalidContent, Unavailable, deadlines, tracing
 {% else %}
-from . import Unavailable, deadlines
+from . import InvalidContent, Unavailable, deadlines
 {% endif %}
 from .deadlines import Bulkhead
 from .locks import LOCK_SECONDS, patiently
@@ -342,6 +343,14 @@ def _open(settings: Settings) -> Any:
     return deadlines.connect(settings.database_url, autocommit=True)
 
 
+def _to_json(value: Any) -> str:
+    """The text of a value in a JSON column; JSON has neither NaN nor infinite numbers."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise InvalidContent([((), "A number is outside of what can be stored.")]) from None
+
+
 def _sqlite_engine(url: str, seconds: float) -> Engine:
     engine = create_engine(
         url,
@@ -349,6 +358,7 @@ def _sqlite_engine(url: str, seconds: float) -> Engine:
         pool_size=CONNECTIONS + 1,
         max_overflow=0,
         pool_timeout=seconds,
+        json_serializer=_to_json,
         connect_args={"timeout": seconds},
     )
 
@@ -381,6 +391,7 @@ def _postgresql_engine(url: str, seconds: float) -> Engine:
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=seconds,
+        json_serializer=_to_json,
     )
 
     @event.listens_for(engine, "checkin")

@@ -25,7 +25,7 @@ from typing import (
 from urllib.parse import urlencode
 from uuid import UUID
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
+from pydantic import BaseModel, Field, RootModel, TypeAdapter, ValidationError, create_model
 from pydantic_core import to_jsonable_python
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
@@ -48,6 +48,8 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 CURSOR: Final = r"[0-7][0-9a-f]{15}(\.[0-9a-f]{8}(\.[A-Za-z0-9_-]*)?)?"
 MERGE_PATCH: Final = "application/merge-patch+json"
+_PAGE_SIZE: Final = 50
+_MAX_PAGE_SIZE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class PageRequest:
     resource's own model of query parameters, if it has one.
     """
 
-    limit: int = 50
+    limit: int = _PAGE_SIZE
     after: tuple[int, Any] | None = None
     filters: Mapping[str, Any] = field(default_factory=dict)
     order: Order | None = None
@@ -97,11 +99,12 @@ class Resource(Generic[Row, Sent]):
     The names are derived from the table: `Item` in `items` is served at `/v1/items`. `name` is
     needed if it cannot be derived from the class, as for `x_ray` and `XRay`. `view` is the model of
     responses, with columns and computed fields; by default it has the ID, the fields of the content
-    and the timestamps. `search` is a model of further query parameters of the list, for an override
-    of `Store.selection`.
+    and the timestamps. A page of the list has `page_size` rows, or as many as the client asks for
+    by `limit`, up to `max_page_size`. `search` is a model of further query parameters of the list,
+    for an override of `Store.selection`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         table: type[Row],
         content: type[Sent],
@@ -109,14 +112,16 @@ class Resource(Generic[Row, Sent]):
         *,
         name: str | None = None,
         search: type[BaseModel] | None = None,
+        page_size: int = _PAGE_SIZE,
+        max_page_size: int = _MAX_PAGE_SIZE,
     ) -> None:
-        self.table = table
-        self.content = content
-        self.search = search
+        self.table, self.content, self.search = table, content, search
         self.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", table.__name__).lower()
         self.plural: str = table.__tablename__
         self.path = f"/v1/{self.plural}"
         self.id_parameter = f"{self.name}_id"
+        self.page_size = min(page_size, max_page_size)
+        self.max_page_size = max_page_size
         self.view = view or self._default_view()
         self.patch = self._patch_model()
         columns = list(table.__table__.columns.keys())
@@ -150,7 +155,10 @@ class Resource(Generic[Row, Sent]):
     def read_patch(
         self, content_type: str | None, content_encoding: str | None, body: bytes
     ) -> dict[str, Any]:
-        """Parse a merge patch (RFC 7396): the fields that it sets, each of them valid by itself."""
+        """Parse a merge patch (RFC 7396): the fields that it sets, each of them valid by itself.
+
+        In a field that is an object, it may set some members, and remove others by null.
+        """
         patch = read_model(self.patch, content_type, content_encoding, body, MERGE_PATCH)
         return patch.model_dump(exclude_unset=True)
 
@@ -164,7 +172,7 @@ class Resource(Generic[Row, Sent]):
         for name in values:
             if name not in self.parameters:
                 raise invalid(name[:100], "There is no such parameter.")
-        limit = read_limit(values.pop("limit", "50"))
+        limit = read_limit(values.pop("limit", str(self.page_size)), self.max_page_size)
         cursor = values.pop("cursor", None)
         filters = {
             name: self._filter(name, values[name]) for name in self.table.filters if name in values
@@ -180,6 +188,17 @@ class Resource(Generic[Row, Sent]):
         sort = ("sort",) if self.table.sorts else ()
         own = self.search.model_fields if self.search else ()
         return ("limit", "cursor", *self.table.filters, *sort, *own)
+
+    @property
+    def has_own_pages(self) -> bool:
+        """Whether its pages have other sizes than those of most resources."""
+        return (self.page_size, self.max_page_size) != (_PAGE_SIZE, _MAX_PAGE_SIZE)
+
+    @property
+    def limit_schema(self) -> dict[str, Any]:
+        """The JSON Schema of `limit`."""
+        bounds = {"minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
+        return {"type": "integer", **bounds}
 
     @property
     def sort_values(self) -> list[str]:
@@ -345,7 +364,8 @@ class Resource(Generic[Row, Sent]):
     @cached_property
     def page_view(self) -> type[BaseModel]:
         """The model of a page."""
-        rows: Any = (list[self.view], Field(max_length=100))  # type: ignore[name-defined]
+        most = Field(max_length=self.max_page_size)
+        rows: Any = (list[self.view], most)  # type: ignore[name-defined]
         cursor: Any = (
             Annotated[str, Field(pattern=f"^{CURSOR}$")] | None,
             Field(description="The cursor of the next page; null on the last."),
@@ -365,7 +385,10 @@ class Resource(Generic[Row, Sent]):
 
     def _patch_model(self) -> type[Content]:
         fields: dict[str, Any] = {
-            name: (_type_of(one), Field(None, description=one.description, examples=one.examples))
+            name: (
+                _patch_of(_type_of(one)),
+                Field(None, description=one.description, examples=one.examples),
+            )
             for name, one in self.content.model_fields.items()
         }
         return create_model(f"{self.table.__name__}Patch", __base__=Content, **fields)
@@ -444,6 +467,24 @@ def _digest(request: PageRequest) -> str:
 def _type_of(one: Any) -> Any:
     """The type of a field with its constraints, without its default."""
     return Annotated[one.annotation, *one.metadata] if one.metadata else one.annotation
+
+
+def _patch_of(kind: Any, *outer: type) -> Any:
+    """The type of a field in a merge patch: in an object, every member may be missing or null."""
+    options = _options(kind)
+    if len(options) > 1:
+        return Union[tuple(_patch_of(option, *outer) for option in options)]  # noqa: UP007
+    is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
+    if not is_model or issubclass(kind, RootModel) or kind in outer:
+        return kind
+    fields: dict[str, Any] = {
+        name: (
+            _patch_of(_type_of(one), *outer, kind) | None,
+            Field(None, alias=one.alias, description=one.description),
+        )
+        for name, one in kind.model_fields.items()
+    }
+    return create_model(f"{kind.__name__}Patch", __config__=kind.model_config, **fields)
 
 
 def _required(one: Any) -> Any:

@@ -29,7 +29,7 @@ from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
 from . import InvalidContent, NotFound, StaleRevision
 from .constraints import Write, explained
-from .content import Content
+from .content import Content, merged
 from .database import Database
 from .idempotency import FirstRequest
 from .resource import Order, Page, PageRequest, Resource
@@ -108,14 +108,15 @@ class Store(Generic[Row, Sent]):
     ) -> Row:
         """Change some fields of a row if its revision is one of `revisions` (None: any).
 
-        The content as a whole is validated again. Raises what `replace` raises, or
-        `InvalidContent`.
+        A field that is an object is merged (RFC 7396). The content as a whole is validated again.
+        Raises what `replace` raises, or `InvalidContent`.
         """
         with self._explaining(changes, row_id), self.database.writing() as connection:
             row = self._locked(connection, row_id, revisions)
             fields = self.resource.content.model_fields
             before = {name: getattr(row, name) for name in fields}
-            after = self._valid(before | dict(changes)).model_dump()
+            patched = {name: merged(before.get(name), changes[name]) for name in changes}
+            after = self._valid(before | patched).model_dump()
             if after == before:
                 return row
             return self._update(connection, row_id, after, None)
@@ -139,6 +140,7 @@ class Store(Generic[Row, Sent]):
     ) -> Row:
         """Change columns of a row, those that a client does not send as well.
 
+        Without columns the row only gets a new revision, as when rows shown with it have changed.
         Raises what `replace` raises.
         """
         with self._explaining(columns, row_id), self.database.writing() as connection:
@@ -235,6 +237,8 @@ class Store(Generic[Row, Sent]):
             write = Write(self.resource.name, self._table, values, row_id)
             raise explained(error, write, self.database) from error
         except StatementError as error:
+            if isinstance(error.orig, InvalidContent):
+                raise error.orig from None
             # A value that the content model allows but the column cannot hold.
             if isinstance(error, DataError) or isinstance(error.orig, ValueError | OverflowError):
                 why = "A value is outside of what can be stored."

@@ -31,6 +31,7 @@ SQLITE = "{package}/runtime/sqlite/base.py"
 VIEWS = "{package}/runtime/views.py"
 
 ROOMS = "rooms-and-bookings"
+GROWTH = "tags-attributes-and-nested-paths"
 MIGRATE = '        call_command("migrate", interactive=False, verbosity=0)\n'
 READ = "return from_json(body)"
 SORTED = "queryset.order_by(*(column.sort_key() for column in columns))"
@@ -38,8 +39,8 @@ OPTIONS = "    def options(self, request: Any, *_: Any, **__: Any) -> Response:\
 PATCHED = "        return self._change(self._read_body(MERGE_PATCH, partial=True))\n"
 PATTERNS = "urlpatterns = urls.urlpatterns"
 REFERRED_TO = """\
-            if names := list(referring(row, self._database, PROTECT)):
-                raise still_referenced(row, names)
+        if names := list(referring(row, self._database, PROTECT)):
+            raise still_referenced(row, names)
 """
 
 PATCHES = [
@@ -313,9 +314,54 @@ PATCHES = [
         "R2",
         "twenty items unless it is told",
         PAGES,
-        'query.pop("limit", "50")',
+        'query.pop("limit", str(self.page_size))',
         'query.pop("limit", "20")',
         by="test_a_page_has_50_items_unless_it_is_told",
+    ),
+    Patch(
+        "R2",
+        "no list has pages of its own size",
+        PAGES,
+        'query.pop("limit", str(self.page_size)), self.max_page_size',
+        'query.pop("limit", "50")',
+        by=OWNERS,
+        case=GROWTH,
+    ),
+    Patch(
+        "R6",
+        "an object in a merge patch replaces the one that was there",
+        VIEWS,
+        "            if objects:\n",
+        "            if False:\n",
+        by=OWNERS,
+        case=GROWTH,
+    ),
+    Patch(
+        "O2",
+        "references to many are positions",
+        SERIALIZERS,
+        'if not (options.get("many") and',
+        'if not (options.get("few") and',
+        by=OWNERS,
+        case=GROWTH,
+    ),
+    Patch(
+        "R9",
+        "nobody explains what the commit finds",
+        CONSTRAINTS,
+        'rows = getattr(error, "rows", ())',
+        "rows: tuple[Any, ...] = ()",
+        by=OWNERS,
+        case=GROWTH,
+    ),
+    Patch(
+        "O11",
+        "a nested path is not in the location",
+        VIEWS,
+        "kwargs={**self.kwargs, **own}",
+        "kwargs=own",
+        by=OWNERS,
+        case=GROWTH,
     ),
     Patch(
         "R2",
@@ -382,9 +428,8 @@ PATCHES = [
         "R3",
         "the item and its condition come before the body",
         VIEWS,
-        "        serializer.to_internal_value(self.request.data)\n",
-        "        self._expected_object()\n"
-        "        serializer.to_internal_value(self.request.data)\n",
+        "        serializer.to_internal_value(\n",
+        "        self._expected_object()\n        serializer.to_internal_value(\n",
         by="test_the_first_of_several_answers_wins test_a_bad_body_comes_before_a_precondition",
     ),
     Patch(
@@ -599,9 +644,9 @@ PATCHES = [
         "a row that is deleted takes with it those that refer to it",
         VIEWS,
         REFERRED_TO,
-        "            for relation in row._meta.related_objects:\n"
-        "                rows = relation.related_model._base_manager\n"
-        "                rows.filter(**{relation.field.name: row}).delete()\n",
+        "        for relation in row._meta.related_objects:\n"
+        "            rows = relation.related_model._base_manager\n"
+        "            rows.filter(**{relation.field.name: row}).delete()\n",
         by=OWNERS,
         case=ROOMS,
     ),

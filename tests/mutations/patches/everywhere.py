@@ -109,6 +109,14 @@ PROCESS = [
         by="test_the_second_run_finds_what_the_first_stored",
     ),
     Patch(
+        "O6",
+        "a command of the owner's gets no arguments",
+        CLI,
+        "sys.argv[2:]",
+        "[]",
+        by="test_a_command_of_its_owners_runs_with_the_settings_and_its_arguments",
+    ),
+    Patch(
         "P2",
         "every address, whatever HOST says",
         SERVER,
@@ -795,7 +803,7 @@ RESOURCE = [
         "R2",
         "any digits are a limit",
         HTTP,
-        r'"100|[1-9][0-9]?"',
+        r'"[1-9][0-9]{0,8}"',
         r'"\s*\d+\s*"',
         by="test_a_bad_limit_is_refused_by_its_name",
     ),

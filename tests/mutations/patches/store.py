@@ -23,8 +23,9 @@ from tests.mutations.patches.patch import (
 )
 
 ROOMS = "rooms-and-bookings"
+OBJECTS = "objects-and-pages"
 READ = "return model.model_validate_json(body)"
-AFTER = "            after = self._valid(before | dict(changes)).model_dump()\n"
+AFTER = "            after = self._valid(before | patched).model_dump()\n"
 PATCHED = "            return self._update(connection, row_id, after, None)\n"
 DELETED = (
     "            statement = self._visible(_delete(self._table))\n"
@@ -320,9 +321,45 @@ PATCHES = [
         "R2",
         "twenty items unless it is told",
         RESOURCE,
-        'values.pop("limit", "50")',
+        'values.pop("limit", str(self.page_size))',
         'values.pop("limit", "20")',
         by="test_a_page_has_50_items_unless_it_is_told",
+    ),
+    Patch(
+        "R2",
+        "no resource has pages of its own size",
+        RESOURCE,
+        'values.pop("limit", str(self.page_size)), self.max_page_size',
+        'values.pop("limit", "50")',
+        by=OWNERS,
+        case=OBJECTS,
+    ),
+    Patch(
+        "R6",
+        "an object in a merge patch replaces the one that was there",
+        CONTENT,
+        "            found[name] = merged(found.get(name), change)\n",
+        "            found[name] = change\n",
+        by=OWNERS,
+        case=OBJECTS,
+    ),
+    Patch(
+        "R6",
+        "null is a member like any other",
+        CONTENT,
+        "        if change is None:\n            found.pop(name, None)",
+        "        if change is None:\n            found[name] = None",
+        by=OWNERS,
+        case=OBJECTS,
+    ),
+    Patch(
+        "E3",
+        "a number is stored that no JSON can show",
+        DATABASE,
+        "json.dumps(value, allow_nan=False)",
+        "json.dumps(value)",
+        by=OWNERS,
+        case=OBJECTS,
     ),
     Patch(
         "R2",
@@ -499,7 +536,7 @@ PATCHES = [
         "a patch has to be complete",
         STORE,
         AFTER,
-        AFTER.replace("before | dict(changes)", "dict(changes)"),
+        AFTER.replace("before | patched", "patched"),
         by="test_what_is_left_out_stays",
     ),
     Patch(

@@ -9,6 +9,7 @@ import httpx
 
 from tests.contract.items import assert_invalid, assert_problem, fresh_name
 from tests.owner.case import Case, Edit, replaced
+from tests.owner.cases.django_growth import GROWTH
 from tests.owner.cases.rules import rules_of_django
 from tests.owner.cases.sqlalchemy import copied
 from tests.owner.questions import ask_of_an_unread_body, ask_of_rooms_and_bookings
@@ -969,4 +970,5 @@ CASES = [
         ask_of_work_beside,
     ),
     rules_of_django(),
+    GROWTH,
 ]

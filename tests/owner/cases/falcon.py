@@ -13,6 +13,7 @@ from tests.owner.cases.flask import (
     ask_of_a_transaction,
 )
 from tests.owner.cases.growth import growth
+from tests.owner.cases.objects import objects
 from tests.owner.cases.rules import rules
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_rooms_and_bookings, ask_of_work_beside_requests
@@ -500,4 +501,5 @@ CASES = [
     ),
     growth(),
     rules(),
+    objects(),
 ]

@@ -9,6 +9,7 @@ import httpx
 from tests.contract.items import assert_invalid, assert_problem, fresh_name
 from tests.owner.case import Case, Edit, replaced
 from tests.owner.cases.growth import growth
+from tests.owner.cases.objects import objects
 from tests.owner.cases.rules import rules
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_an_unread_body, ask_of_rooms_and_bookings
@@ -701,4 +702,5 @@ CASES = [
     ),
     growth(),
     rules(),
+    objects(),
 ]

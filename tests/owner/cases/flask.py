@@ -7,6 +7,7 @@ import httpx
 from tests.contract.items import assert_problem, fresh_name
 from tests.owner.case import Case, replaced
 from tests.owner.cases.growth import growth
+from tests.owner.cases.objects import objects
 from tests.owner.cases.rules import rules
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import (
@@ -435,4 +436,5 @@ CASES = [
     ),
     growth(),
     rules(),
+    objects(),
 ]

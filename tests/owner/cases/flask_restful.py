@@ -8,6 +8,7 @@ from tests.contract.items import assert_problem, fresh_name
 from tests.owner.case import Case, Edit, replaced
 from tests.owner.cases import flask
 from tests.owner.cases.growth import growth
+from tests.owner.cases.objects import objects
 from tests.owner.cases.rules import rules
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_rooms_and_bookings, ask_of_work_beside_requests
@@ -305,4 +306,5 @@ CASES = [
     ),
     growth(),
     rules(),
+    objects(),
 ]

@@ -12,6 +12,7 @@ import httpx
 from tests.contract.items import UNKNOWN_ID, assert_invalid, assert_problem, fresh_name
 from tests.owner.case import Case, Copy, Edit, replaced
 from tests.owner.cases.growth import growth
+from tests.owner.cases.objects import objects
 from tests.owner.cases.rules import rules_of_nameko
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import (
@@ -654,4 +655,5 @@ CASES = [
     Case("O13", "jobs", service("jobs", "Jobs", JOBS), ask_of_jobs),
     growth("0002"),
     rules_of_nameko(),
+    objects("0002"),
 ]

@@ -8,6 +8,7 @@ from tests.contract.items import assert_problem, fresh_name
 from tests.owner.case import Case, Edit, replaced
 from tests.owner.cases.flask import SETTING, ask_of_a_setting, ask_of_a_transaction
 from tests.owner.cases.growth import growth
+from tests.owner.cases.objects import objects
 from tests.owner.cases.rules import rules
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import (
@@ -578,4 +579,5 @@ CASES = [
     ),
     growth(),
     rules(),
+    objects(),
 ]

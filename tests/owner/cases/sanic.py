@@ -12,6 +12,7 @@ from tests.contract.items import assert_problem, fresh_name
 from tests.contract.websocket import WebSocket
 from tests.owner.case import Case, replaced
 from tests.owner.cases.growth import growth
+from tests.owner.cases.objects import objects
 from tests.owner.cases.rules import rules
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import (
@@ -663,4 +664,5 @@ CASES = [
     ),
     growth(),
     rules("StreamedStore", "stream"),
+    objects(),
 ]

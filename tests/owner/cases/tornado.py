@@ -11,6 +11,7 @@ from tests.contract.items import assert_problem, fresh_name
 from tests.owner.case import Case, replaced
 from tests.owner.cases.growth import growth
 from tests.owner.cases.notes import NOTES
+from tests.owner.cases.objects import objects
 from tests.owner.cases.rules import rules
 from tests.owner.cases.sqlalchemy import copied, models
 from tests.owner.questions import ask_of_an_unread_body, ask_of_rooms_and_bookings
@@ -754,4 +755,5 @@ CASES = [
     ),
     growth(),
     rules("StreamedStore", "stream"),
+    objects(),
 ]

@@ -12,10 +12,11 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from pydantic import Field as Rule
 from pydantic import FiniteFloat, TypeAdapter, ValidationError
 from rest_framework import serializers
+from rest_framework.relations import MANY_RELATION_KWARGS
 from rest_framework.utils.field_mapping import ClassLookupDict
 from rest_framework.validators import UniqueValidator
 
-from .content import Day, Digits, Email, Line, Lines, Timestamp, Url, Uuid
+from .content import Day, Digits, Email, Line, Lines, Timestamp, Url, Uuid, merged
 from .models import ExactField, LineField, LinesField, Record
 
 Row = TypeVar("Row", bound=Record)
@@ -154,6 +155,48 @@ class StrictChoiceField(_Validated, serializers.ChoiceField):
         return _rule(Literal[tuple(self.choices)])
 
 
+class RecordsField(serializers.SlugRelatedField[Any]):
+    """References to other resources, as a list of their IDs."""
+
+    rule = _rule(Uuid)
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("uuid", **options)
+
+    @classmethod
+    def many_init(cls, **options: Any) -> serializers.ManyRelatedField:
+        of_list = {name: options[name] for name in MANY_RELATION_KWARGS if name in options}
+        return _Records(child_relation=cls(**options), **of_list)
+
+    def to_representation(self, row: Any) -> str:
+        return str(row.uuid)
+
+
+class _Records(serializers.ManyRelatedField):
+    """Reads all rows by one query, however many they are."""
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if not isinstance(data, list):
+            self.fail("not_a_list", input_type=type(data).__name__)
+        if not (data or self.allow_empty):
+            self.fail("empty")
+        relation: Any = self.child_relation
+        errors: dict[Any, Any] = {}
+        ids = {}
+        for index, text in enumerate(data):
+            try:
+                ids[index] = relation.rule.validate_python(text, strict=True)
+            except ValidationError as error:
+                errors[index] = [error.errors()[0]["msg"]]
+        rows = {row.uuid: row for row in relation.get_queryset().filter(uuid__in=ids.values())}
+        missing = [index for index, uuid in ids.items() if uuid not in rows]
+        errors |= {index: ["It refers to nothing that exists."] for index in missing}
+        if errors:
+            raise serializers.ValidationError(errors)
+        return [*rows.values()]
+
+
+_OBJECTS: Final = (serializers.JSONField, serializers.DictField, serializers.BaseSerializer)
 _MAPPING: Final[dict[Any, Any]] = {
     models.BigIntegerField: StrictIntegerField,
     models.BooleanField: StrictBooleanField,
@@ -227,6 +270,16 @@ class ResourceSerializer(serializers.ModelSerializer[Row]):
             options["max_value"] = min(most, options.get("max_value", most))
         return kind, options | {"validators": validators}
 
+    def build_relational_field(
+        self, field_name: str, relation_info: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        kind, options = super().build_relational_field(field_name, relation_info)
+        if not (options.get("many") and issubclass(relation_info.related_model, Record)):
+            return kind, options
+        if options.get("required") is False:
+            options["default"] = list
+        return RecordsField, options
+
     def get_unique_together_validators(self) -> list[Any]:
         return []
 
@@ -249,6 +302,26 @@ class ResourceSerializer(serializers.ModelSerializer[Row]):
         if errors:
             raise serializers.ValidationError(errors)
         return content
+
+
+def sent_objects(serializer: Any) -> dict[str, Any]:
+    """The fields for which the client has sent an object."""
+    sent = serializer.initial_data
+    fields = serializer.fields if isinstance(sent, dict) else {}
+    return {
+        name: field
+        for name, field in fields.items()
+        if isinstance(field, _OBJECTS) and not field.read_only and isinstance(sent.get(name), dict)
+    }
+
+
+def merged_objects(fields: dict[str, Any], sent: Any, row: Record) -> dict[str, Any]:
+    """The values of these fields in the row after a merge patch (RFC 7396)."""
+    found = {}
+    for name, field in fields.items():
+        value = field.get_attribute(row)
+        found[name] = merged(None if value is None else field.to_representation(value), sent[name])
+    return found
 
 
 def _copied(field: Any) -> Any:
