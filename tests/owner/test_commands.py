@@ -85,10 +85,10 @@ import contextlib
 import sys
 from uuid import UUID, uuid4
 
-from sqlalchemy import ForeignKey, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, UniqueConstraint, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from .items.model import ITEMS, ItemContent
+from .items.model import ITEMS, Item, ItemContent
 from .runtime import Duplicate, StaleRevision, UnknownReference
 from .runtime.content import Content, Uuid
 from .runtime.database import Database
@@ -144,9 +144,29 @@ def run(settings: Settings, arguments: list[str]) -> None:
     with contextlib.suppress(StaleRevision):
         items.touch(item.id, frozenset({item.revision}))
         raise AssertionError("a revision that is no longer there")
+    change_by_other_means(database, items)
     replica = Database(settings.model_copy(update={"database_url": settings.database_url}))
     rows = Store(ITEM_LABELS, replica).page(ITEM_LABELS.read_query("")).rows
     sys.stdout.write(f"{done} {len(rows)}\\n")
+
+
+def change_by_other_means(database: Database, items: Store[Item, ItemContent]) -> None:
+    """What the ORM and statements of the owner's write has an ID and a new revision too."""
+    with database.writing() as connection, Session(connection) as session:
+        made = Item(name="by the ORM", quantity=1)
+        session.add(made)
+        session.flush()
+        ident, first = made.id, made.revision
+        made.quantity = 2
+        session.flush()
+        assert made.revision != first
+    second = items.get(ident)
+    with database.writing() as connection:
+        connection.execute(update(Item).where(Item.id == ident).values(quantity=3))
+    third = items.get(ident)
+    assert (second.quantity, third.quantity) == (2, 3)
+    assert len({first, second.revision, third.revision}) == 3
+    assert third.created_at < second.updated_at < third.updated_at
 '''
 
 
