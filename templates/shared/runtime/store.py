@@ -1,6 +1,5 @@
 """The store of a resource: its rows in the database."""
 
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -34,7 +33,7 @@ from .database import Database
 from .idempotency import FirstRequest
 from .resource import Order, Page, PageRequest, Resource
 from .statements import kept
-from .tables import Record
+from .tables import Record, new_revision
 
 Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
@@ -69,7 +68,7 @@ class Store(Generic[Row, Sent]):
         first = idempotency_key and FirstRequest(self.resource, idempotency_key, content)
         now = datetime.now(UTC)
         values = content.model_dump() | columns
-        values |= {"id": uuid4(), "revision": _revision(), "created_at": now, "updated_at": now}
+        values |= {"id": uuid4(), "revision": new_revision(), "created_at": now, "updated_at": now}
         with self._explaining(values), self.database.writing() as connection:
             if first and (earlier := first.row(connection)) is not None:
                 self.database.undo()
@@ -208,7 +207,7 @@ class Store(Generic[Row, Sent]):
     ) -> Row:
         if revisions is not None:
             self._locked(connection, row_id, revisions)
-        changed = {**values, "revision": _revision(), "updated_at": datetime.now(UTC)}
+        changed = {**values, "revision": new_revision(), "updated_at": datetime.now(UTC)}
         statement = self._visible(_update(self._table))
         found = connection.execute(statement, {**changed, "row_id": row_id})
         row = self._row(found.one_or_none() or self._missing())
@@ -248,10 +247,6 @@ class Store(Generic[Row, Sent]):
     def _row(self, row: Any) -> Row:
         # A row, not an instance of the class: creating one would cost more than the query.
         return cast(Row, row)
-
-
-def _revision() -> str:
-    return secrets.token_hex(8)
 
 
 # Each statement is built once: building one takes longer than running it.

@@ -353,6 +353,22 @@ PATCHES = [
         case=OBJECTS,
     ),
     Patch(
+        "O10",
+        "a row that the ORM changes keeps its revision",
+        TABLES,
+        "default=new_revision, onupdate=new_revision",
+        "default=new_revision",
+        by="test_a_table_that_joins_two_has_a_store_and_changes_the_revision_of_a_row",
+    ),
+    Patch(
+        "O10",
+        "a row that is touched keeps its revision",
+        STORE,
+        "return self._update(connection, row_id, {}, revisions)",
+        "return self._locked(connection, row_id, revisions)",
+        by="test_a_table_that_joins_two_has_a_store_and_changes_the_revision_of_a_row",
+    ),
+    Patch(
         "E3",
         "a number is stored that no JSON can show",
         DATABASE,
@@ -440,7 +456,7 @@ PATCHES = [
     Patch(
         "R3",
         "the tag stays the same",
-        STORE,
+        TABLES,
         "secrets.token_hex(8)",
         '"0123456789abcdef"',
         by="test_put_replaces_and_renews_the_tag test_put_of_the_same_content_is_a_new_revision"
