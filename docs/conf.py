@@ -23,6 +23,8 @@ html_theme = "furo"
 html_title = f"scaffold {__version__}"
 html_show_sphinx = False
 html_copy_source = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 pygments_style = "default"
 pygments_dark_style = "monokai"
 

@@ -366,7 +366,7 @@ def picture(found: Measured) -> str:
     rows = len(found["frameworks"])
     panel_height = HEAD + rows * ROW + 22
     height = TOP + 2 * panel_height
-    title = "Requests a second, as generated and bare"
+    title = "Requests per second"
     body: list[str] = []
     for number, (request, database) in enumerate(PANELS):
         x, y = MARGIN + (number % 2) * PANEL, TOP + (number // 2) * panel_height
@@ -403,20 +403,20 @@ def in_words(found: Measured) -> str:
             title = REQUESTS[request].strip("`")
             said.append(
                 f"{title} on {DATABASES[database]}: from {last} with {have[last]['rps']:,.0f} to "
-                f"{first} with {have[first]['rps']:,.0f} requests a second, keeping "
+                f"{first} with {have[first]['rps']:,.0f} requests per second, "
                 f"{min(of['kept'] for of in have.values()):.0%} to "
-                f"{max(of['kept'] for of in have.values()):.0%} of what the baseline does."
+                f"{max(of['kept'] for of in have.values()):.0%} of the baseline."
             )
     return " ".join(said)
 
 
 def _legend(found: Measured) -> Iterator[str]:
-    x = WIDTH - 470.0
-    for kind, words in {"own": "as generated", "bare": "bare"}.items():
+    x = WIDTH - 540.0
+    for kind, words in {"own": "generated", "bare": "baseline"}.items():
         yield f'<rect class="{kind}" x="{x:g}" y="24" width="14" height="12" rx="2"/>'
         yield f'<text class="small" x="{x + 20:g}" y="34">{words}</text>'
         x += 44 + 6.8 * len(words)
-    words = f"one core, {found['connections']} connections, {found['date']}"
+    words = f"% of baseline; one core, {found['connections']} connections, {found['date']}"
     yield f'<text class="faint" x="{x + 6:g}" y="34">{words}</text>'
 
 
@@ -438,14 +438,14 @@ def _panel(found: Measured, request: str, database: str, x: float, y: float) -> 
         top = y + HEAD + number * ROW
         own, bare = (room * one["rps"] / most for one in (of, of["bare"]))
         left = x + LABEL
-        said = f"{name}: {of['rps']:,.0f} a second, bare {of['bare']['rps']:,.0f}"
+        said = f"{name}: {of['rps']:,.0f} per second, baseline {of['bare']['rps']:,.0f}"
         yield f"<g><title>{escape(said)}</title>"
         yield f'<text class="name" x="{left - 10:g}" y="{top + 17:g}">{escape(name)}</text>'
         yield _bar("own", left, top, own, BAR)
         yield _bar("bare", left, top + BAR + 1, bare, BAR - 4)
         yield (
             f'<text class="small" x="{left + max(own, bare) + 8:.1f}" y="{top + 16:g}">'
-            f'{of["rps"]:,.0f}<tspan class="faint"> /s, {of["kept"]:.0%} kept</tspan></text></g>'
+            f'{of["rps"]:,.0f}<tspan class="faint"> /s, {of["kept"]:.0%}</tspan></text></g>'
         )
 
 

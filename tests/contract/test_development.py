@@ -156,6 +156,8 @@ def test_a_terminal_shows_lines_in_colour(work: Work) -> None:
     line = next(line for line in printed.plain.splitlines() if "forged" in line)
     assert re.match(r"\d\d:\d\d:\d\d \[info *\] request +.*method=GET", line)
     assert not any(line.startswith("{") for line in printed.plain.splitlines())
+    assert "listening" in printed.plain
+    assert re.findall("granian|PRODUCTION", printed.plain) == [], "messages about servers"
 
 
 @pytest.mark.any_framework("flask")

@@ -55,6 +55,8 @@ def serve(settings: Settings, *, development: bool = False) -> None:
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     signal.signal(STOP, lambda *_: os._exit(0))  # a worker that is still starting just exits
     logging.getLogger("_granian").addFilter(_unexpected)
+    # In development, granian's six lines for each reload would hide the requests.
+    quiet = development and settings.log_level == "info"
     _DrainingServer(
         f"{__package__}.development:application" if development else f"{__name__}:application",
         drain_seconds=settings.drain_seconds,
@@ -72,7 +74,7 @@ def serve(settings: Settings, *, development: bool = False) -> None:
         workers=settings.workers,
         respawn_failed_workers=settings.workers > 1,
         workers_kill_timeout=1 if development else IN_FLIGHT_SECONDS,
-        log_level=LogLevels(settings.log_level),
+        log_level=LogLevels.warning if quiet else LogLevels(settings.log_level),
         log_dictconfig=logging_config(settings.log_level, settings.log_format),
     ).serve()
 
