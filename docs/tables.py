@@ -224,6 +224,7 @@ ABOUT_ALL: dict[str, Callable[[Catalog], Iterator[str]]] = {
     "bad input": lambda _: bad_input(),
     "serving": lambda _: speed.serving_part(),
     "profile": lambda _: speed.profile_part(),
+    "raw profile": lambda _: raw.profile_part(),
     "growth": lambda _: speed.growth_part(),
     "peers": lambda _: peers.part(),
     "first tests": lambda _: first_tests.part(),
