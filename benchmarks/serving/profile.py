@@ -10,9 +10,9 @@ the kernel's count, is the server's and the kernel's, and that of drivers which 
 interpreter meanwhile. Nothing is stopped for a look. On a busy machine the service waits for its
 core too, where it is looked at in the same way. So the share of Python is that of the looks in
 which a thread held the interpreter, of those in which the service had something to do. `--write`
-puts a whole run into docs/data/profile.json and the documentation; with `--against raw`, the frameworks
-that were asked for into docs/data/profile_raw.json. Needs py-spy (the extra `bench`) beside what
-`benchmarks.serving` needs.
+puts a whole run into docs/data/profile.json and the documentation; with `--against raw`, the
+frameworks that were asked for into docs/data/profile_raw.json. Needs py-spy (the extra `bench`)
+beside what `benchmarks.serving` needs.
 """
 
 from __future__ import annotations
