@@ -45,6 +45,9 @@ Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
+# A field of a response: its name, the index of its column, and the conversion of its value.
+_Field = tuple[str, int, Callable[[Any], Any] | None]
+
 CURSOR: Final = r"[0-7][0-9a-f]{15}(\.[0-9a-f]{8}(\.[A-Za-z0-9_-]*)?)?"
 MERGE_PATCH: Final = "application/merge-patch+json"
 
@@ -218,12 +221,7 @@ class Resource(Generic[Row, Sent]):
 
     def show(self, row: Row) -> dict[str, Any]:
         """The row as JSON values."""
-        values: tuple[Any, ...] = tuple(cast(Any, row))  # access by name takes twice the time
-        shown = {
-            name: encode(values[index]) if encode else values[index]
-            for name, index, encode in self._shown
-        }
-        return shown | self._compute(values) if self._computed else shown
+        return self._converted(row, self._shown)
 
     def _compute(self, values: Sequence[Any]) -> dict[str, Any]:
         """The computed fields of the view for these values of the row."""
@@ -250,10 +248,13 @@ class Resource(Generic[Row, Sent]):
         """The row as values that pydantic encodes, which is faster than converting them first."""
         if type(self).show is not Resource.show:
             return self.show(row)
-        values: tuple[Any, ...] = tuple(cast(Any, row))
+        return self._converted(row, self._prepared)
+
+    def _converted(self, row: Row, fields: Sequence[_Field]) -> dict[str, Any]:
+        values: tuple[Any, ...] = tuple(cast(Any, row))  # access by name takes twice the time
         shown = {
-            name: prepare(values[index]) if prepare else values[index]
-            for name, index, prepare in self._prepared
+            name: convert(values[index]) if convert else values[index]
+            for name, index, convert in fields
         }
         return shown | self._compute(values) if self._computed else shown
 

@@ -207,7 +207,7 @@ class ResourceSerializer(serializers.ModelSerializer[Row]):
         # Django REST Framework takes three times as long to find the attribute of each field.
         is_one_of_many = isinstance(self.parent, serializers.ListSerializer)
         if not isinstance(instance, self.Meta.model) or not (is_one_of_many or self._is_untouched):
-            return cast("dict[str, Any]", super().to_representation(instance))
+            return super().to_representation(instance)
         found: dict[str, Any] = {}
         for name, read, show in self._shown:
             try:
