@@ -55,6 +55,8 @@ def serve(settings: Settings, *, development: bool = False) -> None:
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     signal.signal(STOP, lambda *_: os._exit(0))  # a worker that is still starting just exits
     logging.getLogger("_granian").addFilter(_unexpected)
+    # Otherwise a collection in a worker copies what it shares with this process: 13 MB in FastAPI.
+    gc.freeze()
     _DrainingServer(
         f"{__package__}.development:application" if development else f"{__name__}:application",
         drain_seconds=settings.drain_seconds,
