@@ -128,10 +128,11 @@ def profile_part() -> Iterator[str]:
     found = json.loads(PROFILED.read_text(encoding="utf-8"))
     runs = found["frameworks"].values()
     loads = [of["load"] for of in runs]
+    seconds = sorted({of["seconds"] for of in runs})
     yield (
         f"Made on {' and '.join(sorted({of['date'] for of in runs}))} by `python -m "
         f"benchmarks.serving.profile --against raw --write`, on {machine_of(found)}: "
-        f"{found['rate']} looks a second for {found['seconds']} s each, at "
+        f"{found['rate']} looks a second for {' or '.join(map(str, seconds))} s each, at "
         f"{found['connections']} connections. The load of the machine was {min(loads):g} to "
         f"{max(loads):g}."
     )

@@ -6,7 +6,7 @@ In a process of the service's interpreter, everything that it has imported by th
 imported group by group: first what it needs of the standard library, then the framework, the
 server, the driver, and so on. After each group stand the memory (PSS) that it has added and the CPU
 time that it took. Beside them stands what the service itself takes until its first 200 of
-`/readyz`, on SQLite. Each figure is the lowest of five runs with cached files. `--write` puts them
+`/readyz`, on SQLite. Each figure is the lowest of three runs with cached files. `--write` puts them
 into docs/data/footprint.json and the page.
 """
 
@@ -31,7 +31,7 @@ from docs import tables
 from tests.services import PACKAGE, Project, frameworks, plain_environment, uv_environment
 
 CHOSEN = ("falcon", "fastapi", "django", "tornado")
-ROUNDS = 5
+ROUNDS = 3
 FRAMEWORKS = (
     "falcon fastapi starlette django rest_framework drf_spectacular tornado flask pyramid sanic"
 )

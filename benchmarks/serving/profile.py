@@ -25,7 +25,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from subprocess import PIPE, STDOUT
 from typing import Any
@@ -109,8 +109,9 @@ def main(words: Sequence[str] | None = None) -> int:
         print("\n".join(raw.profile_tables(found)))
     else:
         print("\n".join(speed.profile_tables(found)))
-    if given.write:
-        keep(found, given.against)
+    if given.write and given.against == "bare":
+        write(speed.PROFILED, found)
+        tables.main()
     return 0
 
 
@@ -124,21 +125,21 @@ def run(
     for framework in chosen:
         of = found["frameworks"][framework] = {}
         if given.against == "raw":
-            of |= {"date": found["date"], "load": figures.significant(os.getloadavg()[0], 2)}
+            load = figures.significant(os.getloadavg()[0], 2)
+            of |= {"date": found["date"], "load": load, "seconds": given.seconds}
         for database in databases:
             of[database] = profiled(stand, framework, database, given)
+        if given.write and given.against == "raw":
+            keep(found)
     return found
 
 
-def keep(found: dict[str, Any], against: str) -> None:
-    """Write the record; beside raw twins, with what earlier runs have found of other frameworks."""
-    file = speed.PROFILED
-    if against == "raw":
-        file = raw.PROFILED
-        if file.exists():
-            earlier = json.loads(file.read_text(encoding="utf-8"))
-            found["frameworks"] = earlier["frameworks"] | found["frameworks"]
-    write(file, found)
+def keep(found: Mapping[str, Any]) -> None:
+    """Write the record beside raw twins, with what earlier runs have found of other frameworks."""
+    earlier = {}
+    if raw.PROFILED.exists():
+        earlier = json.loads(raw.PROFILED.read_text(encoding="utf-8"))["frameworks"]
+    write(raw.PROFILED, {**found, "frameworks": earlier | found["frameworks"]})
     tables.main()
 
 
