@@ -133,7 +133,7 @@ def profile_part() -> Iterator[str]:
         f"Made on {' and '.join(sorted({of['date'] for of in runs}))} by `python -m "
         f"benchmarks.serving.profile --against raw --write`, on {machine_of(found)}: "
         f"{found['rate']} looks a second for {' or '.join(map(str, seconds))} s each, at "
-        f"{found['connections']} connections. The load of the machine was {min(loads):g} to "
+        f"{found['connections']} connections. The load of the machine was up to "
         f"{max(loads):g}."
     )
     yield ""
