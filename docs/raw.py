@@ -1,6 +1,7 @@
 """Describes the cost of the services compared with raw versions: a part of docs/speed.md.
 
-docs/data/raw.json comes from `python -m benchmarks.serving.raw --write`.
+docs/data/raw.json comes from `python -m benchmarks.serving.raw --write`, and
+docs/data/profile_raw.json from `python -m benchmarks.serving.profile --against raw --write`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from scaffold.catalog import catalog
 
 HERE = Path(__file__).resolve().parent
 RECORD = HERE / "data" / "raw.json"
+PROFILED = HERE / "data" / "profile_raw.json"
 P99_TIMES = 2.0
 Measured = Mapping[str, Any]
 KEPT_AT_LEAST = {
@@ -116,3 +118,50 @@ def _names(found: Measured) -> list[tuple[str, str]]:
 
 def _figures(found: Measured, framework: str, database: str, request: str) -> Any:
     return found["frameworks"].get(framework, {}).get(database, {}).get(request)
+
+
+def profile_part() -> Iterator[str]:
+    """The part of the page that says where the additional CPU time goes."""
+    if not PROFILED.exists():
+        yield NOT_YET
+        return
+    found = json.loads(PROFILED.read_text(encoding="utf-8"))
+    runs = found["frameworks"].values()
+    loads = [of["load"] for of in runs]
+    seconds = sorted({of["seconds"] for of in runs})
+    yield (
+        f"Made on {' and '.join(sorted({of['date'] for of in runs}))} by `python -m "
+        f"benchmarks.serving.profile --against raw --write`, on {machine_of(found)}: "
+        f"{found['rate']} looks a second for {' or '.join(map(str, seconds))} s each, at "
+        f"{found['connections']} connections. The load of the machine was up to "
+        f"{max(loads):g}."
+    )
+    yield ""
+    yield from profile_tables(found)
+
+
+def profile_tables(found: Measured) -> Iterator[str]:
+    """For each request and database: CPU of both in microseconds, and the difference by part."""
+    shown = {
+        (request, database, name): of[database][request]
+        for request, database in KEPT_AT_LEAST
+        for framework, name in _names(found)
+        if request in (of := found["frameworks"][framework]).get(database, {})
+    }
+    parts = list(dict.fromkeys(part for sides in shown.values() for part in sides["generated"]))
+    parts.sort(key=lambda part: -sum(_more(sides, part) for sides in shown.values()))
+    for request, database in KEPT_AT_LEAST:
+        rows = {name: of for (*at, name), of in shown.items() if at == [request, database]}
+        if rows:
+            yield f"### Additional CPU µs of {REQUESTS[request]} on {DATABASES[database]}"
+            yield ""
+            yield f"| framework | generated | raw | {' | '.join(parts)} |"
+            yield f"|{' --- |' * (3 + len(parts))}"
+            for name, of in rows.items():
+                both = [f"{sum(of[side].values()):.0f}" for side in ("generated", "raw")]
+                yield f"| {' | '.join([name, *both, *(f'{_more(of, p):+.0f}' for p in parts)])} |"
+            yield ""
+
+
+def _more(sides: Mapping[str, Mapping[str, float]], part: str) -> float:
+    return sides["generated"].get(part, 0) - sides["raw"].get(part, 0)

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from docs import first_tests, peers, raw, s3rius, speed
+from docs import first_tests, footprint, peers, raw, s3rius, speed
 from scaffold import errors
 from scaffold.advice.evidence import RankBy, recommend
 from scaffold.catalog import catalog
@@ -224,6 +224,8 @@ ABOUT_ALL: dict[str, Callable[[Catalog], Iterator[str]]] = {
     "bad input": lambda _: bad_input(),
     "serving": lambda _: speed.serving_part(),
     "profile": lambda _: speed.profile_part(),
+    "raw profile": lambda _: raw.profile_part(),
+    "footprint": lambda _: footprint.part(),
     "growth": lambda _: speed.growth_part(),
     "peers": lambda _: peers.part(),
     "first tests": lambda _: first_tests.part(),

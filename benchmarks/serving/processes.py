@@ -60,6 +60,15 @@ class Server:
                 total += times.user + times.system + times.children_user + times.children_system
         return total
 
+    def is_busy(self) -> bool:
+        """Whether a thread of the process tree runs, or would if it had a core."""
+        for process in process_tree(self.pid):
+            for file in Path(f"/proc/{process.pid}/task").glob("*/stat"):
+                with contextlib.suppress(OSError):
+                    if file.read_text().rpartition(")")[2].split()[0] == "R":
+                        return True
+        return False
+
     def memory_mb(self) -> float:
         """Proportional set size of the process tree, in MB of 10^6 bytes."""
         return sum(_pss(process.pid) for process in process_tree(self.pid)) / 1e6

@@ -246,6 +246,8 @@ def compared(database: Any, new_store: Any, resources: list[Any]) -> dict[str, A
         now[:] = ["unobserved"]
         found = read_all(store, made, filters)
         assert [exactly(row) for row in found] == [exactly(row) for row in expected]
+        for row in found:
+            assert json.loads(resource.encode(row)) == resource.show(row)
         count += len(found)
         for column, cell in (
             (c, v) for row in found for c, v in zip(table.columns, row, strict=True)

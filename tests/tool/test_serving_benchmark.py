@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from subprocess import PIPE
 from typing import Any
 from xml.etree import ElementTree
 
@@ -13,10 +17,11 @@ import pytest
 from benchmarks.growth.parts import with_values
 from benchmarks.growth.readers import PING, TEXT, Frame, frames, pong
 from benchmarks.serving import __main__ as command
-from benchmarks.serving import figures, items, profile
+from benchmarks.serving import figures, items, processes, profile
 from benchmarks.serving.figures import Sample, ServiceSamples
 from benchmarks.serving.load import Refused, counted
-from docs import speed
+from docs import raw, speed
+from tests.servers import wait_until
 from tests.services import frameworks
 
 OUTPUT = """Running 1s test @ http://127.0.0.1:8000
@@ -308,6 +313,14 @@ SERVED = "process 7:my-svc;_runner (granian/wsgi.py:57);Edge.__call__ (my_svc/ru
         (";SessionMiddleware.process_request (django/contrib/sessions/x.py:1)", "outer layer"),
         (";read (benchmarks/bare/item.py:90)", "items"),
         (";get_item (benchmarks/bare/flask.py:30)", "framework"),
+        (";represented (driver.py:85);UUID.__str__ (uuid.py:282)", "items"),
+        (";read (driver.py:41);_rows (driver.py:118)", "database"),
+        (";read (asynchronous.py:30);fetchrow (asyncpg/pool.py:5)", "database"),
+        (
+            ";Store.get (my_svc/runtime/store.py:88);_from_text (my_svc/runtime/tables.py:60)",
+            "database",
+        ),
+        (";answer (my_svc/runtime/service.py:94);show (my_svc/runtime/resource.py:215)", "items"),
     ],
 )
 def test_a_look_belongs_to_the_innermost_part_that_is_known(inside: str, part: str) -> None:
@@ -327,6 +340,48 @@ def test_no_more_is_divided_than_a_request_has_cost() -> None:
 
 def test_a_service_that_python_never_ran_for_is_all_server() -> None:
     assert profile.divided(100.0, [], us_a_look=5.0) == {"server": 100.0}
+
+
+def test_looks_at_a_stack_that_is_just_changing_count_as_the_others() -> None:
+    said = "py-spy> Wrote raw flamegraph data to 'stacks'. Samples: 30 Errors: 10"
+    stacks = [f"{SERVED} 20", f"{SERVED};Flask.wsgi_app (flask/app.py:1) 10"]
+    parts = profile.divided(100.0, stacks, us_a_look=1.5, said=said)
+    assert parts == {"outer layer": 40.0, "framework": 20.0, "server": 40.0}
+
+
+def test_a_server_is_busy_only_while_a_thread_runs_or_could() -> None:
+    loop = "print(flush=True)\nwhile True: pass"
+    with _child(loop) as process:
+        assert processes.Server(process.pid, "", 0.0).is_busy()
+    with _child("print(flush=True)\ninput()") as process:
+        server = processes.Server(process.pid, "", 0.0)
+        wait_until(lambda: not server.is_busy(), 5, "it waits for a line")
+
+
+@contextlib.contextmanager
+def _child(script: str) -> Iterator[subprocess.Popen[str]]:
+    """A Python process that has begun to run a script."""
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdout
+        process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_the_difference_to_a_raw_twin_is_told_by_part() -> None:
+    sides = {"generated": {"log": 20.0, "server": 30.4}, "raw": {"server": 31.0}}
+    found = {"frameworks": {"flask": {"sqlite": {"list": sides}, "date": "2026-11-28", "load": 1}}}
+    assert list(raw.profile_tables(found)) == [
+        f"### Additional CPU µs of {speed.REQUESTS['list']} on SQLite",
+        "",
+        "| framework | generated | raw | log | server |",
+        "| --- | --- | --- | --- | --- |",
+        "| Flask | 50 | 31 | +20 | -1 |",
+        "",
+    ]
 
 
 def test_a_profile_has_a_line_for_each_service_and_its_twin() -> None:

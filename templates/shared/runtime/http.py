@@ -25,6 +25,7 @@ from . import (
 )
 from .bodies import MAX_VALUES, has_too_many_values
 
+JSON_CONTENT_TYPE = "application/json"
 PROBLEM_CONTENT_TYPE = "application/problem+json"
 MAX_HEADER_BYTES = 32_768
 BODILESS = frozenset({204, 304})

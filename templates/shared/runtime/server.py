@@ -51,10 +51,7 @@ def serve(settings: Settings, *, development: bool = False) -> None:
     A second signal cuts DRAIN_SECONDS short. With `development`, errors are shown to browsers, and
     requests in flight have one second.
     """
-    # A worker that is still starting must survive the signal to drain.
-    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-    signal.signal(STOP, lambda *_: os._exit(0))  # a worker that is still starting just exits
-    logging.getLogger("_granian").addFilter(_unexpected)
+    _prepare_for_workers()
     # In development, granian's six lines for each reload would hide the requests.
     quiet = development and settings.log_level == "info"
     _DrainingServer(
@@ -77,6 +74,16 @@ def serve(settings: Settings, *, development: bool = False) -> None:
         log_level=LogLevels.warning if quiet else LogLevels(settings.log_level),
         log_dictconfig=logging_config(settings.log_level, settings.log_format),
     ).serve()
+
+
+def _prepare_for_workers() -> None:
+    """Set up what the workers inherit from this process."""
+    # A worker that is still starting must survive the signal to drain.
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    signal.signal(STOP, lambda *_: os._exit(0))  # a worker that is still starting just exits
+    logging.getLogger("_granian").addFilter(_unexpected)
+    # Otherwise a collection in a worker copies what it shares with this process: 13 MB in FastAPI.
+    gc.freeze()
 
 
 def application() -> Callable[..., Any]:
