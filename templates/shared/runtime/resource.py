@@ -48,6 +48,7 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 # A field of a response: its name, the index of its column, and the conversion of its value.
 _Field = tuple[str, int, Callable[[Any], Any] | None]
+_Encoders = Mapping[Any, Callable[[Any], Any] | None]
 
 CURSOR: Final = r"[0-7][0-9a-f]{15}(\.[0-9a-f]{8}(\.[A-Za-z0-9_-]*)?)?"
 MERGE_PATCH: Final = "application/merge-patch+json"
@@ -127,16 +128,9 @@ class Resource(Generic[Row, Sent]):
         self.max_page_size = max_page_size
         self.view = view or self._default_view()
         self.patch = self._patch_model()
-        columns = list(table.__table__.columns.keys())
-        self._shown, self._prepared = (
-            [
-                (name, columns.index(name), _encoder(one.annotation, encoders))
-                for name, one in self.view.model_fields.items()
-            ]
-            for encoders in (_ENCODERS, _PREPARATIONS)
-        )
+        self._shown, self._prepared = self._fields(_ENCODERS), self._fields(_PREPARATIONS)
         self._computed = [
-            (name, _encoder(one.return_type))
+            (name, _encoder(one.return_type, _ENCODERS))
             for name, one in self.view.model_computed_fields.items()
         ]
 
@@ -399,6 +393,13 @@ class Resource(Generic[Row, Sent]):
         fields = {self.plural: rows, "next_cursor": cursor}
         return create_model(f"{self.table.__name__}Page", **fields)
 
+    def _fields(self, encoders: _Encoders) -> list[_Field]:
+        columns = list(self.table.__table__.columns.keys())
+        return [
+            (name, columns.index(name), _encoder(one.annotation, encoders))
+            for name, one in self.view.model_fields.items()
+        ]
+
     def _default_view(self) -> type[BaseModel]:
         fields: dict[str, Any] = {"id": (UUID, ...)}
         for name, one in self.content.model_fields.items():
@@ -458,7 +459,8 @@ class Resource(Generic[Row, Sent]):
             cursor += f".{_digest(request)}"
         if request.order:
             value = getattr(row, request.order.column)
-            encode = _encoder(self.view.model_fields[request.order.column].annotation)
+            annotation = self.view.model_fields[request.order.column].annotation
+            encode = _encoder(annotation, _ENCODERS)
             text = json.dumps(encode(value) if encode else value)
             cursor += "." + urlsafe_b64encode(text.encode()).decode().rstrip("=")
         return cursor
@@ -531,16 +533,14 @@ def _types(schema: Mapping[str, Any]) -> set[Any]:
     return {option.get("type", "string") for option in options}
 
 
-def _encoder(
-    annotation: Any, encoders: Mapping[Any, Callable[[Any], Any] | None] | None = None
-) -> Callable[[Any], Any] | None:
+def _encoder(annotation: Any, encoders: _Encoders) -> Callable[[Any], Any] | None:
     """The conversion of a value of this type to JSON; None if it needs none."""
     options = _options(annotation)
     kinds = {_plain(kind) for kind in options} - {NoneType}
     if kinds <= _JSON_TYPES:
         return None
-    known = _ENCODERS if encoders is None else encoders
-    encode = known.get(kinds.pop(), to_jsonable_python) if len(kinds) == 1 else to_jsonable_python
+    kind = kinds.pop() if len(kinds) == 1 else None
+    encode = encoders.get(kind, to_jsonable_python)
     if encode is None:
         return None
     return (
