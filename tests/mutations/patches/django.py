@@ -355,14 +355,6 @@ PATCHES = [
         case=GROWTH,
     ),
     Patch(
-        "O10",
-        "there is one database, whatever DATABASES says",
-        DATABASE,
-        "{**django_settings.DATABASES, DEFAULT_DB_ALIAS: wanted}",
-        "{DEFAULT_DB_ALIAS: wanted}",
-        by="test_another_database_stays_when_the_settings_are_replaced",
-    ),
-    Patch(
         "O11",
         "a nested path is not in the location",
         VIEWS,
