@@ -216,3 +216,32 @@ def test_two_more_resources_pass_lint_types_and_the_check_of_migrations(
     ):
         ran = project.run(*command, environment=environment)
         assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+REPLICA = """
+from .runtime.database import connection_settings
+
+DATABASES["replica"] = connection_settings(
+    SERVICE.model_copy(update={"database_url": "sqlite:///replica.db"})
+)
+"""
+
+TWO_DATABASES = """
+from stock_keeper.runtime.database import Database
+from stock_keeper.settings import Settings
+
+for name in ("first", "second"):
+    Database(Settings(database_url=f"sqlite:///{name}.db")).migrate()
+from django.db import connections
+
+print([connections[alias].settings_dict["NAME"] for alias in connections])
+"""
+
+
+@pytest.mark.contract("O10")
+@pytest.mark.any_database
+def test_another_database_stays_when_the_settings_are_replaced(target: Target, own: Own) -> None:
+    files = {"{package}/django_settings.py": lambda text: text + REPLICA}
+    project = own(target.framework, Case("O10", "a replica", files))
+    ran = project.run("-c", TWO_DATABASES)
+    assert ran.stdout == "['second.db', 'replica.db']\n", ran.stdout + ran.stderr

@@ -554,12 +554,20 @@ def ask_of_jobs(client: httpx.Client) -> None:
 PLAIN_STORE = '''\
 """Items that nobody is told of, by a handler that the document describes from its docstring."""
 
+from pydantic import BaseModel
 from werkzeug.wrappers import Request, Response
 
 from .items.model import ITEMS
+from .runtime.operations import operation
 from .runtime.service import answer, dependency, read_content
 from .runtime.store import Store
 from .runtime.web import http
+
+
+class Quietness(BaseModel):
+    """How quiet it is."""
+
+    decibels: int
 
 
 class Quiet:
@@ -572,6 +580,17 @@ class Quiet:
     def create_quietly(self, request: Request) -> Response:
         """Create an item in silence."""
         return answer(ITEMS, self.items.create(read_content(ITEMS, request)), request, 201)
+
+    @http("GET", "/v1/quiet")
+    @operation(answer=Quietness)
+    def get_quietness(self, request: Request) -> str:
+        """Measure."""
+        return Quietness(decibels=7).model_dump_json()
+
+    @http("GET", "/v1/quiet/words")
+    def get_words(self, request: Request) -> str:
+        """Say it."""
+        return "hush"
 '''
 
 
@@ -581,6 +600,10 @@ def ask_of_a_route_of_its_own(client: httpx.Client) -> None:
     described = client.get("/openapi.json").json()["paths"]["/v1/quiet"]["post"]
     assert described["operationId"] == "createQuietly"
     assert described["summary"] == "Create an item in silence."
+    measured = client.get("/v1/quiet")
+    assert measured.json() == {"decibels": 7}
+    assert measured.headers["Content-Type"] == "application/json", "not as the document says"
+    assert client.get("/v1/quiet/words").headers["Content-Type"].startswith("text/plain")
 
 
 def service(module: str, name: str, text: str) -> dict[str, Edit]:
