@@ -138,12 +138,15 @@ class Spares:
             self.close()
 
     def release(self) -> None:
-        """Return one to the pool."""
+        """Return one to the pool, which then takes it for one that was just used."""
         try:
-            connection, _ = self._idle.pop()
+            connection, since = self._idle.pop()
         except IndexError:
             return
-        connection.close()
+        if self._is_usable(connection, time.monotonic() - since):
+            connection.close()
+        else:
+            connection.invalidate()
 
     def close(self) -> None:
         """Close all of them."""
