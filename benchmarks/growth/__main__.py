@@ -5,7 +5,8 @@
 Frameworks are Falcon and FastAPI where none is given, and for the stream those that have one. The
 service runs on one core; wrk, PostgreSQL and the readers on another. Replicas and workers run on
 every core, as then does all the rest. Prints tables; `--write` puts a whole run into
-docs/data/growth.json and the documentation. Takes twenty minutes, and needs what `python -m benchmarks.serving` needs.
+docs/data/growth.json and the documentation. Takes twenty minutes, and needs what
+`python -m benchmarks.serving` needs.
 """
 
 from __future__ import annotations

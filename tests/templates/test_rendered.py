@@ -125,7 +125,7 @@ def test_new_prints_what_the_service_needs_to_start(tmp_path: Path) -> None:
     answers = {"name": NAME, "framework": "falcon", "database": "postgresql", "with": ["auth"]}
     scaffold_render.render(REPOSITORY, answers, tmp_path / NAME)
     made = Made(tmp_path, "falcon", "", [], [], service.commands_to_run(tmp_path / NAME))
-    for width, comment in ((120, "  # in the database of DATABASE_URL"), (60, "\n")):
+    for width, comment in ((120, "  # creates the tables in DATABASE_URL"), (60, "\n")):
         shown = text_output.ending(View(width, colour=False, drawing=True), made, tmp_path, "")
         assert "\n  export OIDC_ISSUER=https://issuer.example.com OIDC_AUDIENCE=" in shown
         assert f"\n  uv run {NAME} migrate{comment}" in shown
