@@ -303,15 +303,30 @@ def _replicas(found: Measured) -> Iterator[str]:
     yield from _by_count(found["replicas"], "replicas")
 
 
-def _by_count(found: Mapping[str, Any], counted: str) -> Iterator[str]:
-    yield f"| framework | {counted} | requests/s | CPU µs | p50 ms | p99 ms |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+def _workers(found: Measured) -> Iterator[str]:
+    yield f"### Workers: {REQUESTS['read']} on PostgreSQL"
+    yield ""
+    yield (
+        f"One service and {found['connections']} connections, on the same "
+        f"{found['machine']['cores']} cores as PostgreSQL and wrk. Memory is the proportional set "
+        "size of all processes of the service after the load."
+    )
+    yield ""
+    yield from _by_count(found["workers"], "workers", {"memory_mb": "memory MB"})
+
+
+def _by_count(
+    found: Mapping[str, Any], counted: str, more: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    columns = {"cpu_us": "CPU µs", "p50_ms": "p50 ms", "p99_ms": "p99 ms", **(more or {})}
+    yield f"| framework | {counted} | requests/s | {' | '.join(columns.values())} |"
+    yield f"| --- | --- | --- {'| --- ' * len(columns)}|"
     for framework, name in _known(found):
         for count, of in found[framework].items():
             if "refused" in of:
-                yield f"| {name} | {int(count):,} | {of['refused']} | | | |"
+                yield f"| {name} | {int(count):,} | {of['refused']} |{' |' * len(columns)}"
                 continue
-            figures = " | ".join(f"{of[key]:g}" for key in ("cpu_us", "p50_ms", "p99_ms"))
+            figures = " | ".join(f"{of[key]:g}" for key in columns)
             yield f"| {name} | {int(count):,} | {of['rps']:,.0f} | {figures} |"
 
 
@@ -343,6 +358,7 @@ GROWTH: dict[str, Callable[[Measured], Iterator[str]]] = {
     "items": _items,
     "crowds": _crowds,
     "replicas": _replicas,
+    "workers": _workers,
     "stream": _stream,
 }
 

@@ -1,11 +1,12 @@
-"""Measures what growing costs: items, connections, replicas, and readers of the stream.
+"""Measures what growing costs: items, connections, replicas, workers, readers of the stream.
 
     python -m benchmarks.growth [--part items,stream] [--framework falcon,fastapi] [--write]
 
 Frameworks are Falcon and FastAPI where none is given, and for the stream those that have one. The
-service runs on one core; wrk, PostgreSQL and the readers on another. Replicas run on every core, as
-then does all the rest. Prints tables; `--write` puts a whole run into docs/data/growth.json and the
-documentation. Takes a quarter of an hour, and needs what `python -m benchmarks.serving` needs.
+service runs on one core; wrk, PostgreSQL and the readers on another. Replicas and workers run on
+every core, as then does all the rest. Prints tables; `--write` puts a whole run into
+docs/data/growth.json and the documentation. Takes twenty minutes, and needs what
+`python -m benchmarks.serving` needs.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from benchmarks.serving.load import CONNECTIONS, Refused
 from docs import speed, tables
 from tests.services import features, frameworks
 
-PARTS = ("items", "connections", "replicas", "stream")
+PARTS = ("items", "connections", "replicas", "workers", "stream")
 DEFAULT = ("falcon", "fastapi")
 
 
@@ -99,6 +100,8 @@ def run(
         grown["crowds"] = {n: parts.connections(stand, n, "postgresql", *often) for n in chosen}
     if "replicas" in wanted:
         grown["replicas"] = {n: parts.replicas(stand, n, "postgresql", *often) for n in chosen}
+    if "workers" in wanted:
+        grown["workers"] = {n: parts.workers(stand, n, "postgresql", *often) for n in chosen}
     if "stream" in wanted:
         grown["stream"] = {
             name: {kind: parts.stream(stand, name, kind, given.readers) for kind in DATABASES}

@@ -1,4 +1,4 @@
-"""The four ways to grow: items, connections, replicas, and readers of the stream."""
+"""The five ways to grow: items, connections, replicas, workers, and readers of the stream."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from benchmarks.serving.processes import Server
 SIZES = (100, 10_000, 1_000_000)
 CROWDS = (1, 10, 100, 1000)
 REPLICAS = (1, 2, 3, 4)
+WORKERS = (1, 2)
 AUDIENCES = (1000, 5000, 10_000)
 CHANGES = 10
 PAGE = 50
@@ -160,6 +161,25 @@ def together(servers: Sequence[Server], wrk: Wrk, seconds: int) -> Sample:
         max(one.p50_ms for one in seen),
         max(one.p99_ms for one in seen),
     )
+
+
+def workers(
+    stand: Bench, framework: str, database: str, rounds: int, seconds: int
+) -> Mapping[str, Figures]:
+    """`GET /v1/items/{id}` of one service with several workers, nothing pinned to a core."""
+    project, wrk = stand.project(framework), stand.wrk()
+    url = stand.databases.make(database, project, ITEMS)
+    found = {}
+    with stand.unpinned():
+        for count in WORKERS:
+            settings = {"WORKERS": str(count)}
+            with stand.generated(project, url, everywhere=True, settings=settings) as server:
+                together([server], wrk, WARM_UP_SECONDS)
+                samples = [together([server], wrk, seconds) for _ in range(rounds)]
+                memory = significant(server.memory_mb())
+            found[str(count)] = {**medians(samples), "memory_mb": memory}
+            tell(f"{framework} {database}: {count} workers {found[str(count)]}")
+    return found
 
 
 def stream(

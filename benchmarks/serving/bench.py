@@ -70,12 +70,17 @@ class Bench:
         return Wrk(self.folder, some_ids(items), headers)
 
     def generated(
-        self, project: Project, database_url: str, *, everywhere: bool = False
+        self,
+        project: Project,
+        database_url: str,
+        *,
+        everywhere: bool = False,
+        settings: Mapping[str, str] | None = None,
     ) -> contextlib.AbstractContextManager[Server]:
-        """The service as it is shipped: its own server, its defaults, one worker."""
+        """The service as it is shipped: its own server, its defaults but for `settings`."""
         return serving(
             [project.executable],
-            {**project.surroundings, "DATABASE_URL": database_url},
+            {**project.surroundings, "DATABASE_URL": database_url, **(settings or {})},
             folder=self.folder,
             core=None if everywhere else self.cores.service,
             ready="/readyz",

@@ -101,7 +101,8 @@ class Conversation:
                 try:
                     shown = judge(text)
                 except Rejected as problem:
-                    self.say(str(problem))
+                    if self._shown[-1:] != [str(problem)]:
+                        self.say(str(problem))
                     begin = problem.typed
                     continue
                 self._note(heading, text or heading.empty)

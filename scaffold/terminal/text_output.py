@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import textwrap
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -320,12 +321,12 @@ def ending(
     """
     name = made.path.name
     folder = shlex.quote(str(output / name))
-    run = [_without_comment(terminal, line) for line in made.run]
-    following = [f"cd {folder}", "uv run pytest", *(run or [f"uv run {name}"])]
+    run = [line for command in made.run for line in _typed(terminal, command)]
+    following = [f"  cd {folder}", "  uv run pytest", *(run or [f"  uv run {name}"])]
     docs = [*terminal.wrapped(f"then open {DOCS} for interactive API docs", "    ", "  ")]
     parts = {
         "Warnings": [line for w in made.warnings for line in terminal.wrapped(w, "    ", "  ")],
-        "Next": [] if dry_run else [*(f"  {line}" for line in following), *docs],
+        "Next": [] if dry_run else [*following, *docs],
         "To generate the second service": shell_lines(terminal, then) if then else [],
         "Equivalent non-interactive command": shell_lines(terminal, command),
     }
@@ -336,9 +337,16 @@ def ending(
     return "\n".join([*lines, *(["", "Nothing was written."] if dry_run else [])])
 
 
-def _without_comment(terminal: Terminal, command: str) -> str:
-    """`command`, whose comment is left out if the line would not fit."""
-    return command if len(command) + 3 < terminal.width else command.partition("  #")[0]
+def _typed(terminal: Terminal, command: str) -> list[str]:
+    """`command` as it stands; in lines that fit a screen, and without a comment that does not."""
+    room = terminal.width - 1 - len("  ")
+    if not terminal.wraps or len(command) <= room:
+        return [f"  {command}"]
+    command = command.partition("  #")[0]
+    room -= len(JOINED) if len(command) > room else 0
+    first, *others = textwrap.wrap(command, room, break_long_words=False, break_on_hyphens=False)
+    lines = [f"  {first}", *(JOINED + line for line in others)]
+    return [line + CONTINUED for line in lines[:-1]] + lines[-1:]
 
 
 def shell_lines(terminal: Terminal, command: str) -> list[str]:

@@ -15,7 +15,7 @@ from tests.contract.conftest import Launch
 from tests.contract.databases import Database
 from tests.contract.items import ITEMS, JSON, UNKNOWN_ID, assert_problem, create, fresh_name
 from tests.contract.wire import Connection, exchange, exchange_or_close, request
-from tests.services import LogEntry, Service
+from tests.services import LogEntry, Project, Service
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -172,6 +172,21 @@ def test_a_quiet_service_logs_no_request_that_went_well(launch: Launch) -> None:
     service.terminate()
     service.wait_for_exit(10)
     assert [entry for entry in service.log if entry["level"] in {"debug", "info"}] == []
+
+
+@pytest.mark.any_framework
+@pytest.mark.contract("H3", "P4")
+def test_the_format_of_the_log_can_be_chosen(framework_project: Project) -> None:
+    """Away from a terminal, where `auto` means JSON."""
+    said = {
+        chosen: framework_project.run(
+            "migrate", environment={"LOG_FORMAT": chosen, "WORKERS": "0"}
+        ).stdout
+        for chosen in ("text", "auto", "json")
+    }
+    assert re.match(r"\d\d:\d\d:\d\d \[critical *\] WORKERS: ", said["text"])
+    assert "WORKERS: " in json.loads(said["auto"])["event"]
+    assert "WORKERS: " in json.loads(said["json"])["event"]
 
 
 GARBAGE = [

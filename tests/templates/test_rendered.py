@@ -125,9 +125,12 @@ def test_new_prints_what_the_service_needs_to_start(tmp_path: Path) -> None:
     answers = {"name": NAME, "framework": "falcon", "database": "postgresql", "with": ["auth"]}
     scaffold_render.render(REPOSITORY, answers, tmp_path / NAME)
     made = Made(tmp_path, "falcon", "", [], [], service.commands_to_run(tmp_path / NAME))
-    for width, comment in ((120, "  # in the database of DATABASE_URL"), (60, "\n")):
-        shown = text_output.ending(View(width, colour=False, drawing=True), made, tmp_path, "")
-        assert "\n  export OIDC_ISSUER=https://issuer.example.com OIDC_AUDIENCE=" in shown
+    for width, comment in ((120, "  # creates the tables in DATABASE_URL"), (60, "\n")):
+        view = View(width, colour=False, drawing=True, wraps=True)
+        shown = text_output.ending(view, made, tmp_path, "")
+        assert re.search(r"\n  export OIDC_ISSUER=\S+( \\\n   )? OIDC_AUDIENCE=", shown)
+        following = shown.partition("uv run pytest")[2]
+        assert max(map(len, following.splitlines())) < width
         assert f"\n  uv run {NAME} migrate{comment}" in shown
         assert f"\n  uv run {NAME}\n  then open http://" in shown
 

@@ -262,6 +262,7 @@ def grown() -> dict[str, Any]:
         "items": {"falcon": {"query": "SELECT", **lists}},
         "crowds": {"falcon": {"1": figure, "1000": {"refused": "of 9 requests: 3 too late"}}},
         "replicas": {"falcon": {"4": figure}},
+        "workers": {"falcon": {"2": {**figure, "memory_mb": 160.0}}},
         "stream": {"sanic": {"sqlite": {"10000": reader}}},
     }
 
@@ -272,12 +273,14 @@ def test_each_part_of_the_growth_has_its_table_and_what_was_refused_is_told() ->
         "### Items",
         "### Connections: `GET /v1/items/{id}` on PostgreSQL",
         "### Replicas: `GET /v1/items/{id}` on PostgreSQL",
+        "### Workers: `GET /v1/items/{id}` on PostgreSQL",
         "### Readers of the stream",
     ]
     for row in (
         "| Falcon | PostgreSQL | 1,000,000 | 100 | 3 | 100 | 3 |",
         "| Falcon | 1,000 | of 9 requests: 3 too late | | | |",
         "| Falcon | 4 | 5,000 | 100 | 3 | 9 |",
+        "| Falcon | 2 | 5,000 | 100 | 3 | 9 | 160 |",
         "| Sanic | SQLite | 10,000 | 21.5 | 90 | 200 | 210 |",
     ):
         assert row in lines

@@ -24,7 +24,7 @@ from prompt_toolkit.output.vt100 import Vt100_Output
 from scaffold.catalog import catalog, record
 from scaffold.resources import long_form, short_form
 from scaffold.terminal import text_output, understood
-from scaffold.terminal.conversation import Conversation
+from scaffold.terminal.conversation import Conversation, Rejected
 from scaffold.terminal.prompts import Choice, Heading, MenuPrompter
 from scaffold.terminal.view import Terminal as View
 from tests.tool.conftest import REPOSITORY, Checkout
@@ -270,6 +270,22 @@ def test_back_keeps_what_was_ticked_and_typed(checkout: Checkout) -> None:
             return first, several, conversation.write(Heading("What?"))
 
         assert conversation.run(talk) == ("", ["tracing"], "bc")
+
+
+def test_why_an_answer_is_refused_is_said_once_however_often_it_is_given() -> None:
+    said: list[str] = []
+
+    def judge(text: str) -> str:
+        if text == "x":
+            raise Rejected("Not x.", "x")
+        return ""
+
+    with create_pipe_input() as keys, create_app_session(keys, DummyOutput()):
+        menus = MenuPrompter(said.append, View(width=80, colour=False, drawing=True))
+        conversation = Conversation(menus, said.append)
+        keys.send_text("x" + ENTER * 3 + CLEAR + "y" + ENTER)
+        assert conversation.write(Heading("What?"), judge=judge) == "y"
+    assert said == ["Not x.", "✓ What? y"]
 
 
 def test_a_dumb_terminal_goes_back_as_well(checkout: Checkout, tmp_path: Path) -> None:

@@ -97,8 +97,8 @@ PATCHES = guarded(
         "A1",
         "an issuer is not asked for",
         SETTINGS,
-        "oidc_issuer: Annotated[str, AfterValidator(_known_url), Field(validate_default=True)]",
-        "oidc_issuer: Annotated[str, AfterValidator(str)]",
+        "str, AfterValidator(_given), AfterValidator(_known_url), Field(validate_default=True)",
+        "str, AfterValidator(str)",
         by="test_a_bad_setting_ends_it_with_one_line",
     ),
     Patch(

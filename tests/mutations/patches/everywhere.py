@@ -680,6 +680,14 @@ HEALTH_METRICS_LOGS = [
     ),
     Patch(
         "H3",
+        "LOG_FORMAT is not heeded",
+        LOGS,
+        'log_format == "text" or (log_format != "json" and os.isatty(1))',
+        'log_format != "json" and os.isatty(1)',
+        by="test_the_format_of_the_log_can_be_chosen",
+    ),
+    Patch(
+        "H3",
         "the query in the log",
         TELEMETRY,
         "        path=context.path,\n        status",
