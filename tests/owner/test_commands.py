@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.contract.conftest import NewDatabase, Target
-from tests.owner.case import Case, replaced
+from tests.owner.case import Case, Edit, replaced
 from tests.owner.conftest import OwnedProject
 from tests.services import PACKAGE, features
 
@@ -59,7 +59,7 @@ def test_a_command_of_its_owners_runs_with_the_settings_and_its_arguments(
     target: Target, own: Own, new_database: NewDatabase
 ) -> None:
     text = DJANGO if "django_migrations" in features(target.framework) else STORE
-    files = {
+    files: dict[str, Edit] = {
         "{package}/stocking.py": text,
         "{package}/__main__.py": replaced(
             ("    cli.main()\n", '    cli.main(stock_up="stocking:run")\n')
@@ -177,7 +177,7 @@ def change_by_other_means(database: Database, items: Store[Item, ItemContent]) -
 def test_a_table_that_joins_two_has_a_store_and_changes_the_revision_of_a_row(
     target: Target, own: Own, new_database: NewDatabase
 ) -> None:
-    files = {
+    files: dict[str, Edit] = {
         "{package}/joins.py": JOINS,
         "{package}/__main__.py": replaced(("    cli.main()\n", '    cli.main(join="joins:run")\n')),
     }
