@@ -77,7 +77,7 @@ class Terminal:
 class Work:
     """A project that somebody works on, while `dev` serves it on a terminal."""
 
-    def __init__(self, project: Project, terminal: Terminal | None = None) -> None:
+    def __init__(self, project: Project, terminal: Terminal | None = None, **settings: str) -> None:
         self.folder = project.folder
         self.database = self.folder / "work.db"
         (self.folder / ".env").write_text(
@@ -86,7 +86,7 @@ class Work:
         self.terminal = terminal
         command = (project.executable, "dev")
         self.service = Service(
-            project, {"TERM": "xterm", "LOG_LEVEL": "info"}, command, self.folder
+            project, {"TERM": "xterm", "LOG_LEVEL": "info", **settings}, command, self.folder
         )
         self.service.start(stdout_fd=terminal.slave if terminal else None)
 
@@ -235,6 +235,19 @@ def test_elsewhere_dev_logs_json_and_ends_with_who_started_it(
         assert work.service.process is not None
         work.service.process.wait(5)
         wait_for_death(family)
+    finally:
+        work.end()
+
+
+@pytest.mark.slow
+def test_source_code_is_shown_to_no_other_machine(
+    framework: str, projects: Projects, tmp_path: Path
+) -> None:
+    work = Work(worked_on(projects.get(framework), tmp_path / "work"), HOST="0.0.0.0")
+    try:
+        with sqlite3.connect(work.database) as connection:
+            connection.execute("ALTER TABLE items RENAME TO hidden")
+        assert_problem(work.get(ITEMS, headers=HTML), 500, ITEMS)
     finally:
         work.end()
 

@@ -281,6 +281,14 @@ PROCESS = [
     ),
     Patch(
         "P11",
+        "the messages of granian between those of the service",
+        DEVELOPMENT,
+        '        logging.getLogger("_granian").setLevel(logging.WARNING)\n',
+        "        pass\n",
+        by="test_a_terminal_shows_lines_in_colour",
+    ),
+    Patch(
+        "P11",
         "the development server ends as if it had failed",
         DEVELOPMENT,
         "    _end(process)\n    return 0\n",
