@@ -18,6 +18,7 @@ from stock_keeper.runtime.content import (
     Timestamp,
     Url,
     Uuid,
+    merged,
 )
 
 Name = Annotated[str, Line(1, 10)]
@@ -109,6 +110,26 @@ def test_an_exact_number_is_sent_in_two_ways_and_shown_in_one() -> None:
 def test_more_digits_than_a_double_has_are_no_multiple_of_anything() -> None:
     _, number = TypeAdapter(Annotated[Decimal, Digits(16, 13)]).json_schema()["anyOf"]
     assert number.keys() == {"type", "minimum", "maximum"}
+
+
+@pytest.mark.parametrize(
+    ("value", "patch", "after"),
+    [
+        ({"a": "b"}, {"a": "c"}, {"a": "c"}),
+        ({"a": "b"}, {"b": "c"}, {"a": "b", "b": "c"}),
+        ({"a": "b", "b": "c"}, {"a": None}, {"b": "c"}),
+        ({"a": ["b"]}, {"a": [None]}, {"a": [None]}),
+        ({"a": {"b": "c"}}, {"a": {"b": "d", "c": None}}, {"a": {"b": "d"}}),
+        ({"a": "foo"}, "bar", "bar"),
+        ({"a": "foo"}, None, None),
+        (["a"], {"a": {"b": None}}, {"a": {}}),
+        (None, {"a": 1}, {"a": 1}),
+    ],
+)
+def test_a_merge_patch_sets_members_and_removes_those_that_are_null(
+    value: Any, patch: Any, after: Any
+) -> None:
+    assert merged(value, patch) == after
 
 
 def test_a_small_default_is_written_out() -> None:

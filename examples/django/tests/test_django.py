@@ -9,26 +9,31 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 import samples
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
-from rest_framework import exceptions
+from rest_framework import exceptions, serializers
 
 from stock_keeper.runtime import errors, telemetry
-from stock_keeper.runtime.database import Database
+from stock_keeper.runtime.database import Database, bounded
 from stock_keeper.runtime.serializers import (
+    RecordsField,
     StrictBooleanField,
     StrictCharField,
     StrictIntegerField,
     StrictLineField,
+    merged_objects,
+    sent_objects,
 )
 from stock_keeper.runtime.settings import SettingsError, load_settings
 from stock_keeper.runtime.wsgi import CONTEXT
@@ -158,6 +163,32 @@ def test_what_is_changed_in_one_serializer_is_not_in_the_next(database: Database
     assert (second.required, len(second.validators)) == (required, number)
 
 
+def test_many_references_are_sent_and_shown_as_ids(client: httpx.Client) -> None:
+    serializer = import_string("stock_keeper.products.serializers.ProductSerializer")
+    content = samples.product_content(client)
+    known = client.post("/v1/products", json=content).json()["id"]
+    field: Any = RecordsField(queryset=serializer.Meta.model.objects.all(), many=True)
+    with bounded(5):
+        rows = field.run_validation([known, known])
+        assert field.to_representation(rows) == [known]
+        with pytest.raises(exceptions.ValidationError) as caught:
+            field.run_validation([known, 7, str(uuid4())])
+        assert sorted(caught.value.detail) == [1, 2]
+        with pytest.raises(exceptions.ValidationError):
+            field.run_validation(known)
+
+
+class Noted(serializers.Serializer[Any]):
+    notes = serializers.JSONField()
+
+
+def test_a_merge_patch_keeps_the_members_of_an_object_that_it_leaves_out() -> None:
+    sent = {"notes": {"a": None, "b": {"c": 1}}}
+    row: Any = SimpleNamespace(notes={"a": 1, "b": {"d": 2}})
+    fields = sent_objects(Noted(data=sent))
+    assert merged_objects(fields, sent, row) == {"notes": {"b": {"c": 1, "d": 2}}}
+
+
 def test_what_the_framework_refuses_is_a_problem() -> None:
     assert refusal(Http404()).status_code == 404
     assert refusal(PermissionDenied()).status_code == 403
@@ -178,6 +209,9 @@ def test_what_is_invalid_is_found_however_deep() -> None:
         {"pointer": "/c/1/d", "detail": "bad"},
         {"pointer": "", "detail": "odd"},
     ]
+    of_a_model = refusal(ValidationError({"a": ["wrong"]}))
+    assert of_a_model.status_code == 422
+    assert json.loads(of_a_model.content)["errors"] == [{"pointer": "/a", "detail": "wrong"}]
 
 
 def test_any_other_error_is_not_the_frameworks_to_answer() -> None:

@@ -1,6 +1,7 @@
 """What a resource gets from `runtime`, of two that refer to each other."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -8,7 +9,7 @@ import pytest
 from django.db import connection, models, transaction
 from django.test import override_settings
 from django.urls import clear_url_caches
-from rest_framework import permissions
+from rest_framework import permissions, serializers
 from rest_framework.filters import SearchFilter
 from rest_framework.routers import SimpleRouter
 from rest_framework.test import APIClient
@@ -69,6 +70,23 @@ class BookingSerializer(ResourceSerializer[Booking]):
         )
 
 
+class LoudSerializer(BookingSerializer):
+    """Has a field of its own, which asks the context, and leaves out another."""
+
+    loud = serializers.SerializerMethodField()
+
+    class Meta(BookingSerializer.Meta):
+        fields = (*BookingSerializer.Meta.fields, "loud")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if "quiet" not in self.context:
+            self.fields.pop("notes")
+
+    def get_loud(self, booking: Booking) -> str:
+        return booking.guest.upper() + self.context.get("quiet", "!")
+
+
 class RoomViewSet(ResourceViewSet[Room]):
     queryset = Room.objects.all()
     serializer_class = RoomSerializer
@@ -111,6 +129,21 @@ def room(api: APIClient, **content: Any) -> str:
     created = api.post("/v1/rooms", {"name": uuid4().hex[:20]} | content)
     assert created.status_code == 201
     return str(created.data["id"])
+
+
+@pytest.mark.parametrize("kind", [BookingSerializer, LoudSerializer])
+@pytest.mark.parametrize("context", [{}, {"quiet": ""}])
+def test_rows_are_shown_as_django_rest_framework_shows_them(
+    database: Database, kind: type[BookingSerializer], context: dict[str, str]
+) -> None:
+    full = Booking(room_id=uuid4(), guest="Ada", starts_at=datetime.now(UTC), price=7, state="kept")
+    rows = [full, Booking(room_id=uuid4(), guest="Bob", nights=2, paid=True, created_at=None)]
+    expected = []
+    for row in rows:
+        its_own = kind(context=context)
+        expected.append(serializers.ModelSerializer.to_representation(its_own, row))
+    assert kind(rows, many=True, context=context).data == expected
+    assert [kind(row, context=context).data for row in rows] == expected
 
 
 def booking(api: APIClient, room_id: str | None, **content: Any) -> Any:

@@ -1,14 +1,17 @@
 """What every resource gets: content, pages, references, constraints; on tables of these tests."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 from pydantic import BaseModel, Field
@@ -27,11 +30,12 @@ from stock_keeper.runtime import (
     health,
 )
 from stock_keeper.runtime.content import Content, Line, Lines, Timestamp
-from stock_keeper.runtime.database import Database, replaced_revisions
+from stock_keeper.runtime.database import CONNECTIONS, Database, replaced_revisions
 from stock_keeper.runtime.document import Route, build
 from stock_keeper.runtime.http import Problem
 from stock_keeper.runtime.operations import operation
 from stock_keeper.runtime.resource import PageRequest, Resource
+from stock_keeper.runtime.statements import Spares
 from stock_keeper.runtime.store import Change, Store
 from stock_keeper.runtime.tables import Base, Instant, Record
 
@@ -262,6 +266,39 @@ def test_a_cursor_is_of_one_filter_and_order(
     for other in ("sort=-packed_at", "sealed=true", "limit=1"):
         with pytest.raises(Problem, match="not valid"):
             BOXES.read_query(f"{other}&cursor={cursor}")
+
+
+def test_connections_that_reads_keep_are_given_to_others(database: Database) -> None:
+    spares = database._spares
+    for connection in [spares.take() for _ in range(CONNECTIONS)]:
+        spares.keep(connection, spares.generation)
+    with ExitStack() as stack:
+        for _ in range(CONNECTIONS):
+            stack.enter_context(database.reading(seconds=1))
+    kept = spares.take()
+    spares.keep(kept, spares.generation)
+    assert spares.take() is kept
+
+
+def test_a_connection_is_checked_before_it_is_given_to_others(database: Database) -> None:
+    spares = Spares(database._engine, lambda _, seconds: seconds < 0)
+    spares.keep(spares.take(), spares.generation)
+    assert spares.generation == 0
+    spares.release()
+    assert spares.generation == 1
+
+
+def test_no_read_gets_a_connection_from_before_one_broke(database: Database) -> None:
+    spares = database._spares
+    broken, kept, used = (spares.take() for _ in range(3))
+    generation, driver = spares.generation, kept.dbapi_connection
+    spares.keep(kept, generation)
+    broken.invalidate()
+    spares.keep(used, generation)
+    assert spares.take() not in (kept, used)
+    assert driver is not None
+    with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError)):
+        driver.cursor()
 
 
 def test_a_reference_is_to_something_that_exists(

@@ -104,7 +104,7 @@ ROUTES = [
 
 
 class ServiceTest(AsyncHTTPTestCase):
-    options: dict[str, Any] = {}  # noqa: RUF012
+    options: dict[str, Any] = {}
 
     def get_app(self) -> Application:
         self.folder = TemporaryDirectory()
@@ -216,7 +216,7 @@ def check_never(handler: Handler) -> None:
 
 
 class CheckTest(ServiceTest):
-    options = {"check": check}  # noqa: RUF012
+    options = {"check": check}
 
     def test_the_check_comes_before_every_handler(self) -> None:
         for path in ("/refused/403", "/plain/a/b?wanted=x", "/files/none", "/none"):
@@ -229,11 +229,11 @@ class CheckTest(ServiceTest):
 
 
 class LaterCheckTest(CheckTest):
-    options = {"check": check_later}  # noqa: RUF012
+    options = {"check": check_later}
 
 
 class NoCheckTest(ServiceTest):
-    options = {"check": check_never}  # noqa: RUF012
+    options = {"check": check_never}
 
     def test_a_check_that_is_not_awaited_lets_nobody_in(self) -> None:
         with warnings.catch_warnings(record=True):
@@ -242,7 +242,7 @@ class NoCheckTest(ServiceTest):
 
 
 class AnsweringCheckTest(ServiceTest):
-    options = {"check": lambda _: True}  # noqa: RUF012
+    options = {"check": lambda _: True}
 
     def test_a_check_that_returns_something_lets_nobody_in(self) -> None:
         self.told("/plain/a/b?wanted=x", 500)

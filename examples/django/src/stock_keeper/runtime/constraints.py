@@ -67,7 +67,7 @@ def explain(
 ) -> Exception:
     """The exception that explains why a write failed; `error` if the cause is not the client's."""
     write = write or Write()
-    row = getattr(error, "row", None) or write.row
+    row = getattr(error, "row", None) or write.row or _unexplained(error, database)
     if row is None or transaction.get_connection(database).needs_rollback:
         return error
     return _rule(error, row) or _conflict(error, write, row, database) or error
@@ -115,6 +115,12 @@ def _rule(error: IntegrityError, row: models.Model) -> Exception | None:
     if state == _EXCLUSION_VIOLATION:
         return Duplicate(detail or f"It conflicts with another {row._meta.verbose_name}.")
     return InvalidContent([((), detail or f"It violates the constraint {name}.")])
+
+
+def _unexplained(error: IntegrityError, database: str) -> Any:
+    """The row of a transaction whose reference to a missing one was found at the commit."""
+    rows = getattr(error, "rows", ())
+    return next((row for row in rows if _missing(row, database)), None)
 
 
 def still_referenced(row: models.Model, names: Sequence[str]) -> StillReferenced:

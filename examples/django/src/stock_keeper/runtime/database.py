@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 CONNECTIONS: Final = 10
 READINESS_SECONDS: Final = 2.0
+_MAX_SAVED_ROWS: Final = 1000
 _PACKAGE = __name__.partition(".")[0]
 _MIGRATION_LOCK = 7_061_644_215_716_937  # any number, as long as every replica uses the same one
 
@@ -98,6 +100,11 @@ class PooledWrapper(BaseDatabaseWrapper):
     shared: Pool
     _place: Bulkhead | None = None
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # The rows saved in the current transaction, which explain why its commit fails.
+        self.saved_rows: deque[Any] = deque(maxlen=_MAX_SAVED_ROWS)
+
     def find_pool(self) -> Pool:
         """The pool of all threads whose connections have these settings."""
         names = ("NAME", "HOST", "PORT", "USER", "OPTIONS")
@@ -146,6 +153,19 @@ class PooledWrapper(BaseDatabaseWrapper):
         else:  # whatever closed this connection may have closed the others
             self.shared.clear()
         self.give_place_back(finished=clean)
+
+    def _commit(self) -> None:
+        try:
+            super()._commit()  # type: ignore[misc]
+        except IntegrityError as error:
+            error.rows = [*self.saved_rows]  # type: ignore[attr-defined]
+            raise
+        finally:
+            self.saved_rows.clear()
+
+    def _rollback(self) -> None:
+        self.saved_rows.clear()
+        super()._rollback()  # type: ignore[misc]
 
     def take_place(self, bulkhead: Bulkhead) -> None:
         """Release this connection's slot, if it has one, and wait for a slot of this pool."""
@@ -198,7 +218,8 @@ class Database:
         self.close()
         with suppress(AttributeError):
             del connections[DEFAULT_DB_ALIAS]
-        connections.settings = connections.configure_settings({DEFAULT_DB_ALIAS: wanted})
+        databases = {**django_settings.DATABASES, DEFAULT_DB_ALIAS: wanted}
+        connections.settings = connections.configure_settings(databases)
 
     @staticmethod
     def checks() -> dict[str, bool]:

@@ -4,11 +4,12 @@ import sys
 from collections.abc import Iterator
 from typing import Any, cast
 
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db import Error, IntegrityError
 from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
+from rest_framework.fields import get_error_detail
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.views import set_rollback
@@ -71,6 +72,8 @@ def _known(error: Exception, request: HttpRequest | Request) -> Exception | None
             found = Unavailable(str(error))
         case exceptions.ValidationError():
             found = _invalid(error, request)
+        case ValidationError():  # of a model
+            found = _invalid(exceptions.ValidationError(get_error_detail(error)), request)
         case exceptions.APIException():
             found = Problem(error.status_code, _text(error.detail), headers=_headers(error))
     return found

@@ -25,6 +25,7 @@ from . import (
 )
 from .bodies import MAX_VALUES, has_too_many_values
 
+JSON_CONTENT_TYPE = "application/json"
 PROBLEM_CONTENT_TYPE = "application/problem+json"
 MAX_HEADER_BYTES = 32_768
 BODILESS = frozenset({204, 304})
@@ -38,7 +39,7 @@ _MANY_ERRORS = 1_000
 _MAX_PARAMETERS = 50
 _MEDIA_TYPE = re.compile(r'([\w.+-]+/[\w.+-]+)[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?', re.I | re.A)
 _PORT = re.compile(r":[0-9]+$")
-_LIMIT = re.compile(r"100|[1-9][0-9]?")
+_LIMIT = re.compile(r"[1-9][0-9]{0,8}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
@@ -225,10 +226,10 @@ def read_id(text: str) -> UUID:
     return UUID(text)
 
 
-def read_limit(text: str) -> int:
+def read_limit(text: str, most: int = 100) -> int:
     """Parse the maximum number of rows in a page; a `Problem` with 422 if it is invalid."""
-    if not _LIMIT.fullmatch(text):
-        raise invalid("limit", "It must be a whole number from 1 to 100.")
+    if not _LIMIT.fullmatch(text) or int(text) > most:
+        raise invalid("limit", f"It must be a whole number from 1 to {most}.")
     return int(text)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from uuid import uuid4
 
 from django.core.validators import MaxLengthValidator, MinLengthValidator, RegexValidator
-from django.db import IntegrityError, models
+from django.db import IntegrityError, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
@@ -213,3 +213,7 @@ class Record(models.Model):
         except IntegrityError as error:
             error.row = self  # type: ignore[attr-defined]  # for `constraints` to explain
             raise
+        connection: Any = transaction.get_connection(self._state.db)
+        fields: Any = self._meta.concrete_fields
+        if connection.in_atomic_block and any(one.is_relation for one in fields):
+            connection.saved_rows.append(self)  # the database checks references at the commit

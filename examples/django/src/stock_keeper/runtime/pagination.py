@@ -21,6 +21,8 @@ from rest_framework.response import Response
 from .http import invalid, read_limit, read_query
 
 _QUERY: Final = "service.query"
+_PAGE_SIZE: Final = 50
+_MAX_PAGE_SIZE: Final = 100
 CURSOR: Final = r"[0-7][0-9a-f]{15}(\.[0-9a-f]{8}(\.[A-Za-z0-9_-]*)?)?"
 
 
@@ -65,10 +67,12 @@ class CursorPages(BasePagination):
     """
 
     schema_name = "rows"  # the name of the list in the OpenAPI document
+    page_size = _PAGE_SIZE  # a subclass may have other sizes
+    max_page_size = _MAX_PAGE_SIZE
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         query = query_of(request)
-        limit = read_limit(query.pop("limit", "50"))
+        limit = read_limit(query.pop("limit", str(self.page_size)), self.max_page_size)
         cursor = query.pop("cursor", None)
         columns = _order(queryset)
         after = None if cursor is None else _read_cursor(cursor, columns, query)
@@ -90,16 +94,21 @@ class CursorPages(BasePagination):
         cursor = {"anyOf": [{"type": "string", "pattern": f"^{CURSOR}$"}, {"type": "null"}]}
         words = "The cursor of the next page; null on the last."
         properties = {
-            self.schema_name: schema | {"maxItems": 100},
+            self.schema_name: schema | {"maxItems": self.max_page_size},
             "next_cursor": cursor | {"description": words},
         }
         return {"type": "object", "properties": properties, "required": list(properties)}
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        return [
+        found: list[dict[str, Any]] = [
             {"name": name, "in": "query", "required": False, "schema": {}}
             for name in ("limit", "cursor")
         ]
+        if (self.page_size, self.max_page_size) != (_PAGE_SIZE, _MAX_PAGE_SIZE):
+            bounds = {"minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
+            words = "How many to answer with, at most."
+            found[0] |= {"description": words, "schema": {"type": "integer", **bounds}}
+        return found
 
 
 def query_of(request: Request) -> dict[str, str]:

@@ -165,11 +165,17 @@ class ResourceSchema(_Inspector):  # type: ignore[misc]
 
     def map_parsers(self) -> list[Any]:
         if not self._action:
-            return list(super().map_parsers())
+            found = list(super().map_parsers())
+            return [one for one in found if one != MERGE_PATCH or self.method == "PATCH"]
         json = "application/json"
         return [MERGE_PATCH, json] if self.view.action == "partial_update" else [json]
 
+    def get_filter_backends(self) -> list[Any]:
+        return list(super().get_filter_backends()) if self.method == "GET" else []
+
     def _get_paginator(self) -> Any:
+        if self.method != "GET":  # a list in the response to another method is not a page
+            return None
         paginator = super()._get_paginator()
         if isinstance(paginator, CursorPages):
             paginator.schema_name = list_name(self.path)
@@ -329,11 +335,16 @@ def _with_article(words: str) -> str:
 
 def _plain_parameters(parameters: Iterable[Schema]) -> list[Schema]:
     """The parameters in the order of all services; those of every list are references."""
+    parameters = list(parameters)
     pages = {one["name"]: one for one in parameters if one.get("schema") == {}}
+    sizes = [one for one in parameters if one["name"] == "limit" and "cursor" in pages]
+    pages = {one["name"]: one for one in sizes} | pages
     own = [one for one in parameters if one["name"] not in pages]
     found: list[Schema] = []
     for name, parameter in pages.items():
-        if name == "cursor" and any(one["in"] == "query" for one in own):
+        if parameter["schema"]:
+            found.append(parameter)
+        elif name == "cursor" and any(one["in"] == "query" for one in own):
             found.append(parameter | {"description": _CURSOR, "schema": {"type": "string"}})
         else:
             found.append({"$ref": f"#/components/parameters/{name}"})

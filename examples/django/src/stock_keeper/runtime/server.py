@@ -45,10 +45,9 @@ def serve(settings: Settings, *, development: bool = False) -> None:
     A second signal cuts DRAIN_SECONDS short. With `development`, errors are shown to browsers, and
     requests in flight have one second.
     """
-    # A worker that is still starting must survive the signal to drain.
-    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
-    signal.signal(STOP, lambda *_: os._exit(0))  # a worker that is still starting just exits
-    logging.getLogger("_granian").addFilter(_unexpected)
+    _prepare_for_workers()
+    # In development, granian's six lines for each reload would hide the requests.
+    quiet = development and settings.log_level == "info"
     _DrainingServer(
         f"{__package__}.development:application" if development else f"{__name__}:application",
         drain_seconds=settings.drain_seconds,
@@ -66,9 +65,17 @@ def serve(settings: Settings, *, development: bool = False) -> None:
         workers=settings.workers,
         respawn_failed_workers=settings.workers > 1,
         workers_kill_timeout=1 if development else IN_FLIGHT_SECONDS,
-        log_level=LogLevels(settings.log_level),
+        log_level=LogLevels.warning if quiet else LogLevels(settings.log_level),
         log_dictconfig=logging_config(settings.log_level, settings.log_format),
     ).serve()
+
+
+def _prepare_for_workers() -> None:
+    """Set up what the workers inherit from this process."""
+    # A worker that is still starting must survive the signal to drain.
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    signal.signal(STOP, lambda *_: os._exit(0))  # a worker that is still starting just exits
+    logging.getLogger("_granian").addFilter(_unexpected)
 
 
 def application() -> Callable[..., Any]:
@@ -122,6 +129,8 @@ class _DrainingServer(MPServer):
         super().__init__(*args, **options)
         self._drain_seconds = drain_seconds
         self._heeds_hangup = signal.SIGHUP in stop_signals()
+        # Otherwise a collection in a worker copies memory that both share: 13 MB in FastAPI.
+        gc.freeze()
 
     def signal_handler_interrupt(self, *args: Any, **options: Any) -> None:
         stop: Callable[[], None] = super().signal_handler_interrupt

@@ -27,6 +27,7 @@ from .models import Record
 from .pagination import query_of
 from .parsers import MERGE_PATCH
 from .permissions import require_sync
+from .serializers import merged_objects, sent_objects
 from .service import current_service, route_of
 
 Row = TypeVar("Row", bound=Record)
@@ -84,9 +85,6 @@ class ResourceViewSet(GenericViewSet[Row]):
         with storing(self._database) as write:
             row = self._expected_object()
             write.row, write.deletes = copy(row), True
-            # Django itself would read all rows that refer to this one.
-            if names := list(referring(row, self._database, PROTECT)):
-                raise still_referenced(row, names)
             self.perform_destroy(row)
         return Response(status=204)
 
@@ -100,6 +98,9 @@ class ResourceViewSet(GenericViewSet[Row]):
         serializer.save()
 
     def perform_destroy(self, row: Row) -> None:
+        # Django itself would read all rows that refer to this one.
+        if names := list(referring(row, self._database, PROTECT)):
+            raise still_referenced(row, names)
         row.delete()
 
     def get_object(self) -> Row:
@@ -135,9 +136,15 @@ class ResourceViewSet(GenericViewSet[Row]):
 
     def _change(self, serializer: BaseSerializer[Row]) -> Response:
         # Invalid content is reported before the row is looked up.
-        serializer.to_internal_value(self.request.data)
+        objects = sent_objects(serializer) if serializer.partial else {}
+        sent: Any = self.request.data
+        serializer.to_internal_value(
+            {name: sent[name] for name in sent if name not in objects} if objects else sent
+        )
         with storing(self._database) as write:
             row = serializer.instance = self._expected_object()
+            if objects:
+                serializer.initial_data = {**sent, **merged_objects(objects, sent, row)}
             serializer.is_valid(raise_exception=True)
             if not serializer.partial or _differs(row, serializer.validated_data):
                 self.perform_update(serializer)
@@ -171,7 +178,9 @@ class ResourceViewSet(GenericViewSet[Row]):
 
     def _answer_created(self, serializer: BaseSerializer[Row]) -> Response:
         row: Any = serializer.instance
-        location = self.reverse_action("detail", [row.uuid], request=None)
+        # A nested route has the parameters of the routes that it is in.
+        own = {self.lookup_url_kwarg or self.lookup_field: getattr(row, self.lookup_field)}
+        location = self.reverse_action("detail", kwargs={**self.kwargs, **own}, request=None)
         return self._answer(serializer, 201, {"Location": location})
 
     def _answer(

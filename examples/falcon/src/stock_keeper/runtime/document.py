@@ -175,11 +175,17 @@ def _own_parameter(name: str, model: type[BaseModel]) -> Document:
 def parameter_of(name: str, resource: Resource[Any, Any] | None) -> Document:
     """A parameter named by an operation: one that all services have, or the resource's own."""
     plain = resource is None or len(resource.parameters) == len(("limit", "cursor"))
-    if resource is None or name in _SHARED or (name == "cursor" and plain):
+    shared = name in _SHARED or (name == "cursor" and plain)
+    if name == "limit" and resource is not None and resource.has_own_pages:
+        shared = False
+    if resource is None or shared:
         return {"$ref": f"#/components/parameters/{name}"}
     if resource.search is not None and name in resource.search.model_fields:
         return _own_parameter(name, resource.search)
     found: Document = {"name": name, "in": "query", "required": False}
+    if name == "limit":
+        words = "How many to answer with, at most."
+        return found | {"description": words, "schema": resource.limit_schema}
     if name == "cursor":
         words = (
             "Where to continue: next_cursor of the page before, with the same filters and order."

@@ -12,7 +12,7 @@ import structlog
 from . import Unavailable
 from .database import Database
 from .http import Problem
-from .resource import Resource
+from .resource import PageRequest, Resource
 from .settings import Settings
 from .store import Store
 
@@ -59,7 +59,7 @@ class Seeds:
 
     def ids(self, resource: Resource[Any, Any], count: int) -> list[str]:
         """The IDs of the oldest rows, at most `count`, for use in references."""
-        page = self.store(resource).page(resource.page_request({"limit": str(count)}))
+        page = self.store(resource).page(PageRequest(count))
         return [str(row.id) for row in page.rows]
 
     def store(self, resource: Resource[Any, Any]) -> Store[Any, Any]:

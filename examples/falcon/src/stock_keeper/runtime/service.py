@@ -106,7 +106,7 @@ def answer(  # noqa: PLR0913
         resp.status = 304
         return
     resp.status = status
-    resp.media = resource.show(row)
+    resp.data = resource.encode(row)
     if location is not None:
         resp.location = req.root_path + location
 
@@ -115,7 +115,7 @@ def answer_page(
     req: Request, resp: Response, resource: Resource[Row, Sent], page: Page[Row]
 ) -> None:
     """Respond with a page of a list, and the link to the next one."""
-    resp.media = resource.show_page(page)
+    resp.data = resource.encode_page(page)
     if link := page.link(req.root_path + req.path):
         resp.set_header("Link", link)
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.params import Depends
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.types import ASGIApp, Lifespan
 
@@ -19,7 +18,7 @@ from .database import Database
 from .document import Document
 from .endpoints import Endpoints
 from .health import Check, Checks
-from .http import entity_tag, none_match
+from .http import JSON_CONTENT_TYPE, entity_tag, none_match
 from .openapi import FastApiDocument, complete
 from .resource import Page, Resource
 from .routing import ServiceRoute, awaited
@@ -133,14 +132,14 @@ def answer(
         return Response(status_code=304, headers=headers)
     if location is not None:
         headers["Location"] = str(request.scope.get("root_path", "")) + location
-    return JSONResponse(resource.show(row), status, headers)
+    return Response(resource.encode(row), status, headers, JSON_CONTENT_TYPE)
 
 
 def answer_page(request: Request, resource: Resource[Row, Sent], page: Page[Row]) -> Response:
     """A page of a list, with the link to the next one."""
     link = page.link(request.url.path)
     headers = {"Link": link} if link else None
-    return JSONResponse(resource.show_page(page), headers=headers)
+    return Response(resource.encode_page(page), 200, headers, JSON_CONTENT_TYPE)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -1,11 +1,12 @@
 """Tables: common columns, and column types that behave the same on both databases."""
 
 import enum
+import secrets
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final, Literal, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import (
     BigInteger,
@@ -110,6 +111,15 @@ class Base(DeclarativeBase):
     }
 
 
+def new_revision() -> str:
+    """A new, unique revision of a row."""
+    return secrets.token_hex(8)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Record(Base):
     """Base class of a resource's table: an ID, a revision and timestamps come with it.
 
@@ -127,11 +137,13 @@ class Record(Base):
     position: Mapped[int] = mapped_column(
         BigInteger().with_variant(Integer, "sqlite"), primary_key=True, sort_order=-2
     )
-    id: Mapped[UUID] = mapped_column(unique=True, sort_order=-1)
-    # Replaced by each write; used as the entity tag.
-    revision: Mapped[str] = mapped_column(String(16), sort_order=1)
-    created_at: Mapped[datetime] = mapped_column(sort_order=2)
-    updated_at: Mapped[datetime] = mapped_column(sort_order=3)
+    id: Mapped[UUID] = mapped_column(default=uuid4, unique=True, sort_order=-1)
+    # Replaced by each write, through a store or not; used as the entity tag.
+    revision: Mapped[str] = mapped_column(
+        String(16), default=new_revision, onupdate=new_revision, sort_order=1
+    )
+    created_at: Mapped[datetime] = mapped_column(default=_now, sort_order=2)
+    updated_at: Mapped[datetime] = mapped_column(default=_now, onupdate=_now, sort_order=3)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from flask import Flask, Response, current_app, jsonify, request
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -15,6 +15,7 @@ from .document import ApiDocument, Route
 from .endpoints import Endpoints
 from .health import Check, Checks
 from .http import (
+    JSON_CONTENT_TYPE,
     PROBLEM_CONTENT_TYPE,
     Problem,
     entity_tag,
@@ -111,8 +112,7 @@ def answer(
         request.headers.get("If-None-Match"), row.revision
     ):
         return Response(status=304, headers={"ETag": tag})
-    response = jsonify(resource.show(row))
-    response.status_code = status
+    response = _json(resource.encode(row), status)
     response.headers["ETag"] = tag
     if location is not None:
         response.headers["Location"] = location
@@ -121,10 +121,14 @@ def answer(
 
 def answer_page(resource: Resource[Row, Sent], page: Page[Row]) -> Response:
     """A page of a list, with the link to the next one."""
-    response = jsonify(resource.show_page(page))
+    response = _json(resource.encode_page(page))
     if link := page.link(request.root_path + request.path):
         response.headers["Link"] = link
     return response
+
+
+def _json(body: bytes, status: int = 200) -> Response:
+    return current_app.response_class(body, status, content_type=JSON_CONTENT_TYPE)
 
 
 def _enter() -> None:

@@ -1,6 +1,5 @@
 """The store of a resource: its rows in the database."""
 
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,12 +28,12 @@ from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
 
 from . import InvalidContent, NotFound, StaleRevision
 from .constraints import Write, explained
-from .content import Content
+from .content import Content, merged
 from .database import Database
 from .idempotency import FirstRequest
 from .resource import Order, Page, PageRequest, Resource
 from .statements import kept
-from .tables import Record
+from .tables import Record, new_revision
 
 Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
@@ -69,7 +68,7 @@ class Store(Generic[Row, Sent]):
         first = idempotency_key and FirstRequest(self.resource, idempotency_key, content)
         now = datetime.now(UTC)
         values = content.model_dump() | columns
-        values |= {"id": uuid4(), "revision": _revision(), "created_at": now, "updated_at": now}
+        values |= {"id": uuid4(), "revision": new_revision(), "created_at": now, "updated_at": now}
         with self._explaining(values), self.database.writing() as connection:
             if first and (earlier := first.row(connection)) is not None:
                 self.database.undo()
@@ -108,14 +107,15 @@ class Store(Generic[Row, Sent]):
     ) -> Row:
         """Change some fields of a row if its revision is one of `revisions` (None: any).
 
-        The content as a whole is validated again. Raises what `replace` raises, or
-        `InvalidContent`.
+        A field that is an object is merged (RFC 7396). The content as a whole is validated again.
+        Raises what `replace` raises, or `InvalidContent`.
         """
         with self._explaining(changes, row_id), self.database.writing() as connection:
             row = self._locked(connection, row_id, revisions)
             fields = self.resource.content.model_fields
             before = {name: getattr(row, name) for name in fields}
-            after = self._valid(before | dict(changes)).model_dump()
+            patched = {name: merged(before.get(name), changes[name]) for name in changes}
+            after = self._valid(before | patched).model_dump()
             if after == before:
                 return row
             return self._update(connection, row_id, after, None)
@@ -139,6 +139,7 @@ class Store(Generic[Row, Sent]):
     ) -> Row:
         """Change columns of a row, those that a client does not send as well.
 
+        Without columns the row only gets a new revision, as when rows shown with it have changed.
         Raises what `replace` raises.
         """
         with self._explaining(columns, row_id), self.database.writing() as connection:
@@ -206,7 +207,7 @@ class Store(Generic[Row, Sent]):
     ) -> Row:
         if revisions is not None:
             self._locked(connection, row_id, revisions)
-        changed = {**values, "revision": _revision(), "updated_at": datetime.now(UTC)}
+        changed = {**values, "revision": new_revision(), "updated_at": datetime.now(UTC)}
         statement = self._visible(_update(self._table))
         found = connection.execute(statement, {**changed, "row_id": row_id})
         row = self._row(found.one_or_none() or self._missing())
@@ -235,6 +236,8 @@ class Store(Generic[Row, Sent]):
             write = Write(self.resource.name, self._table, values, row_id)
             raise explained(error, write, self.database) from error
         except StatementError as error:
+            if isinstance(error.orig, InvalidContent):
+                raise error.orig from None
             # A value that the content model allows but the column cannot hold.
             if isinstance(error, DataError) or isinstance(error.orig, ValueError | OverflowError):
                 why = "A value is outside of what can be stored."
@@ -244,10 +247,6 @@ class Store(Generic[Row, Sent]):
     def _row(self, row: Any) -> Row:
         # A row, not an instance of the class: creating one would cost more than the query.
         return cast(Row, row)
-
-
-def _revision() -> str:
-    return secrets.token_hex(8)
 
 
 # Each statement is built once: building one takes longer than running it.

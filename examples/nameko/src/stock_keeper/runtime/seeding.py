@@ -13,7 +13,7 @@ from . import Unavailable
 from .database import Database
 from .http import Problem
 from .outbox import AnnouncedStore
-from .resource import Resource
+from .resource import PageRequest, Resource
 from .settings import Settings
 
 _SECONDS: Final = 300  # for all rows together
@@ -59,7 +59,7 @@ class Seeds:
 
     def ids(self, resource: Resource[Any, Any], count: int) -> list[str]:
         """The IDs of the oldest rows, at most `count`, for use in references."""
-        page = self.store(resource).page(resource.page_request({"limit": str(count)}))
+        page = self.store(resource).page(PageRequest(count))
         return [str(row.id) for row in page.rows]
 
     def store(self, resource: Resource[Any, Any]) -> AnnouncedStore[Any, Any]:

@@ -1,6 +1,5 @@
 """The service: HTTP, timers and messages in one process, and what its classes use."""
 
-import json
 import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -17,7 +16,7 @@ from .database import Database
 from .document import ApiDocument, Route
 from .endpoints import Endpoints
 from .health import Check, Checks
-from .http import entity_tag, idempotency_key, if_match, none_match
+from .http import JSON_CONTENT_TYPE, entity_tag, idempotency_key, if_match, none_match
 from .jobs import Tasks
 from .listener import Listener
 from .outbox import AnnouncedStore, Outbox
@@ -185,15 +184,14 @@ def answer(
         return Response(status=304, headers=headers)
     if location is not None:
         headers["Location"] = request.root_path + location
-    return _json(resource.show(row), status, headers)
+    return _json(resource.encode(row), status, headers)
 
 
 def answer_page(resource: Resource[Row, Sent], page: Page[Row], request: Request) -> Response:
     """A page of a list, with the link to the next one."""
     link = page.link(request.root_path + request.path)
-    return _json(resource.show_page(page), 200, {"Link": link} if link else {})
+    return _json(resource.encode_page(page), 200, {"Link": link} if link else {})
 
 
-def _json(body: object, status: int, headers: dict[str, str]) -> Response:
-    text = json.dumps(body, ensure_ascii=False)
-    return Response(text, status, headers, content_type="application/json")
+def _json(body: bytes, status: int, headers: dict[str, str]) -> Response:
+    return Response(body, status, headers, content_type=JSON_CONTENT_TYPE)

@@ -16,6 +16,7 @@ from werkzeug.wrappers import Request, Response
 from . import telemetry, unawaited
 from .document import Route
 from .http import EXPECTED, PROBLEM_CONTENT_TYPE, Problem, problem_of
+from .operations import attached
 from .wsgi import CONTEXT, REJECTED, path_of
 
 SUBJECT: Final = "service.subject"
@@ -148,7 +149,15 @@ class Router:
         request.environ[CONTEXT].route = template
         request.path_values = values  # type: ignore[attr-defined]
         response: Response = entrypoint.handle_request(request)
+        if response.mimetype == "text/plain" and _answers_with_json(entrypoint):
+            response.mimetype = "application/json"  # Nameko calls every text plain
         return response
+
+
+def _answers_with_json(entrypoint: Any) -> bool:
+    handler = getattr(entrypoint.container.service_cls, entrypoint.method_name)
+    found = attached(handler)
+    return found is not None and found.answer is not None
 
 
 def _checked(response: Any, check: RequestCheck) -> Response:

@@ -1,6 +1,5 @@
 """Movements over HTTP: their routes, and a view for each method."""
 
-from typing import Any
 from uuid import UUID
 
 from pyramid.config import Configurator
@@ -43,12 +42,12 @@ def movement_id(request: Request) -> UUID:
 
 
 @MOVEMENTS.lists
-def list_movements(request: Request) -> dict[str, Any]:
+def list_movements(request: Request) -> Response:
     return answer_page(request, MOVEMENTS, movements(request).page(read_query(request, MOVEMENTS)))
 
 
 @MOVEMENTS.creates
-def create_movement(request: Request) -> dict[str, Any] | Response:
+def create_movement(request: Request) -> Response:
     content, idempotency_key = read_content(request, MOVEMENTS), read_key(request)
     movement = movements(request).create(content, idempotency_key=idempotency_key)
     location = request.route_path("movement", movement_id=movement.id)
@@ -56,19 +55,19 @@ def create_movement(request: Request) -> dict[str, Any] | Response:
 
 
 @MOVEMENTS.reads
-def get_movement(request: Request) -> dict[str, Any] | Response:
+def get_movement(request: Request) -> Response:
     return answer(request, MOVEMENTS, movements(request).get(movement_id(request)))
 
 
 @MOVEMENTS.replaces
-def replace_movement(request: Request) -> dict[str, Any] | Response:
+def replace_movement(request: Request) -> Response:
     content = read_content(request, MOVEMENTS)
     movement = movements(request).replace(movement_id(request), content, read_revisions(request))
     return answer(request, MOVEMENTS, movement)
 
 
 @MOVEMENTS.patches
-def patch_movement(request: Request) -> dict[str, Any] | Response:
+def patch_movement(request: Request) -> Response:
     changes = read_patch(request, MOVEMENTS)
     movement = movements(request).patch(movement_id(request), changes, read_revisions(request))
     return answer(request, MOVEMENTS, movement)

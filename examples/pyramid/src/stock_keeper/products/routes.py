@@ -1,6 +1,5 @@
 """Products over HTTP: their routes, and a view for each method."""
 
-from typing import Any
 from uuid import UUID
 
 from pyramid.config import Configurator
@@ -43,12 +42,12 @@ def product_id(request: Request) -> UUID:
 
 
 @PRODUCTS.lists
-def list_products(request: Request) -> dict[str, Any]:
+def list_products(request: Request) -> Response:
     return answer_page(request, PRODUCTS, products(request).page(read_query(request, PRODUCTS)))
 
 
 @PRODUCTS.creates
-def create_product(request: Request) -> dict[str, Any] | Response:
+def create_product(request: Request) -> Response:
     content, idempotency_key = read_content(request, PRODUCTS), read_key(request)
     product = products(request).create(content, idempotency_key=idempotency_key)
     location = request.route_path("product", product_id=product.id)
@@ -56,19 +55,19 @@ def create_product(request: Request) -> dict[str, Any] | Response:
 
 
 @PRODUCTS.reads
-def get_product(request: Request) -> dict[str, Any] | Response:
+def get_product(request: Request) -> Response:
     return answer(request, PRODUCTS, products(request).get(product_id(request)))
 
 
 @PRODUCTS.replaces
-def replace_product(request: Request) -> dict[str, Any] | Response:
+def replace_product(request: Request) -> Response:
     content = read_content(request, PRODUCTS)
     product = products(request).replace(product_id(request), content, read_revisions(request))
     return answer(request, PRODUCTS, product)
 
 
 @PRODUCTS.patches
-def patch_product(request: Request) -> dict[str, Any] | Response:
+def patch_product(request: Request) -> Response:
     changes = read_patch(request, PRODUCTS)
     product = products(request).patch(product_id(request), changes, read_revisions(request))
     return answer(request, PRODUCTS, product)

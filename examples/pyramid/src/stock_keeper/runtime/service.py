@@ -28,6 +28,7 @@ from .document import ApiDocument, Route
 from .endpoints import Endpoints
 from .health import Check, Checks
 from .http import (
+    JSON_CONTENT_TYPE,
     PROBLEM_CONTENT_TYPE,
     Problem,
     entity_tag,
@@ -215,7 +216,7 @@ def answer(
     status: int = 200,
     *,
     location: str | None = None,
-) -> dict[str, Any] | Response:
+) -> Response:
     """A row with its entity tag, or 304 if the client has it already."""
     tag = entity_tag(row.revision)
     if request.method in ("GET", "HEAD") and none_match(
@@ -228,14 +229,20 @@ def answer(
     response.headerlist.append(("ETag", tag))
     if location is not None:
         response.headerlist.append(("Location", location))
-    return resource.show(row)
+    return _with_body(response, resource.encode(row))
 
 
-def answer_page(request: Request, resource: Resource[Row, Sent], page: Page[Row]) -> dict[str, Any]:
+def answer_page(request: Request, resource: Resource[Row, Sent], page: Page[Row]) -> Response:
     """A page of a list, with the link to the next one."""
     if link := page.link(request.path):
         request.response.headers["Link"] = link
-    return resource.show_page(page)
+    return _with_body(request.response, resource.encode_page(page))
+
+
+def _with_body(response: Response, body: bytes) -> Response:
+    response.content_type = JSON_CONTENT_TYPE
+    response.body = body
+    return response
 
 
 def _answering(handle: View) -> View:

@@ -1,6 +1,7 @@
 """The database: connections with a deadline, transactions, and the state of the schema."""
 
 import ast
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,13 +19,13 @@ from sqlalchemy.exc import DataError, DBAPIError, DisconnectionError, IntegrityE
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from . import Unavailable, deadlines
+from . import InvalidContent, Unavailable, deadlines
 from .deadlines import Bulkhead
 from .locks import LOCK_SECONDS, patiently
 from .outages import Outages, count_unexpected
 from .probe import Probe
 from .settings import Settings
-from .statements import Statement, is_kept
+from .statements import Spares, Statement, is_kept
 
 CONNECTIONS: Final = 10
 READINESS_SECONDS: Final = 2.0
@@ -70,6 +71,7 @@ class Database:
         )
         self._error_listeners = len(self._engine.dialect.dispatch.handle_error)
         self._statements: dict[Select[Any], Statement] = {}
+        self._spares = Spares(self._engine, self._is_usable)
         self._transactions = self._engine.execution_options(isolation_level="READ COMMITTED")
         self._outages = Outages(settings.database_url)
         self._probe = Probe(partial(_open, settings), self._outages)
@@ -87,7 +89,7 @@ class Database:
         if outer is not None:
             yield outer.connection
             return
-        with self._guard(self._readers, seconds), self._engine.connect() as connection:
+        with self._guard(self._readers, seconds), self._connect() as connection:
             yield connection
 
     @contextmanager
@@ -115,7 +117,7 @@ class Database:
 
     def _query(self, query: Select[Any], values: Mapping[str, Any]) -> Sequence[Any]:
         if not is_kept(query):
-            with self._engine.connect() as connection:
+            with self._connect() as connection:
                 return connection.execute(query, values).all()
         if (statement := self._statements.get(query)) is None:
             statement = self._statements[query] = Statement(query, self._engine.dialect)
@@ -130,8 +132,8 @@ class Database:
     @contextmanager
     def _borrowed(self) -> Iterator[PoolProxiedConnection]:
         """A driver connection; if it is broken, all pooled connections are discarded."""
-        pool = self._engine.pool
-        connection = self._engine.raw_connection()
+        pool, generation = self._engine.pool, self._spares.generation
+        connection = self._spares.take()
         try:
             yield connection
         except self._engine.dialect.loaded_dbapi.Error as error:
@@ -139,14 +141,29 @@ class Database:
                 connection.invalidate(error)
                 if pool is self._engine.pool:
                     self._engine.dispose()
+            connection.close()
             raise
         except Exception:
+            connection.close()
             raise
         except BaseException as error:  # the thread is being stopped: the result may still arrive
             connection.invalidate(error)
-            raise
-        finally:
             connection.close()
+            raise
+        self._spares.keep(connection, generation)
+
+    def _is_usable(self, connection: PoolProxiedConnection, idle_seconds: float) -> bool:
+        """Whether a spare connection can be used; the pool's own events do not see it."""
+        driver: Any = connection.dbapi_connection
+        if not self._sqlite:
+            return deadlines.is_usable(driver, idle_seconds)
+        _wait_no_longer(driver, connection.info, self._seconds)
+        return True
+
+    def _connect(self) -> Connection:
+        """A connection from the pool."""
+        self._spares.release()
+        return self._engine.connect()
 
     @contextmanager
     def writing(
@@ -232,7 +249,7 @@ class Database:
     def close(self) -> None:
         """Close all idle connections."""
         self._probe.close()
-        self._engine.dispose()
+        self._drop_pool()
 
     def checks(self) -> dict[str, bool]:
         """Check for a readiness probe that the database responds and that the schema is migrated.
@@ -240,8 +257,11 @@ class Database:
         Uses a separate connection, so that a probe does not queue behind requests.
         """
         revisions = "SELECT version_num FROM alembic_version"
-        drop_pool = self._engine.dispose
-        return self._probe.checks(READINESS_SECONDS, revisions, self._are_new, drop_pool)
+        return self._probe.checks(READINESS_SECONDS, revisions, self._are_new, self._drop_pool)
+
+    def _drop_pool(self) -> None:
+        self._spares.close()
+        self._engine.dispose()
 
     def _are_new(self, rows: Iterable[tuple[str]]) -> bool:
         """Revisions unknown to this code are newer: another replica has already migrated."""
@@ -274,9 +294,10 @@ class Database:
     @contextmanager
     def _committing(self) -> Iterator[Connection]:
         if self._sqlite:
-            with self._engine.connect() as connection, self._immediate(connection):
+            with self._connect() as connection, self._immediate(connection):
                 yield connection
         else:
+            self._spares.release()
             with self._transactions.begin() as connection:
                 yield connection
 
@@ -294,7 +315,7 @@ class Database:
     @contextmanager
     def _unenforced(self) -> Iterator[Connection]:
         """An SQLite connection on which references are not enforced."""
-        with self._engine.connect() as connection:
+        with self._connect() as connection:
             connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
             try:
                 yield connection
@@ -327,6 +348,14 @@ def _open(settings: Settings) -> Any:
     return deadlines.connect(settings.database_url, autocommit=True)
 
 
+def _to_json(value: Any) -> str:
+    """The text of a value in a JSON column; JSON has neither NaN nor infinite numbers."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise InvalidContent([((), "A number is outside of what can be stored.")]) from None
+
+
 def _sqlite_engine(url: str, seconds: float) -> Engine:
     engine = create_engine(
         url,
@@ -334,6 +363,7 @@ def _sqlite_engine(url: str, seconds: float) -> Engine:
         pool_size=CONNECTIONS + 1,
         max_overflow=0,
         pool_timeout=seconds,
+        json_serializer=_to_json,
         connect_args={"timeout": seconds},
     )
 
@@ -348,14 +378,19 @@ def _sqlite_engine(url: str, seconds: float) -> Engine:
     def wait_no_longer(
         connection: sqlite3.Connection, record: ConnectionPoolEntry, _: object
     ) -> None:
-        left, known = deadlines.remaining(), record.info.get("busy_timeout", 1000 * seconds)
-        milliseconds = int(1000 * (seconds if left is None else left))
-        # Setting it for every request would take a tenth of a read's time.
-        if abs(milliseconds - known) > _NEARLY_MILLISECONDS:
-            connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
-            record.info["busy_timeout"] = milliseconds
+        _wait_no_longer(connection, record.info, seconds)
 
     return engine
+
+
+def _wait_no_longer(connection: sqlite3.Connection, info: dict[Any, Any], seconds: float) -> None:
+    """Let a connection wait for SQLite's lock until the deadline at most."""
+    left, known = deadlines.remaining(), info.get("busy_timeout", 1000 * seconds)
+    milliseconds = int(1000 * (seconds if left is None else left))
+    # Setting it for every request would take a tenth of a read's time.
+    if abs(milliseconds - known) > _NEARLY_MILLISECONDS:
+        connection.execute(f"PRAGMA busy_timeout = {milliseconds}")
+        info["busy_timeout"] = milliseconds
 
 
 def _postgresql_engine(url: str, seconds: float) -> Engine:
@@ -366,6 +401,7 @@ def _postgresql_engine(url: str, seconds: float) -> Engine:
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=seconds,
+        json_serializer=_to_json,
     )
 
     @event.listens_for(engine, "checkin")

@@ -111,6 +111,10 @@ def application() -> Any:
     # A signal may not be handled before this timer next fires.
     signal.setitimer(signal.ITIMER_REAL, 0.05, 0.05)
     show_errors(app)
+    settings = load_settings()
+    if settings.log_level == "info":
+        logging.getLogger("_granian").setLevel(logging.WARNING)
+    _log.info("listening on %s:%d", settings.host, settings.port)
     return app
 
 

@@ -25,8 +25,8 @@ from typing import (
 from urllib.parse import urlencode
 from uuid import UUID
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel, Field, RootModel, TypeAdapter, ValidationError, create_model
+from pydantic_core import to_json, to_jsonable_python
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 
 from .content import Content
@@ -46,8 +46,14 @@ Row = TypeVar("Row", bound=Record)
 Sent = TypeVar("Sent", bound=Content)
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
+# A field of a response: its name, the index of its column, and the conversion of its value.
+_Field = tuple[str, int, Callable[[Any], Any] | None]
+_Encoders = Mapping[Any, Callable[[Any], Any] | None]
+
 CURSOR: Final = r"[0-7][0-9a-f]{15}(\.[0-9a-f]{8}(\.[A-Za-z0-9_-]*)?)?"
 MERGE_PATCH: Final = "application/merge-patch+json"
+_PAGE_SIZE: Final = 50
+_MAX_PAGE_SIZE: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class PageRequest:
     resource's own model of query parameters, if it has one.
     """
 
-    limit: int = 50
+    limit: int = _PAGE_SIZE
     after: tuple[int, Any] | None = None
     filters: Mapping[str, Any] = field(default_factory=dict)
     order: Order | None = None
@@ -97,11 +103,12 @@ class Resource(Generic[Row, Sent]):
     The names are derived from the table: `Item` in `items` is served at `/v1/items`. `name` is
     needed if it cannot be derived from the class, as for `x_ray` and `XRay`. `view` is the model of
     responses, with columns and computed fields; by default it has the ID, the fields of the content
-    and the timestamps. `search` is a model of further query parameters of the list, for an override
-    of `Store.selection`.
+    and the timestamps. A page of the list has `page_size` rows, or as many as the client asks for
+    by `limit`, up to `max_page_size`. `search` is a model of further query parameters of the list,
+    for an override of `Store.selection`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         table: type[Row],
         content: type[Sent],
@@ -109,23 +116,21 @@ class Resource(Generic[Row, Sent]):
         *,
         name: str | None = None,
         search: type[BaseModel] | None = None,
+        page_size: int = _PAGE_SIZE,
+        max_page_size: int = _MAX_PAGE_SIZE,
     ) -> None:
-        self.table = table
-        self.content = content
-        self.search = search
+        self.table, self.content, self.search = table, content, search
         self.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", table.__name__).lower()
         self.plural: str = table.__tablename__
         self.path = f"/v1/{self.plural}"
         self.id_parameter = f"{self.name}_id"
+        self.page_size = min(page_size, max_page_size)
+        self.max_page_size = max_page_size
         self.view = view or self._default_view()
         self.patch = self._patch_model()
-        columns = list(table.__table__.columns.keys())
-        self._shown = [
-            (name, columns.index(name), _encoder(one.annotation))
-            for name, one in self.view.model_fields.items()
-        ]
+        self._shown, self._prepared = self._fields(_ENCODERS), self._fields(_PREPARATIONS)
         self._computed = [
-            (name, _encoder(one.return_type))
+            (name, _encoder(one.return_type, _ENCODERS))
             for name, one in self.view.model_computed_fields.items()
         ]
 
@@ -150,7 +155,10 @@ class Resource(Generic[Row, Sent]):
     def read_patch(
         self, content_type: str | None, content_encoding: str | None, body: bytes
     ) -> dict[str, Any]:
-        """Parse a merge patch (RFC 7396): the fields that it sets, each of them valid by itself."""
+        """Parse a merge patch (RFC 7396): the fields that it sets, each of them valid by itself.
+
+        In a field that is an object, it may set some members, and remove others by null.
+        """
         patch = read_model(self.patch, content_type, content_encoding, body, MERGE_PATCH)
         return patch.model_dump(exclude_unset=True)
 
@@ -164,7 +172,7 @@ class Resource(Generic[Row, Sent]):
         for name in values:
             if name not in self.parameters:
                 raise invalid(name[:100], "There is no such parameter.")
-        limit = read_limit(values.pop("limit", "50"))
+        limit = read_limit(values.pop("limit", str(self.page_size)), self.max_page_size)
         cursor = values.pop("cursor", None)
         filters = {
             name: self._filter(name, values[name]) for name in self.table.filters if name in values
@@ -180,6 +188,17 @@ class Resource(Generic[Row, Sent]):
         sort = ("sort",) if self.table.sorts else ()
         own = self.search.model_fields if self.search else ()
         return ("limit", "cursor", *self.table.filters, *sort, *own)
+
+    @property
+    def has_own_pages(self) -> bool:
+        """Whether its pages have other sizes than those of most resources."""
+        return (self.page_size, self.max_page_size) != (_PAGE_SIZE, _MAX_PAGE_SIZE)
+
+    @property
+    def limit_schema(self) -> dict[str, Any]:
+        """The JSON Schema of `limit`."""
+        bounds = {"minimum": 1, "maximum": self.max_page_size, "default": self.page_size}
+        return {"type": "integer", **bounds}
 
     @property
     def sort_values(self) -> list[str]:
@@ -226,12 +245,7 @@ class Resource(Generic[Row, Sent]):
 
     def show(self, row: Row) -> dict[str, Any]:
         """The row as JSON values."""
-        values: tuple[Any, ...] = tuple(cast(Any, row))  # access by name takes twice the time
-        shown = {
-            name: encode(values[index]) if encode else values[index]
-            for name, index, encode in self._shown
-        }
-        return shown | self._compute(values) if self._computed else shown
+        return self._converted(row, self._shown)
 
     def _compute(self, values: Sequence[Any]) -> dict[str, Any]:
         """The computed fields of the view for these values of the row."""
@@ -242,6 +256,31 @@ class Resource(Generic[Row, Sent]):
     def show_page(self, page: Page[Row]) -> dict[str, Any]:
         """The page as JSON values."""
         return {self.plural: [self.show(row) for row in page.rows], "next_cursor": page.cursor}
+
+    def encode(self, row: Row) -> bytes:
+        """The row as JSON: what `show` returns, encoded."""
+        return to_json(self._encodable(row))
+
+    def encode_page(self, page: Page[Row]) -> bytes:
+        """The page as JSON: what `show_page` returns, encoded."""
+        if type(self).show_page is not Resource.show_page:
+            return to_json(self.show_page(page))
+        rows = [self._encodable(row) for row in page.rows]
+        return to_json({self.plural: rows, "next_cursor": page.cursor})
+
+    def _encodable(self, row: Row) -> dict[str, Any]:
+        """The row as values that pydantic encodes, which is faster than converting them first."""
+        if type(self).show is not Resource.show:
+            return self.show(row)
+        return self._converted(row, self._prepared)
+
+    def _converted(self, row: Row, fields: Sequence[_Field]) -> dict[str, Any]:
+        values: tuple[Any, ...] = tuple(cast(Any, row))  # access by name takes twice the time
+        shown = {
+            name: convert(values[index]) if convert else values[index]
+            for name, index, convert in fields
+        }
+        return shown | self._compute(values) if self._computed else shown
 
     def page(self, rows: Sequence[Row], request: PageRequest) -> Page[Row]:
         """The page of these rows, one more than its limit if there is a next one."""
@@ -345,13 +384,21 @@ class Resource(Generic[Row, Sent]):
     @cached_property
     def page_view(self) -> type[BaseModel]:
         """The model of a page."""
-        rows: Any = (list[self.view], Field(max_length=100))  # type: ignore[name-defined]
+        most = Field(max_length=self.max_page_size)
+        rows: Any = (list[self.view], most)  # type: ignore[name-defined]
         cursor: Any = (
             Annotated[str, Field(pattern=f"^{CURSOR}$")] | None,
             Field(description="The cursor of the next page; null on the last."),
         )
         fields = {self.plural: rows, "next_cursor": cursor}
         return create_model(f"{self.table.__name__}Page", **fields)
+
+    def _fields(self, encoders: _Encoders) -> list[_Field]:
+        columns = list(self.table.__table__.columns.keys())
+        return [
+            (name, columns.index(name), _encoder(one.annotation, encoders))
+            for name, one in self.view.model_fields.items()
+        ]
 
     def _default_view(self) -> type[BaseModel]:
         fields: dict[str, Any] = {"id": (UUID, ...)}
@@ -365,7 +412,10 @@ class Resource(Generic[Row, Sent]):
 
     def _patch_model(self) -> type[Content]:
         fields: dict[str, Any] = {
-            name: (_type_of(one), Field(None, description=one.description, examples=one.examples))
+            name: (
+                _patch_of(_type_of(one)),
+                Field(None, description=one.description, examples=one.examples),
+            )
             for name, one in self.content.model_fields.items()
         }
         return create_model(f"{self.table.__name__}Patch", __base__=Content, **fields)
@@ -409,7 +459,8 @@ class Resource(Generic[Row, Sent]):
             cursor += f".{_digest(request)}"
         if request.order:
             value = getattr(row, request.order.column)
-            encode = _encoder(self.view.model_fields[request.order.column].annotation)
+            annotation = self.view.model_fields[request.order.column].annotation
+            encode = _encoder(annotation, _ENCODERS)
             text = json.dumps(encode(value) if encode else value)
             cursor += "." + urlsafe_b64encode(text.encode()).decode().rstrip("=")
         return cursor
@@ -446,6 +497,24 @@ def _type_of(one: Any) -> Any:
     return Annotated[one.annotation, *one.metadata] if one.metadata else one.annotation
 
 
+def _patch_of(kind: Any, *outer: type) -> Any:
+    """The type of a field in a merge patch: in an object, every member may be missing or null."""
+    options = _options(kind)
+    if len(options) > 1:
+        return Union[tuple(_patch_of(option, *outer) for option in options)]  # noqa: UP007
+    is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
+    if not is_model or issubclass(kind, RootModel) or kind in outer:
+        return kind
+    fields: dict[str, Any] = {
+        name: (
+            _patch_of(_type_of(one), *outer, kind) | None,
+            Field(None, alias=one.alias, description=one.description),
+        )
+        for name, one in kind.model_fields.items()
+    }
+    return create_model(f"{kind.__name__}Patch", __config__=kind.model_config, **fields)
+
+
 def _required(one: Any) -> Any:
     """The type of a field without null."""
     kinds = [kind for kind in _options(one.annotation) if kind is not NoneType]
@@ -464,15 +533,16 @@ def _types(schema: Mapping[str, Any]) -> set[Any]:
     return {option.get("type", "string") for option in options}
 
 
-def _encoder(annotation: Any) -> Callable[[Any], Any] | None:
+def _encoder(annotation: Any, encoders: _Encoders) -> Callable[[Any], Any] | None:
     """The conversion of a value of this type to JSON; None if it needs none."""
     options = _options(annotation)
     kinds = {_plain(kind) for kind in options} - {NoneType}
     if kinds <= _JSON_TYPES:
         return None
-    encode = (
-        _ENCODERS.get(kinds.pop(), to_jsonable_python) if len(kinds) == 1 else to_jsonable_python
-    )
+    kind = kinds.pop() if len(kinds) == 1 else None
+    encode = encoders.get(kind, to_jsonable_python)
+    if encode is None:
+        return None
     return (
         (lambda value: None if value is None else encode(value)) if NoneType in options else encode
     )
@@ -492,6 +562,11 @@ def rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def _instant(moment: datetime) -> datetime | str:
+    """The same for `to_json`, which leaves out microseconds that are 0."""
+    return moment if moment.microsecond else rfc3339(moment)
+
+
 _JSON_TYPES: Final = frozenset({str, int, bool})
 _ENCODERS: Final[dict[Any, Callable[[Any], Any]]] = {
     UUID: str,
@@ -499,6 +574,13 @@ _ENCODERS: Final[dict[Any, Callable[[Any], Any]]] = {
     date: date.isoformat,
     datetime: rfc3339,
     Decimal: "{:f}".format,
+}
+# What `to_json` encodes in the same way needs no conversion.
+_PREPARATIONS: Final[dict[Any, Callable[[Any], Any] | None]] = {
+    **_ENCODERS,
+    UUID: None,
+    date: None,
+    datetime: _instant,
 }
 
 

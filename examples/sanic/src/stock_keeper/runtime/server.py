@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import os
 import socket
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ def serve(
     gc.freeze()
     give_memory_back()
     metrics.start()
+    # `dev` itself says that it is not for production.
+    os.environ["SANIC_IGNORE_PRODUCTION_WARNING"] = "1"
     listener = listener or listen(settings.host, settings.port)
     app.run(sock=listener, single_process=True, access_log=False, motd=False)
 

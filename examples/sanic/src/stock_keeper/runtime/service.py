@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeAlias, TypeVar, cast
 
 import sanic
-from sanic import HTTPResponse, Sanic, empty, json
+from sanic import HTTPResponse, Sanic, empty
 from sanic.config import Config
 from sanic.exceptions import SanicException
 
@@ -21,7 +21,7 @@ from .database import READINESS_SECONDS, Database
 from .document import ApiDocument, Route
 from .endpoints import Endpoints
 from .health import Check, Checks
-from .http import entity_tag, idempotency_key, if_match, none_match
+from .http import JSON_CONTENT_TYPE, entity_tag, idempotency_key, if_match, none_match
 from .lifecycle import draining
 from .resource import Page, PageRequest, Resource
 from .routing import PathRouter, ProblemHandler, problem_response
@@ -231,13 +231,14 @@ def answer(
         return empty(304, headers)
     if location is not None:
         headers["Location"] = request.app.settings.root_path + location
-    return json(resource.show(row), status, headers)
+    return HTTPResponse(resource.encode(row), status, headers, JSON_CONTENT_TYPE)
 
 
 def answer_page(request: Request, resource: Resource[Row, Sent], page: Page[Row]) -> HTTPResponse:
     """A page of a list, with the link to the next one."""
     link = page.link(request.app.settings.root_path + request.path)
-    return json(resource.show_page(page), headers={"Link": link} if link else None)
+    headers = {"Link": link} if link else None
+    return HTTPResponse(resource.encode_page(page), 200, headers, JSON_CONTENT_TYPE)
 
 
 def _configuration(settings: Settings) -> Config:

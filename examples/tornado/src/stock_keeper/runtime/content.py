@@ -1,6 +1,7 @@
 """Request bodies: strict models and the types of their fields."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -192,6 +193,19 @@ class Digits:
         # Allows for one rounding error, or several if they are far below the last digit.
         sums = min(abs(exact) * Decimal("1e-15"), Decimal(1).scaleb(-self.scale - 3))
         return rounded if abs(rounded - exact) <= max(abs(exact) * _EPSILON, sums) else exact
+
+
+def merged(value: Any, patch: Any) -> Any:
+    """A JSON value after a merge patch (RFC 7396)."""
+    if not isinstance(patch, Mapping):
+        return patch
+    found = dict(value) if isinstance(value, Mapping) else {}
+    for name, change in patch.items():
+        if change is None:
+            found.pop(name, None)
+        else:
+            found[name] = merged(found.get(name), change)
+    return found
 
 
 def _is_control(character: str) -> bool:

@@ -1,7 +1,6 @@
 """The Tornado application that a service is built on, and what its handlers are made from."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from inspect import isawaitable
 from socket import SO_SNDBUF, SOL_SOCKET
@@ -26,6 +25,7 @@ from .document import ApiDocument, Route
 from .endpoints import Endpoints
 from .health import Check, Checks
 from .http import (
+    JSON_CONTENT_TYPE,
     PROBLEM_CONTENT_TYPE,
     Problem,
     entity_tag,
@@ -221,13 +221,13 @@ class Handler(RequestHandler):
         self.set_status(status)
         if location is not None:
             self.set_header("Location", self.application.service_settings.root_path + location)
-        self._finish_json(resource.show(row))
+        self._finish_json(resource.encode(row))
 
     def answer_page(self, resource: Resource[Row, Sent], page: Page[Row]) -> None:
         """Finish with a page of a list, and the link to the next one."""
         if link := page.link(self.application.service_settings.root_path + self.request.path):
             self.set_header("Link", link)
-        self._finish_json(resource.show_page(page))
+        self._finish_json(resource.encode_page(page))
 
     def head(self, *args: str, **kwargs: str) -> Awaitable[None] | None:
         return self.get(*args, **kwargs)
@@ -288,9 +288,9 @@ class Handler(RequestHandler):
         headers = self.request.headers
         return headers.get("Content-Type"), headers.get("Content-Encoding"), self.request.body
 
-    def _finish_json(self, content: dict[str, Any]) -> None:
-        self.set_header("Content-Type", "application/json")
-        self.finish(json.dumps(content))
+    def _finish_json(self, body: bytes) -> None:
+        self.set_header("Content-Type", JSON_CONTENT_TYPE)
+        self.finish(body)
 
 
 class _Guarded(RequestHandler):
