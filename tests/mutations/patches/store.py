@@ -362,9 +362,9 @@ PATCHES = [
     ),
     Patch(
         "O10",
-        "a row that is touched keeps its revision",
+        "a row whose columns are changed keeps its revision",
         STORE,
-        "return self._update(connection, row_id, {}, revisions)",
+        "return self._update(connection, row_id, columns, revisions)",
         "return self._locked(connection, row_id, revisions)",
         by="test_a_table_that_joins_two_has_a_store_and_changes_the_revision_of_a_row",
     ),
