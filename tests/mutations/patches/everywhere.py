@@ -273,6 +273,14 @@ PROCESS = [
     ),
     Patch(
         "P11",
+        "source code is shown to other machines",
+        DEVELOPMENT,
+        'if host in ("localhost", "::1") or host.startswith("127."):',
+        "if host:",
+        by="test_source_code_is_shown_to_no_other_machine",
+    ),
+    Patch(
+        "P11",
         "no schema in development",
         DEVELOPMENT,
         "        migrate(database)\n",
