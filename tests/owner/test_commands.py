@@ -130,7 +130,7 @@ def run(settings: Settings, arguments: list[str]) -> None:
     def pair(label_id: UUID) -> None:
         with database.writing(lambda: done.append("sent")):
             labels.create(ItemLabelContent(item_id=item.id, label_id=label_id))
-            items.touch(item.id)
+            items.update_columns(item.id)
             assert not done[1:], "told before the commit"
 
     pair(label.id)
@@ -142,7 +142,7 @@ def run(settings: Settings, arguments: list[str]) -> None:
             raise AssertionError(error)
         assert items.get(item.id).revision == before, "half of a transaction was stored"
     with contextlib.suppress(StaleRevision):
-        items.touch(item.id, frozenset({item.revision}))
+        items.update_columns(item.id, frozenset({item.revision}))
         raise AssertionError("a revision that is no longer there")
     change_by_other_means(database, items)
     replica = Database(settings.model_copy(update={"database_url": settings.database_url}))

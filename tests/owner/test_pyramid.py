@@ -44,7 +44,7 @@ def test_a_view_is_called_without_the_service(settings: Settings, database: obje
     app = create_app(settings)
     with testing.testConfig(registry=app.registry):
         page = routes.list_items(testing.DummyRequest(query_string=""))
-    assert page["items"] == []
+    assert page.json["items"] == []
 '''
 
 
