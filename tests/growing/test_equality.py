@@ -137,7 +137,10 @@ def comparable(files: Files) -> Files:
         n: text for n, text in files.items() if not is_migration(n) and not n.startswith(retired)
     }
     lines = {n: text.splitlines() for n, text in left.items() if n.endswith("django_settings.py")}
-    settings = {n: b"\n".join(line for line in lines[n] if b"alone" not in line) for n in lines}
+    settings = {
+        n: b"\n".join(line for line in lines[n] if b"# only its migrations" not in line)
+        for n in lines
+    }
     return left | settings | {ANSWERS_FILE: yaml.safe_dump(record).encode()}
 
 
