@@ -47,6 +47,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="tests/deployment: read the files of these services (default: two for each framework)",
     )
     group.addoption("--grid-json", default="", help="write the grid of the contract to this file")
+    group.addoption(
+        "--each-moment",
+        type=int,
+        default=1,
+        metavar="N",
+        help="tests/tool/test_grid.py -m slow: break only each Nth moment of a run",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -16,7 +16,7 @@ from scaffold.catalog.history import NOBODY
 from scaffold.catalog.record import ANSWERS_FILE
 from scaffold.errors import TargetError
 from scaffold.escaping import escape
-from scaffold.merging import obstacles
+from scaffold.merging import additions, obstacles
 from scaffold.merging.changes import Change, Entry
 from scaffold.merging.repository import Repository
 from scaffold.programs import PLAIN_GIT, failure, git, git_line, git_paths, run
@@ -37,7 +37,9 @@ USAGE = 129
 # A file that is only there while git merges.
 PILOT = ".scaffold-pilot"
 YOURS, THEIRS = "yours", "template"
-OURS_STAGE, THEIRS_STAGE = 2, 3
+BASE_STAGE, OURS_STAGE, THEIRS_STAGE = 1, 2, 3
+CONTENTS = "CONFLICT (contents)"
+SETTINGS = "pyproject.toml"
 MARKERS = "you and the template changed the same lines, which are marked in the file"
 TEMPLATE_DROPPED = "the template no longer has this file, but you changed it; keep or remove it"
 BOTH_MOVED = "you and the template moved it to different places"
@@ -150,6 +152,9 @@ def merge(place: Workplace, message: str) -> Merge:
     theirs = _commit(place, _with_pilots(place, before, _tree(place, "after")), (base,), message)
     labels = {ours: YOURS, theirs: THEIRS}
     tree, unmerged, told = _merged(place, ours, theirs)
+    tree, both = _with_additions(place, tree, unmerged, told)
+    unmerged = {path: stages for path, stages in unmerged.items() if path not in both}
+    told = [(path, kind) for path, kind in told if path not in both]
     split = [path for path, kind in told if "unclear split" in kind]
     removed = _removed_by_owner(place, base, tree, unmerged, split)
     tree = _without(place, tree, removed, labels)
@@ -261,6 +266,42 @@ def _told(fields: Iterator[str]) -> Iterator[tuple[str, str]]:
         kind, _message = next(fields), next(fields)
         if paths and kind.startswith("CONFLICT"):
             yield paths[0], kind
+
+
+def _with_additions(
+    place: Workplace,
+    tree: str,
+    unmerged: Mapping[str, Mapping[int, Entry]],
+    told: Sequence[tuple[str, str]],
+) -> tuple[str, set[str]]:
+    """The tree with the files in which both sides only added lines, and these files."""
+    kinds: dict[str, set[str]] = {}
+    for path, kind in told:
+        kinds.setdefault(path, set()).add(kind)
+    lines = []
+    for path, stages in unmerged.items():
+        if kinds.get(path) != {CONTENTS} or {*stages} != {BASE_STAGE, OURS_STAGE, THEIRS_STAGE}:
+            continue
+        blobs = [stages[stage].blob for stage in (OURS_STAGE, BASE_STAGE, THEIRS_STAGE)]
+        content = additions.joined(_three_ways(place, blobs), path, place.after / SETTINGS)
+        if content is not None:
+            blob = place.git("hash-object", "-w", "--stdin", given=content).decode().strip()
+            lines.append((path, f"{stages[OURS_STAGE].mode} {blob}\t{path}"))
+    if lines:
+        place.git("read-tree", tree)
+        given = b"".join(os.fsencode(line) + b"\0" for _, line in lines)
+        place.git("update-index", "-z", "--index-info", given=given)
+        tree = place.line("write-tree")
+    return tree, {path for path, _ in lines}
+
+
+def _three_ways(place: Workplace, blobs: Sequence[str]) -> bytes:
+    """Ours, base and theirs in one, with all three sides of each conflict."""
+    files = [place.folder / f"side-{number}" for number in range(len(blobs))]
+    for file, blob in zip(files, blobs, strict=True):
+        file.write_bytes(place.git("cat-file", "blob", blob))
+    words = ["--diff3", f"--marker-size={additions.MARKER}", "-p", *map(str, files)]
+    return run(place.folder, ["git", *PLAIN_GIT, "merge-file", *words], place.environment).out
 
 
 def _removed_by_owner(

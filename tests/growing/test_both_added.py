@@ -1,0 +1,245 @@
+"""Lines that the owner and the template add at the same place are both there afterwards."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import ruff
+
+from scaffold.merging.additions import MARKER, joined
+from tests.growing.services import Service
+from tests.growing.test_owners import owned, source_of
+from tests.services import frameworks
+from tests.tool.lineage import commit
+
+# The other seven have the same files, or those of Flask.
+EVERY_DAY = ("flask", "django")
+FRAMEWORKS = [
+    pytest.param(one, marks=[] if one in EVERY_DAY else [pytest.mark.slow]) for one in frameworks()
+]
+
+
+def beside(path: Path, name: str, own: str) -> int:
+    """Adds a copy of each line that is about `name`, with another name, and says how many."""
+    lines = path.read_text().splitlines(keepends=True)
+    about = re.compile(rf"\b{name}\b")
+    begins = re.compile(r"\s*(def|class|if|for|with|async|return|@)\b|.*[\[({:]$")
+    found, result = 0, []
+    for line in lines:
+        result.append(line)
+        if about.search(line) and not begins.match(line.rstrip("\n")) and '"""' not in line:
+            result.append(about.sub(own, line))
+            found += 1
+    path.write_text("".join(result))
+    return found
+
+
+def joints(service: Service) -> list[Path]:
+    """The files in which an owner registers a resource."""
+    names = ("app.py", "urls.py", "django_settings.py")
+    return [path for name in names if (path := source_of(service) / name).exists()]
+
+
+def clean(service: Service, files: list[Path]) -> None:
+    """Both formatter and linter have nothing to say; the owner's modules are not there."""
+    for words in (("check", "--ignore=F401"), ("format", "--check")):
+        command = [ruff.find_ruff_bin(), *words, "--no-cache", *map(str, files)]
+        done = subprocess.run(command, cwd=service.folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_resource_of_the_owner_where_the_next_is_added(
+    framework: str, born: Callable[[str], Service], tmp_path: Path
+) -> None:
+    service = owned(born(framework), tmp_path)
+    files = joints(service)
+    counted = [beside(path, "bookings", "kitchens") for path in files]
+    assert sum(counted) >= 2, counted
+    commit(service.folder)
+    service.grow("add", "resource", "invoice booking:ref total:decimal:10.2")
+    for path, count in zip(files, counted, strict=True):
+        text = path.read_text()
+        assert len(re.findall(r"^.*\bkitchens\b.*$", text, re.MULTILINE)) == count, text
+        assert len(re.findall(r"^.*\binvoices\b.*$", text, re.MULTILINE)) == count, text
+    clean(service, files)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_field_of_the_owner_where_the_next_is_added(
+    framework: str, born: Callable[[str], Service], tmp_path: Path
+) -> None:
+    service = owned(born(framework), tmp_path)
+    folder = source_of(service) / "bookings"
+    names = ("model.py", "models.py", "serializers.py")
+    files = [path for name in names if (path := folder / name).exists()]
+    for path in files:
+        text = path.read_text()
+        line = re.compile(r"^(\s+)(\"?)paid(\"?,|: | = )(.*)\n", re.MULTILINE)
+        own = line.sub(r"\g<0>\1\2quiet\3\4\n", text)
+        assert own != text
+        path.write_text(own)
+    commit(service.folder)
+    service.grow("add", "field", "booking", "vip:bool:default=false")
+    for path in files:
+        text = path.read_text()
+        assert re.search(r"quiet.*\n.*vip", text), text
+    clean(service, files)
+    service.grow("remove", "field", "booking", "paid")
+    for path in files:
+        text = path.read_text()
+        assert "paid" not in text
+        assert re.search(r"quiet.*\n.*vip", text), text
+    clean(service, files)
+
+
+def test_imports_that_both_change_are_one_import(service: Service) -> None:
+    model = "src/hotel/rooms/model.py"
+    service.edit(model, "import String\n", "import LargeBinary, String\n")
+    service.grow("add", "field", "room", "note:text")
+    assert "from sqlalchemy import LargeBinary, String, Text\n" in service.contents()[model]
+
+
+def test_the_same_field_by_hand_and_by_the_command_is_a_conflict(service: Service) -> None:
+    """Two definitions of a name would be Python, in which the second one counts."""
+    model = "src/hotel/rooms/model.py"
+    service.edit(model, "    seats: Mapped[int]\n", "    seats: Mapped[int]\n    vip: Mapped[str]\n")
+    ran = service.run("add", "field", "room", "vip:bool:default=false", "--no-lock", "--json")
+    assert ran.code == 4
+    assert [one["file"] for one in ran.json["conflicts"]] == [model]
+
+
+# ---- what is joined, and what is not
+
+
+def merged(tmp_path: Path, base: str, ours: str, theirs: str, name: str = "it.py") -> str | None:
+    files = [tmp_path / side for side in ("ours", "base", "theirs")]
+    for file, text in zip(files, (ours, base, theirs), strict=True):
+        file.write_bytes(text.encode())
+    words = ["git", "merge-file", "-p", "--diff3", f"--marker-size={MARKER}", *map(str, files)]
+    done = subprocess.run(words, capture_output=True, check=False)
+    assert done.returncode > 0  # so many conflicts
+    content = joined(done.stdout, name, tmp_path / "pyproject.toml")
+    return None if content is None else content.decode()
+
+
+CLASS = "class Room:\n    name: str\n"
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs", "whole"),
+    [
+        pytest.param(
+            CLASS,
+            CLASS + "    own: int\n",
+            CLASS + "    new: int\n",
+            CLASS + "    own: int\n    new: int\n",
+            id="added",
+        ),
+        pytest.param(
+            CLASS,
+            CLASS + "    own: int\n",
+            "class Room:\n",
+            "class Room:\n    own: int\n",
+            id="added beside what is removed",
+        ),
+        pytest.param(
+            "x = [\n    1,\n]\n",
+            "x = [\n    1,\n    2,\n]\n",
+            "x = [\n    1,\n    3,\n]\n",
+            "x = [\n    1,\n    2,\n    3,\n]\n",
+            id="items",
+        ),
+        pytest.param(
+            "from a import b\n\nx = 1\n",
+            "from a import b, c\n\nx = 1\n",
+            "from a import d\n\nx = 1\n",
+            "from a import c\nfrom a import d\n\nx = 1\n",
+            id="imports, of which one goes",
+        ),
+        pytest.param(
+            CLASS.replace("\n", "\r\n"),
+            (CLASS + "    own: int\n").replace("\n", "\r\n"),
+            (CLASS + "    new: int\n").replace("\n", "\r\n"),
+            (CLASS + "    own: int\n    new: int\n").replace("\n", "\r\n"),
+            id="with line ends of another system",
+        ),
+    ],
+)
+def test_both_are_kept(tmp_path: Path, base: str, ours: str, theirs: str, whole: str) -> None:
+    assert merged(tmp_path, base, ours, theirs) == whole
+
+
+FUNCTION = "def f(a):\n    b = a\n"
+
+
+@pytest.mark.parametrize(
+    ("base", "ours", "theirs"),
+    [
+        pytest.param(
+            CLASS, CLASS.replace("str", "int"), CLASS.replace("str", "bytes"), id="changed"
+        ),
+        pytest.param(CLASS, CLASS.replace("str", "int"), "class Room:\n", id="changed and removed"),
+        pytest.param(
+            CLASS,
+            CLASS + "    new: int\n",
+            CLASS + "    new: str\n",
+            id="the same name",
+        ),
+        pytest.param(
+            CLASS,
+            CLASS + "    def new(self): ...\n",
+            CLASS + "    new: str\n",
+            id="the same name, of a function",
+        ),
+        pytest.param(
+            'x = {\n    "a": 1,\n}\n',
+            'x = {\n    "a": 1,\n    "b": 2,\n}\n',
+            'x = {\n    "a": 1,\n    "b": 3,\n}\n',
+            id="the same key",
+        ),
+        pytest.param(
+            "x = [\n    1,\n]\n",
+            "x = [\n    1,\n    2,\n    3,\n]\n",
+            "x = [\n    1,\n    3,\n]\n",
+            id="the same item",
+        ),
+        pytest.param(
+            FUNCTION,
+            FUNCTION + "    return b\n",
+            FUNCTION + "    print(b)\n",
+            id="never reached",
+        ),
+        pytest.param(
+            FUNCTION,
+            FUNCTION + "    if b:\n",
+            FUNCTION + "    print(b)\n",
+            id="no Python before",
+        ),
+        pytest.param(
+            "a = 1\nb = 2\nc = 3\n", "a = 1\nb = 2\nown = 1\nc = 3\n", "a = 1\n", id="within"
+        ),
+        pytest.param(
+            "from a import b  # why\n",
+            "from a import b, c  # why\n",
+            "from a import b, d  # why\n",
+            id="imports with a comment",
+        ),
+    ],
+)
+def test_anything_else_stays_a_conflict(tmp_path: Path, base: str, ours: str, theirs: str) -> None:
+    assert merged(tmp_path, base, ours, theirs) is None
+
+
+def test_packages_and_pages_are_joined_and_other_files_are_not(tmp_path: Path) -> None:
+    sides = ('x = [\n  "a",\n]\n', 'x = [\n  "a",\n  "own",\n]\n', 'x = [\n  "a",\n  "new",\n]\n')
+    whole = 'x = [\n  "a",\n  "own",\n  "new",\n]\n'
+    assert merged(tmp_path, *sides, name="pyproject.toml") == whole
+    assert merged(tmp_path, *sides, name="README.md") == whole
+    assert merged(tmp_path, *sides, name="compose.yaml") is None
+    twice = ("[a]\nb = 1\n", "[a]\nb = 1\nc = 1\n", "[a]\nb = 1\nc = 2\n")
+    assert merged(tmp_path, *twice, name="pyproject.toml") is None
