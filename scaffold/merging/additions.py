@@ -1,20 +1,21 @@
-"""Joins lines that both sides added at the same place, where git sees a conflict.
+"""Joins edits of both sides in the same place, where git sees a conflict.
 
-An owner registers a resource in `app.py`, or adds a column to a model, in the very lines where the
-template adds the next one. Both are to stay, the owner's first. Lines that one side changed and the
-other touched remain a conflict, and so does anything that would not be sound Python afterwards.
+An owner registers a resource in `app.py`, or adds a column to a model, in the very place where the
+template adds the next one. Both are to stay, the owner's first. A line that both sides changed
+remains a conflict, and so does anything that would not be sound Python afterwards.
 """
 
 import ast
+import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path, PurePosixPath
 
 from scaffold.programs import run
 
-SUFFIXES = (".py", ".toml", ".md")
 MARKER = 40
 OURS, BASE, THEIRS, END = (character * MARKER for character in "<|=>")
 SORTING = ("check", "--select=I", "--fix", "--quiet", "--no-cache")
@@ -28,24 +29,20 @@ def joined(conflicting: bytes, path: str, settings: Path) -> bytes | None:
     `conflicting` is what `git merge-file --diff3` prints, with markers of MARKER characters.
     `settings` is the service's pyproject.toml, by which imports are sorted.
     """
-    if PurePosixPath(path).suffix not in SUFFIXES:
+    kind = PurePosixPath(path).suffix
+    if kind not in SOUND:
         return None
     try:
         parts = list(_parts(conflicting.decode()))
     except UnicodeDecodeError:
         return None
-    python = path.endswith(".py")
-    resolved = [part if isinstance(part, str) else _resolved(part, python) for part in parts]
+    resolved = [part if isinstance(part, str) else _resolved(part, kind) for part in parts]
     if None in resolved:
         return None
     text, *sides = ("".join(map(str, resolved)), *(_side(parts, side) for side in (OURS, THEIRS)))
-    if path.endswith(".toml"):
-        return text.encode() if _is_toml(text) else None
-    if not python:
-        return text.encode()
-    if not _is_sound(text, sides):
+    if not SOUND[kind](text, sides):
         return None
-    return _sorted(text, sides[0], settings).encode()
+    return (_sorted(text, sides[0], settings) if kind == ".py" else text).encode()
 
 
 def _parts(text: str) -> Iterator[str | Hunk]:
@@ -70,53 +67,67 @@ def _side(parts: Sequence[str | Hunk], side: str) -> str:
     return "".join(part if isinstance(part, str) else "".join(part[side]) for part in parts)
 
 
-def _resolved(hunk: Hunk, python: bool) -> str | None:
+def _resolved(hunk: Hunk, kind: str) -> str | None:
     ours, base, theirs = hunk[OURS], hunk[BASE], hunk[THEIRS]
-    if python and (imports := _imports(ours, base, theirs)) is not None:
+    if kind == ".py" and (imports := _imports(ours, base, theirs)) is not None:
         return imports
-    return _lines(ours, base, theirs)
+    own, other = _edits(base, ours), _edits(base, theirs)
+    if kind in (".yaml", ".yml") and not _are_siblings(own, other):
+        return None
+    return _both(own, base, other)
 
 
-def _lines(ours: Lines, base: Lines, theirs: Lines) -> str | None:
-    """`base` with what each side added and without what it removed; None if a line was changed."""
-    changes = [_added_and_removed(base, side) for side in (ours, theirs)]
-    if None in changes:
+@dataclass
+class Edits:
+    """What a side did to the base: lines added before each of its lines, and those in their place.
+
+    A line that was removed has none in its place.
+    """
+
+    added: dict[int, Lines]
+    replaced: dict[int, Lines]
+
+    @property
+    def changes_lines(self) -> bool:
+        return any(self.replaced.values())
+
+    @property
+    def telling(self) -> set[str]:
+        """The new lines, without those that are blank or a bracket."""
+        new = [*self.added.values(), *self.replaced.values()]
+        return {line.strip() for lines in new for line in lines if any(map(str.isalnum, line))}
+
+    def are_within(self, other: "Edits") -> bool:
+        """Whether this adds lines in the middle of what the other replaces."""
+        return any(at in other.replaced and at - 1 in other.replaced for at in self.added)
+
+
+def _both(own: Edits, base: Lines, other: Edits) -> str | None:
+    """`base` with the edits of both; None if it is not clear how they fit together."""
+    if (
+        (own.changes_lines and other.changes_lines)
+        or own.replaced.keys() & other.replaced.keys()
+        or own.are_within(other)
+        or other.are_within(own)
+        or own.telling & other.telling
+    ):
         return None
-    (added, removed), (their_added, their_removed) = (one for one in changes if one)
-    if _inside(added, their_removed) or _inside(their_added, removed):
-        return None
-    telling = [
-        {line.strip() for lines in side.values() for line in lines if any(map(str.isalnum, line))}
-        for side in (added, their_added)
-    ]
-    if telling[0] & telling[1]:
-        return None
+    replaced = own.replaced | other.replaced
     result: list[str] = []
-    for at in range(len(base) + 1):
-        result += [*added.get(at, ()), *their_added.get(at, ())]
-        if at < len(base) and at not in removed | their_removed:
-            result.append(base[at])
+    for at, line in enumerate([*base, ""]):
+        result += [*own.added.get(at, ()), *other.added.get(at, ()), *replaced.get(at, [line])]
     return "".join(result)
 
 
-def _added_and_removed(
-    base: Lines, side: Lines
-) -> tuple[Mapping[int, Lines], frozenset[int]] | None:
-    """The lines that a side added before each line of `base`, and those that it removed."""
-    added: dict[int, Lines] = {}
-    removed: set[int] = set()
+def _edits(base: Lines, side: Lines) -> Edits:
+    edits = Edits({}, {})
     for kind, start, end, first, last in SequenceMatcher(None, base, side, False).get_opcodes():
-        if kind == "replace":
-            return None
         if kind == "insert":
-            added[start] = side[first:last]
-        elif kind == "delete":
-            removed.update(range(start, end))
-    return added, frozenset(removed)
-
-
-def _inside(added: Mapping[int, Lines], removed: frozenset[int]) -> bool:
-    return any(at in removed and at - 1 in removed for at in added)
+            edits.added[start] = side[first:last]
+        elif kind != "equal":
+            edits.replaced |= dict.fromkeys(range(start, end), ())
+            edits.replaced[start] = side[first:last]
+    return edits
 
 
 def _imports(ours: Lines, base: Lines, theirs: Lines) -> str | None:
@@ -150,7 +161,21 @@ def _imported(text: str) -> list[str] | None:
     return statements
 
 
-def _is_toml(text: str) -> bool:
+def _are_siblings(own: Edits, other: Edits) -> bool:
+    """Whether both only add lines, and at the same place at one depth."""
+    if own.replaced or other.replaced:
+        return False
+    both = own.added.keys() & other.added.keys()
+    blocks = [side.added[at] for at in both for side in (own, other)]
+    depths = [[_depth(line) for line in block if line.strip()] for block in blocks]
+    return len({depth for found in depths if found for depth in (found[0], min(found))}) <= 1
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _is_toml(text: str, _: Sequence[str]) -> bool:
     try:
         tomllib.loads(text)
     except tomllib.TOMLDecodeError:
@@ -158,7 +183,33 @@ def _is_toml(text: str) -> bool:
     return True
 
 
-def _is_sound(text: str, sides: Sequence[str]) -> bool:
+def _is_yaml(text: str, _: Sequence[str]) -> bool:
+    """Whether it is YAML, in which no mapping has a key twice."""
+    import yaml
+
+    try:
+        waiting = [node for node in yaml.compose_all(text, yaml.SafeLoader) if node]
+    except yaml.YAMLError:
+        return False
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.MappingNode):
+            keys = [str(key.value) for key, _ in node.value]
+            if len({*keys}) < len(keys):
+                return False
+            waiting += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+    return True
+
+
+def _names_once(text: str, _: Sequence[str]) -> bool:
+    """Whether no variable of an .env file is set twice."""
+    names = re.findall(r"^#?\s*(\w+)=", text, re.MULTILINE)
+    return len({*names}) == len(names)
+
+
+def _is_python(text: str, sides: Sequence[str]) -> bool:
     """Whether it is Python, in which nothing is defined twice or never reached but before."""
     try:
         known = [Counter(_oddities(ast.parse(side))) for side in sides]
@@ -205,3 +256,13 @@ def _by_ruff(text: str, settings: Path) -> str:
     command = [ruff.find_ruff_bin(), *SORTING, f"--config={settings}", "-"]
     ended = run(settings.parent, command, given=text.encode())
     return ended.out.decode() if ended.code == 0 else text
+
+
+SOUND: Mapping[str, Callable[[str, Sequence[str]], bool]] = {
+    ".py": _is_python,
+    ".toml": _is_toml,
+    ".yaml": _is_yaml,
+    ".yml": _is_yaml,
+    ".example": _names_once,
+    ".md": lambda *_: True,
+}

@@ -85,14 +85,28 @@ def test_what_changes_nothing_is_refused(service: Service) -> None:
 
 
 def test_what_the_owner_did_to_the_same_lines_is_a_conflict(service: Service) -> None:
-    dependency = '"prometheus-client>=0.22",'
-    service.edit("pyproject.toml", dependency, '"prometheus-client>=0.23",')
+    file = "src/hotel/runtime/telemetry.py"
+    service.edit(file, "from . import metrics\n", "from . import metrics  # and more\n")
     ran = service.run("add", "tracing", "--no-lock", "--json")
     assert ran.code == 4
-    assert [one["file"] for one in ran.json["conflicts"]] == ["pyproject.toml"]
-    text = (service.folder / "pyproject.toml").read_text()
+    assert [one["file"] for one in ran.json["conflicts"]] == [file]
+    text = (service.folder / file).read_text()
     assert "<<<<<<<" in text
-    assert '"prometheus-client>=0.23",' in text
+    assert "from . import metrics  # and more\n" in text
+
+
+def test_what_the_owner_did_beside_it_is_no_conflict(service: Service) -> None:
+    """A package whose line is next to those that are added, and a variable after the last one."""
+    service.edit("pyproject.toml", '"prometheus-client>=0.22",', '"prometheus-client>=0.23",')
+    example = service.folder / ".env.example"
+    example.write_text(example.read_text() + "\n# Ours.\nOWN=1\n")
+    commit(service.folder)
+    service.grow("add", "tracing")
+    packages = (service.folder / "pyproject.toml").read_text()
+    assert '"prometheus-client>=0.23",' in packages
+    assert "opentelemetry" in packages
+    assert "OWN=1" in example.read_text()
+    assert "OTEL" in example.read_text()
 
 
 def test_a_record_that_somebody_wrote_is_read_first(service: Service) -> None:

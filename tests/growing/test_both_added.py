@@ -58,13 +58,13 @@ def test_a_resource_of_the_owner_where_the_next_is_added(
 ) -> None:
     service = owned(born(framework), tmp_path)
     files = joints(service)
-    counted = [beside(path, "bookings", "kitchens") for path in files]
+    counted = [beside(path, "bookings", "breakfasts") for path in files]
     assert sum(counted) >= 2, counted
     commit(service.folder)
     service.grow("add", "resource", "invoice booking:ref total:decimal:10.2")
     for path, count in zip(files, counted, strict=True):
         text = path.read_text()
-        assert len(re.findall(r"^.*\bkitchens\b.*$", text, re.MULTILINE)) == count, text
+        assert len(re.findall(r"^.*\bbreakfasts\b.*$", text, re.MULTILINE)) == count, text
         assert len(re.findall(r"^.*\binvoices\b.*$", text, re.MULTILINE)) == count, text
     clean(service, files)
 
@@ -100,14 +100,16 @@ def test_a_field_of_the_owner_where_the_next_is_added(
 def test_imports_that_both_change_are_one_import(service: Service) -> None:
     model = "src/hotel/rooms/model.py"
     service.edit(model, "import String\n", "import LargeBinary, String\n")
-    service.grow("add", "field", "room", "note:text")
+    service.grow("add", "field", "room", "note:text:optional")
     assert "from sqlalchemy import LargeBinary, String, Text\n" in service.contents()[model]
 
 
 def test_the_same_field_by_hand_and_by_the_command_is_a_conflict(service: Service) -> None:
     """Two definitions of a name would be Python, in which the second one counts."""
     model = "src/hotel/rooms/model.py"
-    service.edit(model, "    seats: Mapped[int]\n", "    seats: Mapped[int]\n    vip: Mapped[str]\n")
+    service.edit(
+        model, "    seats: Mapped[int]\n", "    seats: Mapped[int]\n    vip: Mapped[str]\n"
+    )
     ran = service.run("add", "field", "room", "vip:bool:default=false", "--no-lock", "--json")
     assert ran.code == 4
     assert [one["file"] for one in ran.json["conflicts"]] == [model]
@@ -141,11 +143,32 @@ CLASS = "class Room:\n    name: str\n"
             id="added",
         ),
         pytest.param(
+            CLASS + "    size: int\n",
+            CLASS + "    size: int\n    own: int\n",
             CLASS,
             CLASS + "    own: int\n",
-            "class Room:\n",
-            "class Room:\n    own: int\n",
             id="added beside what is removed",
+        ),
+        pytest.param(
+            CLASS,
+            CLASS.replace("str", "bytes"),
+            CLASS + "    new: int\n",
+            CLASS.replace("str", "bytes") + "    new: int\n",
+            id="added below what was changed",
+        ),
+        pytest.param(
+            CLASS,
+            CLASS.replace("    name: str", "    own: int\n    name: bytes"),
+            CLASS.replace("    name", "    new: int\n    name"),
+            "class Room:\n    new: int\n    own: int\n    name: bytes\n",
+            id="added above what was changed",
+        ),
+        pytest.param(
+            CLASS + "    size: int\n",
+            CLASS + "    size: float\n",
+            "class Room:\n    size: int\n",
+            "class Room:\n    size: float\n",
+            id="changed beside what is removed",
         ),
         pytest.param(
             "x = [\n    1,\n]\n",
@@ -184,6 +207,12 @@ FUNCTION = "def f(a):\n    b = a\n"
             CLASS, CLASS.replace("str", "int"), CLASS.replace("str", "bytes"), id="changed"
         ),
         pytest.param(CLASS, CLASS.replace("str", "int"), "class Room:\n", id="changed and removed"),
+        pytest.param(
+            CLASS + "    size: int\n",
+            CLASS + "    size: float\n",
+            CLASS.replace("str", "bytes") + "    size: int\n",
+            id="changed side by side",
+        ),
         pytest.param(
             CLASS,
             CLASS + "    new: int\n",
@@ -235,11 +264,30 @@ def test_anything_else_stays_a_conflict(tmp_path: Path, base: str, ours: str, th
     assert merged(tmp_path, base, ours, theirs) is None
 
 
-def test_packages_and_pages_are_joined_and_other_files_are_not(tmp_path: Path) -> None:
-    sides = ('x = [\n  "a",\n]\n', 'x = [\n  "a",\n  "own",\n]\n', 'x = [\n  "a",\n  "new",\n]\n')
-    whole = 'x = [\n  "a",\n  "own",\n  "new",\n]\n'
-    assert merged(tmp_path, *sides, name="pyproject.toml") == whole
-    assert merged(tmp_path, *sides, name="README.md") == whole
-    assert merged(tmp_path, *sides, name="compose.yaml") is None
-    twice = ("[a]\nb = 1\n", "[a]\nb = 1\nc = 1\n", "[a]\nb = 1\nc = 2\n")
-    assert merged(tmp_path, *twice, name="pyproject.toml") is None
+LISTED = ("x:\n  - a\n", "x:\n  - a\n  - own\n", "x:\n  - a\n  - new\n")
+DEEPER = (
+    "x:\n  y:\n    a: 1\n",
+    "x:\n  y:\n    a: 1\n  own: 1\n",
+    "x:\n  y:\n    a: 1\n    b: 1\n",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "sides", "whole"),
+    [
+        ("pyproject.toml", ("x = [\n1,\n]\n", "x = [\n1,\n2,\n]\n", "x = [\n1,\n3,\n]\n"), True),
+        ("pyproject.toml", ("[a]\nb = 1\n", "[a]\nb = 1\nc = 1\n", "[a]\nb = 1\nc = 2\n"), False),
+        ("README.md", ("- a\n", "- a\n- own\n", "- a\n- new\n"), True),
+        (".env.example", ("A=1\n", "A=1\nOWN=1\n", "A=1\n# NEW=1\n"), True),
+        (".env.example", ("A=1\n", "A=1\nNEW=2\n", "A=1\n# NEW=1\n"), False),
+        ("compose.yaml", LISTED, True),
+        ("compose.yaml", DEEPER, False),
+        ("compose.yaml", ("a: 1\n", "a: 1\nb: 1\n", "a: 1\nb: 2\n"), False),
+        ("justfile", ("a\n", "a\nown\n", "a\nnew\n"), False),
+    ],
+)
+def test_other_files(tmp_path: Path, name: str, sides: tuple[str, str, str], whole: bool) -> None:
+    found = merged(tmp_path, *sides, name=name)
+    assert (found is not None) == whole
+    if whole:
+        assert set(sides[1].split()) | set(sides[2].split()) == set((found or "").split())

@@ -107,15 +107,13 @@ def test_a_service_elsewhere_and_the_next_steps(service: Service) -> None:
 
 
 def test_a_conflict_is_markers_in_the_file_and_exit_code_4(service: Service) -> None:
-    line = "    room_id: Mapped[UUID] = mapped_column(ForeignKey("
-    service.edit(MODEL, line, f"    owners: Mapped[str]\n{line}")
-    service.edit(MODEL, '"rooms.id")', '"rooms.id", ondelete="CASCADE")')
+    service.edit(MODEL, 'filters = ("room_id",)', 'filters = ("room_id", "owners")')
     ran = service.run(*VIP, "--no-lock")
     assert ran.code == 4
     assert f"{MODEL}: you and the template changed the same lines" in " ".join(ran.out.split())
     assert "resolve each conflict, then `git add`" in ran.out
     text = (service.folder / MODEL).read_text()
-    assert re.search("<<<<<<< yours\n.*CASCADE.*=======\n.*vip.*>>>>>>> template", text, re.DOTALL)
+    assert re.search("<<<<<<< yours\n.*owners.*=======\n.*vip.*>>>>>>> template", text, re.DOTALL)
 
 
 def test_what_the_owner_wrote_into_a_resource_is_not_removed_in_silence(service: Service) -> None:

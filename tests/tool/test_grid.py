@@ -204,7 +204,6 @@ def test_a_service_is_as_it_was_or_as_it_should_be(
     command: list[str],
     kind: str,
     moments: tuple[int, int, int],
-    each: bool,
 ) -> None:
     service = surrounding(tmp_path / "before", made / FIRST)
     (tmp_path / "cwd").write_text(os.fspath(service.relative_to(tmp_path / "before")))
@@ -219,7 +218,6 @@ def test_a_new_service_is_there_wholly_or_not_at_all(
     command: list[str],
     kind: str,
     moments: tuple[int, int, int],
-    each: bool,
 ) -> None:
     surrounding(tmp_path / "before")
     (tmp_path / "cwd").write_text(".")
