@@ -107,6 +107,38 @@ def test_each_framework_has_a_page_with_its_facts() -> None:
             assert f"<!-- generated: {part} of {framework.id} -->" in text
 
 
+def example_of(framework: str) -> tuple[set[str], str]:
+    """The names of the files of the framework's example, and their text."""
+    files = [one for one in (REPOSITORY / "examples" / framework).rglob("*") if one.is_file()]
+    return {file.name for file in files}, "\n".join(file.read_text() for file in files)
+
+
+@pytest.mark.parametrize("framework", frameworks())
+def test_what_a_page_names_of_a_service_is_in_it(framework: str) -> None:
+    """Constants and modules, such as the setting in which a resource is listed."""
+    page = (REPOSITORY / "docs" / "frameworks" / f"{framework}.md").read_text()
+    spans = " ".join(re.findall(r"`([^`\n]+)`", page.partition("## Known limitations")[0]))
+    files, whole = example_of(framework)
+    assert [one for one in re.findall(r"\b[A-Z][A-Z0-9_]{3,}\b", spans) if one not in whole] == []
+    assert [one for one in re.findall(r"\b(\w+\.py)\b", spans) if one not in files] == []
+
+
+@pytest.mark.parametrize("framework", frameworks())
+def test_the_line_of_a_resource_is_that_of_the_example(framework: str) -> None:
+    (name,) = (one.name for one in catalog.load(REPOSITORY).frameworks if one.id == framework)
+    page = (REPOSITORY / "docs" / "own-resource.md").read_text()
+    rows = re.findall(rf"^\| {re.escape(name.partition(' ')[0])} \|(.*)$", page, re.MULTILINE)
+    if framework == "flask":
+        assert rows == []  # the page itself is about it
+        return
+    _, whole = example_of(framework)
+    lines = [line for line in re.findall(r"`([^`]+)`", rows[0]) if "oom" in line]
+    assert lines
+    for line in lines:
+        own = line.replace("Room", "Product").replace("room", "product")
+        assert own in whole, own
+
+
 def test_the_picture_of_the_contract_is_drawn_from_its_runs() -> None:
     data = json.loads(grid.DATA.read_text(encoding="utf-8"))
     assert grid.PICTURE.read_text(encoding="utf-8") == grid.picture(data)
