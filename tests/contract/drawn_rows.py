@@ -1,4 +1,4 @@
-"""Run in a service: draw rows of all types, and read each by the driver and by SQLAlchemy.
+"""Run in a service: draw rows of all types; insert and read them by the driver and SQLAlchemy.
 
     DATABASE_URL=... python drawn_rows.py PACKAGE PLURAL,PLURAL SEED
 
@@ -145,13 +145,24 @@ def row_of(table: sa.Table, ids: dict[str, list[uuid.UUID]], at: int) -> dict[st
     return row
 
 
-def fill(database: Any, table: sa.Table, ids: dict[str, list[uuid.UUID]]) -> list[uuid.UUID]:
+def fill(
+    database: Any, table: sa.Table, statement: Any, ids: dict[str, list[uuid.UUID]], now: list[str]
+) -> list[uuid.UUID]:
+    """Inserts rows, in turn by SQLAlchemy and by the driver, which returns the same row."""
     made = []
-    with database.writing() as connection:
-        for at in range(ROWS):
-            row = row_of(table, ids, at)
-            connection.execute(sa.insert(table), row)
-            made.append(row["id"])
+    for at in range(ROWS):
+        row = row_of(table, ids, at)
+        made.append(row["id"])
+        now[:] = ["filling"]
+        with database.writing() as connection:
+            expected = connection.execute(statement, row).one()
+            if at % 2:
+                continue
+            connection.execute(sa.delete(table).where(table.c.id == row["id"]))
+        now[:] = ["inserting"]
+        returned = database.insert(statement, row)
+        assert returned.position != expected.position
+        assert exactly(returned[1:], returned) == exactly(expected[1:], expected)
     ids[table.name] = list(made)
     return made
 
@@ -195,10 +206,10 @@ def observed(engine: sa.Engine) -> Iterator[list[str]]:
         sa.event.remove(engine, "before_cursor_execute", hear)
 
 
-def exactly(row: Any) -> str:
-    """All that can be told of a row: its class, its names, its values with their types."""
-    values = [(type(value).__name__, repr(value)) for value in row]
-    by_name = [repr(getattr(row, name)) for name in row._fields]
+def exactly(cells: Any, row: Any) -> str:
+    """All that can be told of the last cells of a row: their names, their values with types."""
+    values = [(type(value).__name__, repr(value)) for value in cells]
+    by_name = [repr(getattr(row, name)) for name in row._fields[-len(cells) :]]
     return f"{type(row)} {row._fields} {values} {by_name}"
 
 
@@ -223,10 +234,10 @@ def main(package: str, plurals: str, seed: str) -> None:
     with engine.begin() as connection:
         owned.__table__.create(connection)
     resources.append(runtime["resource"].Resource(owned, runtime["content"].Content))
-    print(json.dumps(compared(database, runtime["store"].Store, resources)))
+    print(json.dumps(compared(database, runtime["store"], resources)))
 
 
-def compared(database: Any, new_store: Any, resources: list[Any]) -> dict[str, Any]:
+def compared(database: Any, stores: Any, resources: list[Any]) -> dict[str, Any]:
     values: Counter[str] = Counter()
     nulls: Counter[str] = Counter()
     connections: Counter[str] = Counter()
@@ -235,9 +246,8 @@ def compared(database: Any, new_store: Any, resources: list[Any]) -> dict[str, A
     count, ids = 0, dict[str, list[uuid.UUID]]()
     for resource in resources:
         table = resource.table.__table__
-        now[:] = ["filling"]
-        made = fill(database, table, ids)
-        store = new_store(resource, database)
+        made = fill(database, table, stores._insert(table), ids, now)
+        store = stores.Store(resource, database)
         now[:] = ["observed"]
         filters = filters_of(store, made)
         with observed(database._engine) as heard:
@@ -245,7 +255,7 @@ def compared(database: Any, new_store: Any, resources: list[Any]) -> dict[str, A
         assert heard, "a listener hears of each statement"
         now[:] = ["unobserved"]
         found = read_all(store, made, filters)
-        assert [exactly(row) for row in found] == [exactly(row) for row in expected]
+        assert [exactly(row, row) for row in found] == [exactly(row, row) for row in expected]
         for row in found:
             assert json.loads(resource.encode(row)) == resource.show(row)
         count += len(found)
