@@ -134,6 +134,7 @@ class Projects:
                 with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
                     # The final path is part of an environment: render aside, install in place.
                     render(framework, Path(scratch) / "project", **answers)
+                    break_as_asked(Path(scratch) / "project")
                     (Path(scratch) / "project").rename(target)
                 try:
                     install(target)
@@ -142,6 +143,17 @@ class Projects:
                     shutil.rmtree(target)
                     raise
         return Project(framework, target, self.surroundings(framework))
+
+
+def break_as_asked(project: Path) -> None:
+    """Break a project as `tests.mutations` breaks the services that it hands to a run."""
+    asked = os.environ.get("MUTATION")
+    if asked is None:
+        return
+    patch = json.loads(asked)
+    path = project / patch["file"]
+    if path.exists() and (text := path.read_text()).count(patch["old"]) == 1:
+        path.write_text(text.replace(patch["old"], patch["new"]))
 
 
 # What the answers of `with` need beyond the packages of every service.

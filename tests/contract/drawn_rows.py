@@ -145,6 +145,22 @@ def row_of(table: sa.Table, ids: dict[str, list[uuid.UUID]], at: int) -> dict[st
     return row
 
 
+def computed(database: Any, record: type[Any], insert: Any) -> list[Any]:
+    """The values of columns with defaults in Python, of a row that was inserted without them."""
+    columns = {
+        "plain": mapped_column(sa.String(9), default="plain"),
+        "called": mapped_column(sa.Integer, default=lambda: 7),
+        "own": mapped_column(sa.String(9), server_default="own"),
+    }
+    body = {"__tablename__": "computed", "__module__": __name__, **columns}
+    table = type("Computed", (record,), body).__table__  # type: ignore[attr-defined]
+    with database.writing() as connection:
+        table.create(connection)
+    row = {name: one for name, one in row_of(table, {}, 1).items() if name not in columns}
+    made = database.insert(insert(table), row)
+    return [getattr(made, name) for name in columns]
+
+
 def fill(
     database: Any, table: sa.Table, statement: Any, ids: dict[str, list[uuid.UUID]], now: list[str]
 ) -> list[uuid.UUID]:
@@ -234,7 +250,10 @@ def main(package: str, plurals: str, seed: str) -> None:
     with engine.begin() as connection:
         owned.__table__.create(connection)
     resources.append(runtime["resource"].Resource(owned, runtime["content"].Content))
-    print(json.dumps(compared(database, runtime["store"], resources)))
+    found = compared(database, runtime["store"], resources)
+    insert = runtime["store"]._insert
+    found["computed"] = computed(database, runtime["tables"].Record, insert)
+    print(json.dumps(found))
 
 
 def compared(database: Any, stores: Any, resources: list[Any]) -> dict[str, Any]:

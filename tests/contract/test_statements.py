@@ -46,5 +46,6 @@ def test_rows_of_the_driver_are_equal_to_those_of_sqlalchemy(
     assert set(found["values"]) >= TYPES
     assert set(found["nulls"]) >= {"Double", "Exact", "Instant", "Uuid", "JSON"}
     assert found["observed"] > 100
+    assert found["computed"] == ["plain", 7, "own"]
     direct = {"unobserved", "inserting"}
     assert not direct & found.keys(), "the driver needs no connection of SQLAlchemy's"

@@ -214,11 +214,19 @@ def tried(mutant: Mutant, bench: Bench, places: dict[str, str]) -> Outcome:
         tests += ["-k", patch.case]
     try:
         with applied(patch, bench.service(mutant.framework, patch.having)):
-            said = bench.pytest_says(mutant.framework, "--database", patch.database, *tests)
+            said = bench.pytest_says(
+                mutant.framework, "--database", patch.database, *tests, MUTATION=as_asked(patch)
+            )
     except DoesNotApply as error:
         return Outcome(mutant, (), str(error), 0.0)
     cases = tuple(FAILED.findall(said))
     return Outcome(mutant, cases, missing(patch, cases, said), time.monotonic() - began)
+
+
+def as_asked(patch: Patch) -> str:
+    """The patch for services that a test makes for itself (`tests.services.break_as_asked`)."""
+    file = patch.file.format(package=f"src/{PACKAGE}")
+    return json.dumps({"file": file, "old": patch.old, "new": patch.new})
 
 
 def missing(patch: Patch, cases: tuple[str, ...], said: str) -> str:
