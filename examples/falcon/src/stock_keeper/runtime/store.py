@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Executable,
     Integer,
     Select,
     Table,
@@ -24,7 +23,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import DataError, IntegrityError, StatementError
-from sqlalchemy.sql.dml import ReturningDelete, ReturningUpdate
+from sqlalchemy.sql.dml import ReturningDelete, ReturningInsert, ReturningUpdate
 
 from . import InvalidContent, NotFound, StaleRevision
 from .constraints import Write, explained
@@ -69,15 +68,18 @@ class Store(Generic[Row, Sent]):
         now = datetime.now(UTC)
         values = content.model_dump() | columns
         values |= {"id": uuid4(), "revision": new_revision(), "created_at": now, "updated_at": now}
-        with self._explaining(values), self.database.writing() as connection:
-            if first and (earlier := first.row(connection)) is not None:
-                self.database.undo()
-                return earlier
-            row = self._row(connection.execute(_insert(self._table), values).one())
-            if first:
-                first.keep(connection, row)
-            self.changed("created", row)
-            return row
+        with self._explaining(values):
+            if not first and type(self).changed is Store.changed:
+                return self._row(self.database.insert(_insert(self._table), values))
+            with self.database.writing() as connection:
+                if first and (earlier := first.row(connection)) is not None:
+                    self.database.undo()
+                    return earlier
+                row = self._row(connection.execute(_insert(self._table), values).one())
+                if first:
+                    first.keep(connection, row)
+                self.changed("created", row)
+                return row
 
     def get(self, row_id: UUID) -> Row:
         """Read a row; raises `NotFound` if there is none."""
@@ -262,8 +264,8 @@ def _lock(table: Table) -> Select[Any]:
     return select(table).where(table.c.id == bindparam("row_id")).with_for_update()
 
 
-@cache
-def _insert(table: Table) -> Executable:
+@kept
+def _insert(table: Table) -> ReturningInsert[Any]:
     return insert(table).returning(table)
 
 

@@ -1,7 +1,7 @@
-"""Queries that are compiled once and run on the driver's own cursor.
+"""Statements that are compiled once and run on the driver's own cursor.
 
-For a query of one row, SQLAlchemy takes longer than PostgreSQL: each time it looks up the query and
-creates a description of the result and a reader for it.
+For a statement about one row, SQLAlchemy takes longer than PostgreSQL: each time it looks up the
+statement and creates a description of the result and a reader for it.
 """
 
 import time
@@ -9,45 +9,58 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import cache
-from typing import Any, Final, NamedTuple, ParamSpec, cast
+from typing import Any, Final, NamedTuple, ParamSpec, TypeVar, cast
 
 from sqlalchemy import Dialect, Engine, Select, event
 from sqlalchemy.engine import result_tuple
+from sqlalchemy.exc import StatementError
 from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
 Arguments = ParamSpec("Arguments")
 Process = Callable[[Any], Any]
+Kept = TypeVar("Kept", Select[Any], ReturningInsert[Any])
 
-_kept: Final[set[Select[Any]]] = set()
+_kept: Final[set[Any]] = set()
 
 
-def kept(build: Callable[Arguments, Select[Any]]) -> Callable[Arguments, Select[Any]]:
-    """Build and compile each query only once.
+def kept(build: Callable[Arguments, Kept]) -> Callable[Arguments, Kept]:
+    """Build and compile each query or insertion only once.
 
     Its parameters must have names but no values, none may be a list, and the function's arguments
     must be hashable.
     """
 
     @cache
-    def built(*args: Any, **kwargs: Any) -> Select[Any]:
-        query = build(*args, **kwargs)
-        _kept.add(query)
-        return query
+    def built(*args: Any, **kwargs: Any) -> Kept:
+        statement = build(*args, **kwargs)
+        _kept.add(statement)
+        return statement
 
-    return cast("Callable[Arguments, Select[Any]]", built)
+    return cast("Callable[Arguments, Kept]", built)
 
 
-def is_kept(query: Select[Any]) -> bool:
-    """Whether a query was built by a function with `kept`."""
-    return query in _kept
+def is_kept(statement: Select[Any] | ReturningInsert[Any]) -> bool:
+    """Whether a statement was built by a function with `kept`."""
+    return statement in _kept
 
 
 class Statement:
-    """A query compiled for the driver; it returns the same rows as SQLAlchemy."""
+    """A statement compiled for the driver; it returns the same rows as SQLAlchemy.
 
-    def __init__(self, query: Select[Any], dialect: Dialect) -> None:
-        compiled: Any = query.compile(dialect=dialect)
+    `columns` are those that an insertion has values for. `is_whole` is false if SQLAlchemy computes
+    the values of others.
+    """
+
+    def __init__(
+        self,
+        statement: Select[Any] | ReturningInsert[Any],
+        dialect: Dialect,
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        compiled: Any = statement.compile(dialect=dialect, column_keys=columns)
         self.text = str(compiled)
+        self.is_whole = not getattr(compiled, "insert_prefetch", ())
         self._dialect = dialect
         self._order = compiled.positiontup  # None if the driver uses named parameters
         # Values added by SQLAlchemy itself, such as SQLite's OFFSET.
@@ -61,15 +74,18 @@ class Statement:
             for name, parameter in compiled.binds.items()
             if (process := parameter.type.dialect_impl(dialect).bind_processor(dialect))
         ]
-        self._types = [column.type.dialect_impl(dialect) for column in query.selected_columns]
+        self._types = [column.type.dialect_impl(dialect) for column in statement.exported_columns]
         self._reader: _Reader | None = None
 
     def parameters(self, values: Mapping[str, Any]) -> Any:
-        """The values in the form that the driver expects."""
+        """The values in the form that the driver expects; raises StatementError, as SQLAlchemy."""
         if self._added or self._bound:
             values = {**self._added, **values}
             for name, process in self._bound:
-                values[name] = process(values[name])
+                try:
+                    values[name] = process(values[name])
+                except Exception as error:
+                    raise StatementError(str(error), self.text, None, error) from error
         return values if self._order is None else [values[name] for name in self._order]
 
     def rows(self, connection: Any, parameters: Any) -> Sequence[Any]:
@@ -103,10 +119,10 @@ class _Reader(NamedTuple):
 
 
 class Spares:
-    """Connections that stay out of the pool between two reads, which makes a read much cheaper.
+    """Connections that stay out of the pool between two statements, which makes those much cheaper.
 
     Whoever uses the pool itself has to `release` one first. Together there are then never more
-    connections than there are slots, because a read takes a spare one if there is one. If any
+    connections than there are slots, because a statement takes a spare one if there is one. If any
     connection is invalidated, all spare ones are closed.
     """
 
