@@ -727,7 +727,7 @@ HEALTH_METRICS_LOGS = [
         "a line that is not JSON",
         SERVER,
         CONFIGURED,
-        '    print("ready to serve")\n    app: ',
+        '    print("ready to serve", flush=True)\n    app: ',
         by="test_from_start_to_end_every_line_is_json"
         " test_after_all_tests_every_line_is_json_and_none_holds_a_secret",
     ),
@@ -736,7 +736,8 @@ HEALTH_METRICS_LOGS = [
         "a path is printed as it came",
         TELEMETRY,
         "    seconds = time.perf_counter() - context.started\n",
-        "    seconds = time.perf_counter() - context.started\n    print(context.path)\n",
+        "    seconds = time.perf_counter() - context.started\n"
+        "    print(context.path, flush=True)\n",
         by="test_a_url_cannot_forge_a_line",
     ),
     Patch(
@@ -1466,8 +1467,8 @@ OWNED = [
         "N4",
         "a connection that was idle is used without a look",
         DEADLINES,
-        "        connection.pgconn.consume_input()  # the end of the stream behind it\n",
-        "        return True\n",
+        "        if idle_seconds > _TRUSTED_SECONDS:\n",
+        "        if False:\n",
         by="test_a_connection_that_was_cut_while_it_was_idle_costs_no_request",
         database="postgresql",
     ),

@@ -115,7 +115,7 @@ PATCHES = [
         "a header is printed as it came",
         ASGI,
         BEGUN,
-        f'        print(_text(headers.get(b"user-agent", b"-")))\n{BEGUN}',
+        f'        print(_text(headers.get(b"user-agent", b"-")), flush=True)\n{BEGUN}',
         by="test_a_header_cannot_forge_a_line",
     ),
     Patch(
