@@ -142,8 +142,7 @@ PATCHES = calling(
         DEPENDENCY,
         "            self._places.release()\n",
         '            if outcome != "timeout":\n                self._places.release()\n',
-        by="test_few_wait_for_a_service_that_hangs"
-        " test_a_service_in_trouble_is_called_again_once_it_is_well",
+        by="test_few_wait_for_a_service_that_hangs",
     ),
     Patch(
         "C1",

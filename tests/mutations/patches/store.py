@@ -113,12 +113,12 @@ PATCHES = [
         "R8",
         "the key is stored by itself",
         STORE,
-        "                first.keep(connection, row)\n",
-        "                def after() -> None:\n"
-        "                    with self.database.writing() as later:\n"
-        "                        first.keep(later, row)\n\n"
-        "                from .database import _transactions\n\n"
-        "                _transactions.get()[-1].on_commit.append(after)\n",
+        "                    first.keep(connection, row)\n",
+        "                    def after() -> None:\n"
+        "                        with self.database.writing() as later:\n"
+        "                            first.keep(later, row)\n\n"
+        "                    from .database import _transactions\n\n"
+        "                    _transactions.get()[-1].on_commit.append(after)\n",
         by="test_after_a_503_that_was_stored_all_the_same_a_repeat_is_the_first_response"
         " test_killed_between_commit_and_response_a_repeat_is_the_first_response",
         database="postgresql",
