@@ -19,6 +19,8 @@ from scaffold.programs import run
 MARKER = 40
 OURS, BASE, THEIRS, END = (character * MARKER for character in "<|=>")
 SORTING = ("check", "--select=I", "--fix", "--quiet", "--no-cache")
+YAML = (".yaml", ".yml")
+NESTED = (".py", *YAML)
 Lines = Sequence[str]
 Hunk = dict[str, list[str]]
 
@@ -72,7 +74,9 @@ def _resolved(hunk: Hunk, kind: str) -> str | None:
     if kind == ".py" and (imports := _imports(ours, base, theirs)) is not None:
         return imports
     own, other = _edits(base, ours), _edits(base, theirs)
-    if kind in (".yaml", ".yml") and not _are_siblings(own, other):
+    if kind in NESTED and not _are_siblings(own, other):
+        return None
+    if kind in YAML and (own.replaced or other.replaced):
         return None
     return _both(own, base, other)
 
@@ -149,24 +153,25 @@ def _imported(text: str) -> list[str] | None:
         found = ast.parse(text).body
     except SyntaxError:
         return None
-    statements = []
+    statements: list[str] = []
     for node in found:
         if isinstance(node, ast.ImportFrom):
-            names = [ast.ImportFrom(node.module, [name], node.level) for name in node.names]
+            one = [ast.unparse(ast.ImportFrom(node.module, [n], node.level)) for n in node.names]
         elif isinstance(node, ast.Import):
-            names = [ast.Import([name]) for name in node.names]
+            one = [ast.unparse(ast.Import([name])) for name in node.names]
         else:
             return None
-        statements += [ast.unparse(name) for name in names]
+        statements += one
     return statements
 
 
 def _are_siblings(own: Edits, other: Edits) -> bool:
-    """Whether both only add lines, and at the same place at one depth."""
-    if own.replaced or other.replaced:
-        return False
-    both = own.added.keys() & other.added.keys()
-    blocks = [side.added[at] for at in both for side in (own, other)]
+    """Whether the blocks of new lines begin at one depth, and no line is less indented.
+
+    Otherwise what one side adds could end up in a function, a class or a mapping of the other.
+    """
+    blocks = [*own.added.values(), *own.replaced.values()]
+    blocks += [*other.added.values(), *other.replaced.values()]
     depths = [[_depth(line) for line in block if line.strip()] for block in blocks]
     return len({depth for found in depths if found for depth in (found[0], min(found))}) <= 1
 

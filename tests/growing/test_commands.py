@@ -107,7 +107,8 @@ def test_a_service_elsewhere_and_the_next_steps(service: Service) -> None:
 
 
 def test_a_conflict_is_markers_in_the_file_and_exit_code_4(service: Service) -> None:
-    service.edit(MODEL, 'filters = ("room_id",)', 'filters = ("room_id", "owners")')
+    line = '    __tablename__ = "bookings"\n'
+    service.edit(MODEL, line, f'{line}    filters = ("owners",)\n')
     ran = service.run(*VIP, "--no-lock")
     assert ran.code == 4
     assert f"{MODEL}: you and the template changed the same lines" in " ".join(ran.out.split())

@@ -20,6 +20,12 @@ COMMANDS = [
     ("add", "field", "item", "colour:enum=red,blue:default=red:filter"),
     ("remove", "field", "ticket", "price"),
 ]
+# What both define cannot be joined: they name the same attributes.
+CONFLICTS = {
+    "cors-django-filter-and-throttling": ["views.py"],  # filterset_fields
+    "rules-a-search-and-hidden-rows": ["models.py"],  # the constraints of Meta
+    "tags-attributes-and-nested-paths": ["serializers.py", "views.py"],  # classes begin there
+}
 # One of each framework: a resource, or more, in its own idiom.
 EVERY_DAY = "rooms-and-bookings"
 
@@ -52,6 +58,9 @@ def test_a_service_grows_after_what_its_owner_did(
     commit(service.folder)
     for command in COMMANDS:
         ran = service.run(*command, "--no-lock", "--json")
-        assert ran.code == 0, ran.json
-        assert ran.json["conflicts"] == []
+        files = [Path(one["file"]).name for one in ran.json["conflicts"]]
+        if framework == "django" and command[1] == "field" and str(case) in CONFLICTS:
+            assert (ran.code, files) == (4, CONFLICTS[str(case)])
+            return
+        assert (ran.code, files) == (0, []), ran.json
         commit(service.folder)

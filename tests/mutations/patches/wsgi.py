@@ -136,7 +136,8 @@ PATCHES = [
         "a header is printed as it came",
         WSGI,
         "        environ[CONTEXT] = context\n",
-        '        environ[CONTEXT] = context\n        print(environ.get("HTTP_USER_AGENT", "-"), flush=True)\n',
+        "        environ[CONTEXT] = context\n"
+        '        print(environ.get("HTTP_USER_AGENT", "-"), flush=True)\n',
         by="test_a_header_cannot_forge_a_line",
     ),
     Patch(
