@@ -17,7 +17,7 @@ from docs import first_tests, footprint, peers, raw, s3rius, speed
 from scaffold import errors
 from scaffold.advice.evidence import RankBy, recommend
 from scaffold.catalog import catalog
-from scaffold.catalog.catalog import Catalog, Evidence, Facts, Framework
+from scaffold.catalog.catalog import Catalog, Facts, Framework
 from scaffold.errors import NotMeasured
 from scaffold.resources.field_types import MODIFIERS, TYPES
 from scaffold.terminal import figures, text_output

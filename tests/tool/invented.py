@@ -11,8 +11,8 @@ from typing import Any
 from scaffold.catalog.catalog import Catalog
 from scaffold.catalog.measured import FILE, read
 
-# Microseconds of CPU for one item on SQLite; on PostgreSQL twice as many. What is shown of figures is
-# tested with these frameworks alone, so that another one changes none of the texts.
+# Microseconds of CPU for one item on SQLite; on PostgreSQL twice as many. What is shown of figures
+# is tested with these frameworks alone, so that another one changes none of the texts.
 READ_US: Mapping[str, float] = {
     "falcon": 100,
     "flask": 118,
