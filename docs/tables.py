@@ -17,7 +17,7 @@ from docs import first_tests, footprint, peers, raw, s3rius, speed
 from scaffold import errors
 from scaffold.advice.evidence import RankBy, recommend
 from scaffold.catalog import catalog
-from scaffold.catalog.catalog import Catalog, Evidence, Facts, Framework
+from scaffold.catalog.catalog import Catalog, Facts, Framework
 from scaffold.errors import NotMeasured
 from scaffold.resources.field_types import MODIFIERS, TYPES
 from scaffold.terminal import figures, text_output
@@ -49,7 +49,7 @@ def frameworks_table(known: Catalog, links: str) -> Iterator[str]:
         facts = one.facts
         cells = [
             f"[{one.name}]({links}{one.id}.md)",
-            strongest(one).why,
+            strongest(one),
             facts.server,
             f"{facts.version} ({facts.released})",
             KEPT[facts.status],
@@ -75,10 +75,10 @@ def _databases(known: Catalog) -> tuple[str, ...]:
     return known.measured_by.choices if known.measured_by else ()
 
 
-def strongest(one: Framework) -> Evidence:
-    """What the guidance says loudest of it, where it says so itself rather than we."""
+def strongest(one: Framework) -> str:
+    """What the guidance says loudest of it, where it says so itself rather than we; or nothing."""
     said = [e for e in one.evidence.values() if e.source in GUIDANCE_SOURCES]
-    return max(said, key=lambda evidence: evidence.strength)
+    return max(said, key=lambda evidence: evidence.strength).why if said else "-"
 
 
 def facts_of(known: Catalog, one: Framework) -> Iterator[str]:

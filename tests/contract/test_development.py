@@ -27,6 +27,7 @@ from tests.services import (
     Projects,
     Service,
     copy_of,
+    features,
     lend_environment,
     lent_environment,
 )
@@ -37,15 +38,6 @@ SEEN_SECONDS = 3
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 COLOUR = "\x1b["
 MORE_CHECKS = "\n\ndef {name}() -> bool:\n    return True\n\n\nCHECKS = ({name},)\n"
-# What each framework itself shows of an error; the others have no page for it.
-PAGES = {
-    "django": "text/html",
-    "fastapi": "text/html",
-    "flask": "text/html",
-    "flask_restful": "text/html",
-    "sanic": "text/html",
-    "tornado": "text/plain",
-}
 
 
 class Terminal:
@@ -194,8 +186,8 @@ def test_an_error_is_shown_to_a_person_and_to_no_program(work: Work, framework: 
         with sqlite3.connect(work.database) as connection:
             connection.execute("ALTER TABLE hidden RENAME TO items")
     assert shown.status_code == 500
-    if framework in PAGES:
-        assert shown.headers["content-type"].startswith(PAGES[framework])
+    if "error_page" in features(framework):
+        assert shown.headers["content-type"].startswith(("text/html", "text/plain"))
         assert "no such table: items" in shown.text
     else:
         assert_problem(shown, 500, ITEMS)

@@ -18,6 +18,7 @@ import pytest
 
 from scaffold.catalog import catalog
 from tests.tool import warm
+from tests.tool.invented import READ_US
 
 if TYPE_CHECKING:
     from tests.tool.lineage import Lineage
@@ -132,10 +133,10 @@ def make_checkout(root: Path) -> Checkout:
         (root / name).parent.mkdir(exist_ok=True)
         shutil.copy(REPOSITORY / name, root / name)
     _choices(root / "copier.yml")
-    for described in REPOSITORY.glob("templates/*/framework.toml"):
-        target = root / "templates" / described.parent.name
+    for name in READ_US:
+        target = root / "templates" / name
         target.mkdir()
-        shutil.copy(described, target)
+        shutil.copy(REPOSITORY / "templates" / name / "framework.toml", target)
     shared = root / "templates" / "shared"
     shared.mkdir()
     shutil.copy(REPOSITORY / "templates/shared/.copier-answers.yml.jinja", shared)

@@ -45,11 +45,10 @@ def test_a_workload_that_none_can_meet_is_two_services(
     assert [framework.id for framework in advice.split] == case["split"]
 
 
-def test_every_set_of_answers_ranks_all_nine_and_never_recommends_what_misses_a_must(
+def test_every_set_of_answers_ranks_all_and_never_recommends_what_misses_a_must(
     known: Catalog,
 ) -> None:
     ids = sorted(framework.id for framework in known.frameworks)
-    assert len(ids) == 9
     for chosen in itertools.product(*(question.choices for question in known.workload)):
         answers = dict(zip((q.id for q in known.workload), chosen, strict=True))
         advice = advise(known, answers)

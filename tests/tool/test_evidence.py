@@ -90,13 +90,11 @@ def test_the_cases_of_the_guidance_hold_whatever_was_measured(
         assert split == case["split"]
 
 
-def test_what_was_measured_moves_no_score_and_nothing_but_ties(
-    known: Catalog, figured: Catalog
-) -> None:
-    plain = replace(known, measurement=None)
+def test_what_was_measured_moves_no_score_and_nothing_but_ties(figured: Catalog) -> None:
+    plain = replace(figured, measurement=None)
     settled = 0
-    for chosen in itertools.product(*(question.choices for question in known.workload)):
-        answers = dict(zip((q.id for q in known.workload), chosen, strict=True))
+    for chosen in itertools.product(*(question.choices for question in figured.workload)):
+        answers = dict(zip((q.id for q in figured.workload), chosen, strict=True))
         before, after = advise(plain, answers), advise(figured, answers)
         assert scores(before) == scores(after)
         where = {id_: place for place, id_ in enumerate(order(before))}
