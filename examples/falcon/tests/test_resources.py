@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID, uuid4
@@ -16,7 +17,7 @@ import pytest
 from alembic.script import ScriptDirectory
 from pydantic import BaseModel, Field
 from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Select, String, insert
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -37,7 +38,7 @@ from stock_keeper.runtime.operations import operation
 from stock_keeper.runtime.resource import PageRequest, Resource
 from stock_keeper.runtime.statements import Spares
 from stock_keeper.runtime.store import Change, Store
-from stock_keeper.runtime.tables import Base, Instant, Record
+from stock_keeper.runtime.tables import Base, Exact, Instant, Record
 
 
 class Shelf(Record):
@@ -486,6 +487,29 @@ create_app()
 assert database.checks() == {"database": True}, database.checks()
 print(*{name.partition(".")[0] for name in sys.modules})
 """
+
+
+@pytest.mark.parametrize("dialect", [sqlite.dialect(), postgresql.dialect()])
+@pytest.mark.parametrize("number", [Decimal("12.34"), Decimal("-0.01"), None])
+def test_decimals_are_exact_in_both_databases(dialect: Any, number: Decimal | None) -> None:
+    exact = Exact(10, 2)
+    stored = exact.process_bind_param(number, dialect)
+    assert exact.process_result_value(stored, dialect) == number
+    assert exact.load_dialect_impl(dialect) is not None
+
+
+def test_the_migrations_make_the_tables_of_the_code(database_url: str) -> None:
+    environ = os.environ | {"DATABASE_URL": database_url}
+    for words in (["stock_keeper", "migrate"], ["alembic", "check"]):
+        ended = subprocess.run(
+            [sys.executable, "-m", *words],
+            cwd=Path(__file__).parents[1],
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def test_a_service_does_not_import_what_migrates_it(database_url: str) -> None:

@@ -1,5 +1,6 @@
 """The shared infrastructure: settings, deadlines and the process itself."""
 
+import asyncio
 import gc
 import json
 import os
@@ -21,7 +22,15 @@ import psycopg
 import pytest
 
 from stock_keeper.runtime import NotFound, Unavailable, locks, outages, telemetry
-from stock_keeper.runtime.bodies import COLLECT_EVERY, Places
+from stock_keeper.runtime.address import listen
+from stock_keeper.runtime.bodies import (
+    COLLECT_EVERY,
+    MAX_VALUES,
+    PLACES,
+    AsyncPlaces,
+    Places,
+    has_too_many_values,
+)
 from stock_keeper.runtime.content import Content
 from stock_keeper.runtime.deadlines import (
     MAX_WAITING,
@@ -90,6 +99,51 @@ def test_requests_in_reference_cycles_do_not_pile_up_with_their_large_bodies() -
         assert freed() is None
     finally:
         gc.enable()
+
+
+def test_only_some_bodies_are_read_at_once() -> None:
+    places = Places()
+    for _ in range(PLACES):
+        assert not places.is_full()
+        assert places.acquire()
+    assert places.is_full()
+    places.release()
+    assert places.acquire()
+
+
+def test_only_some_tasks_read_bodies_at_once() -> None:
+    async def read() -> None:
+        places = AsyncPlaces()
+        for _ in range(PLACES):
+            assert not places.is_full()
+            assert await places.acquire()
+        assert places.is_full()
+        places.release()
+        assert await places.acquire()
+
+    asyncio.run(read())
+
+
+@pytest.mark.parametrize(
+    ("body", "too_many"),
+    [
+        (b"[1]", False),
+        (b"[" + b"1," * MAX_VALUES + b"1]", True),
+        (b'["' + b"," * MAX_VALUES + b'"]', False),
+        (b"[" + b'"",' * 2 * MAX_VALUES + b'""]', True),
+    ],
+)
+def test_the_values_of_a_body_are_counted(body: bytes, too_many: bool) -> None:
+    assert has_too_many_values(body) == too_many
+
+
+def test_an_address_that_cannot_be_used_is_named_by_its_setting() -> None:
+    with closing(listen("localhost", 0)) as listener:
+        host, port = listener.getsockname()
+        with pytest.raises(SettingsError, match="PORT"):
+            listen(host, port)
+    with pytest.raises(SettingsError, match="HOST"):
+        listen("no such host", 0)
 
 
 def test_waiting_ends_at_the_deadline() -> None:
