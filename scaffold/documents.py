@@ -32,6 +32,32 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.load(file)
 
 
+def is_toml(text: str) -> bool:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
+
+
+def is_yaml(text: str) -> bool:
+    """Whether it is YAML, in which no mapping has a key twice."""
+    try:
+        waiting = [node for node in yaml.compose_all(text, yaml.SafeLoader) if node]
+    except yaml.YAMLError:
+        return False
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, yaml.MappingNode):
+            keys = [str(key.value) for key, _ in node.value]
+            if len({*keys}) < len(keys):
+                return False
+            waiting += [value for _, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+    return True
+
+
 def read_json(path: Path) -> Any:
     """Raises ValueError where the file is no JSON in UTF-8."""
     try:

@@ -187,6 +187,13 @@ def git(
     return ended.out
 
 
+def ruff(folder: Path, *arguments: str, given: bytes = b"") -> Ended:
+    """Runs the formatter that is installed with this package."""
+    from ruff import find_ruff_bin
+
+    return run(folder, [find_ruff_bin(), *arguments], given=given)
+
+
 def failure(arguments: Sequence[str], ended: Ended) -> ProgramFailed:
     """What git refused, as an error that says which command did."""
     kind, line = classified(ended.lines)

@@ -19,8 +19,6 @@ def format_code(folder: Path) -> None:
 
     Raises SourceError if its code cannot be parsed.
     """
-    import ruff
-
     settings = folder / SETTINGS
     # Each by its name: ruff would leave out what git ignores, and folders such as `build`.
     paths = (path.relative_to(folder) for path in folder.rglob("*.py"))
@@ -28,8 +26,7 @@ def format_code(folder: Path) -> None:
     if not files or not settings.is_file():
         return
     for step in STEPS:
-        command = [ruff.find_ruff_bin(), *step, f"--config={settings}", *sorted(files)]
-        ended = programs.run(folder, command)
+        ended = programs.ruff(folder, *step, f"--config={settings}", *sorted(files))
         if ended.code:
             why = f"The templates generate code that cannot be formatted: {ended.complaint}"
             raise SourceError(why)

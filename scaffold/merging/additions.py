@@ -7,14 +7,14 @@ remains a conflict, and so does anything that would not be sound Python afterwar
 
 import ast
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path, PurePosixPath
 
-from scaffold.programs import run
+from scaffold.documents import is_toml, is_yaml
+from scaffold.programs import ruff
 
 MARKER = 40
 OURS, BASE, THEIRS, END = (character * MARKER for character in "<|=>")
@@ -180,34 +180,6 @@ def _depth(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def _is_toml(text: str, _: Sequence[str]) -> bool:
-    try:
-        tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return False
-    return True
-
-
-def _is_yaml(text: str, _: Sequence[str]) -> bool:
-    """Whether it is YAML, in which no mapping has a key twice."""
-    import yaml
-
-    try:
-        waiting = [node for node in yaml.compose_all(text, yaml.SafeLoader) if node]
-    except yaml.YAMLError:
-        return False
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, yaml.MappingNode):
-            keys = [str(key.value) for key, _ in node.value]
-            if len({*keys}) < len(keys):
-                return False
-            waiting += [value for _, value in node.value]
-        elif isinstance(node, yaml.SequenceNode):
-            waiting += node.value
-    return True
-
-
 def _names_once(text: str, _: Sequence[str]) -> bool:
     """Whether no variable of an .env file is set twice."""
     names = re.findall(r"^#?\s*(\w+)=", text, re.MULTILINE)
@@ -256,18 +228,16 @@ def _sorted(text: str, ours: str, settings: Path) -> str:
 
 
 def _by_ruff(text: str, settings: Path) -> str:
-    import ruff
-
-    command = [ruff.find_ruff_bin(), *SORTING, f"--config={settings}", "-"]
-    ended = run(settings.parent, command, given=text.encode())
+    words = (*SORTING, f"--config={settings}", "-")
+    ended = ruff(settings.parent, *words, given=text.encode())
     return ended.out.decode() if ended.code == 0 else text
 
 
 SOUND: Mapping[str, Callable[[str, Sequence[str]], bool]] = {
     ".py": _is_python,
-    ".toml": _is_toml,
-    ".yaml": _is_yaml,
-    ".yml": _is_yaml,
+    ".toml": lambda text, _: is_toml(text),
+    ".yaml": lambda text, _: is_yaml(text),
+    ".yml": lambda text, _: is_yaml(text),
     ".example": _names_once,
     ".md": lambda *_: True,
 }

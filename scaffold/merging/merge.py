@@ -152,9 +152,7 @@ def merge(place: Workplace, message: str) -> Merge:
     theirs = _commit(place, _with_pilots(place, before, _tree(place, "after")), (base,), message)
     labels = {ours: YOURS, theirs: THEIRS}
     tree, unmerged, told = _merged(place, ours, theirs)
-    tree, both = _with_additions(place, tree, unmerged, told)
-    unmerged = {path: stages for path, stages in unmerged.items() if path not in both}
-    told = [(path, kind) for path, kind in told if path not in both]
+    tree, unmerged, told = _with_additions(place, tree, unmerged, told)
     split = [path for path, kind in told if "unclear split" in kind]
     removed = _removed_by_owner(place, base, tree, unmerged, split)
     tree = _without(place, tree, removed, labels)
@@ -271,10 +269,10 @@ def _told(fields: Iterator[str]) -> Iterator[tuple[str, str]]:
 def _with_additions(
     place: Workplace,
     tree: str,
-    unmerged: Mapping[str, Mapping[int, Entry]],
-    told: Sequence[tuple[str, str]],
-) -> tuple[str, set[str]]:
-    """The tree with the files in which both sides only added lines, and these files."""
+    unmerged: dict[str, dict[int, Entry]],
+    told: list[tuple[str, str]],
+) -> tuple[str, dict[str, dict[int, Entry]], list[tuple[str, str]]]:
+    """The tree with what both sides did in the same place, and what is still in conflict."""
     kinds: dict[str, set[str]] = {}
     for path, kind in told:
         kinds.setdefault(path, set()).add(kind)
@@ -292,7 +290,9 @@ def _with_additions(
         given = b"".join(os.fsencode(line) + b"\0" for _, line in lines)
         place.git("update-index", "-z", "--index-info", given=given)
         tree = place.line("write-tree")
-    return tree, {path for path, _ in lines}
+    both = {path for path, _ in lines}
+    unmerged = {path: stages for path, stages in unmerged.items() if path not in both}
+    return tree, unmerged, [(path, kind) for path, kind in told if path not in both]
 
 
 def _three_ways(place: Workplace, blobs: Sequence[str]) -> bytes:

@@ -21,7 +21,7 @@ LIBRARIES = {
     "covertable": "matrix",
     "pluralizer": "resources.names",
     "rich": "terminal.understood",
-    "ruff": "making.formatting",
+    "ruff": "programs",
     "typer": "cli",
     "packaging": "catalog.versions",
     "platformdirs": "catalog.settings",
