@@ -36,7 +36,7 @@ def joined(conflicting: bytes, path: str, settings: Path) -> bytes | None:
         return None
     try:
         parts = list(_parts(conflicting.decode()))
-    except UnicodeDecodeError:
+    except ValueError:
         return None
     resolved = [part if isinstance(part, str) else _resolved(part, kind) for part in parts]
     if None in resolved:
@@ -48,15 +48,22 @@ def joined(conflicting: bytes, path: str, settings: Path) -> bytes | None:
 
 
 def _parts(text: str) -> Iterator[str | Hunk]:
-    """Lines without a conflict, and the three sides of each conflict."""
+    """Lines without a conflict, and the three sides of each conflict.
+
+    Raises ValueError if a line of a side could be a marker, such as one below a heading.
+    """
     hunk: Hunk = {}
     side = ""
     for line in text.splitlines(keepends=True):
         mark = line[:MARKER]
         if mark == OURS or (hunk and mark in (BASE, THEIRS)):
+            if mark in hunk:
+                raise ValueError(mark)
             side = mark
             hunk[side] = []
-        elif hunk and mark == END:
+        elif mark == END:
+            if [*hunk] != [OURS, BASE, THEIRS]:
+                raise ValueError(mark)
             yield hunk
             hunk = {}
         elif hunk:

@@ -39,6 +39,8 @@ PILOT = ".scaffold-pilot"
 YOURS, THEIRS = "yours", "template"
 BASE_STAGE, OURS_STAGE, THEIRS_STAGE = 1, 2, 3
 CONTENTS = "CONFLICT (contents)"
+# What `git merge-file` ends with for so many or more; a higher code is an error.
+MOST_CONFLICTS = 127
 SETTINGS = "pyproject.toml"
 MARKERS = "you and the template changed the same lines, which are marked in the file"
 TEMPLATE_DROPPED = "the template no longer has this file, but you changed it; keep or remove it"
@@ -301,7 +303,10 @@ def _three_ways(place: Workplace, blobs: Sequence[str]) -> bytes:
     for file, blob in zip(files, blobs, strict=True):
         file.write_bytes(place.git("cat-file", "blob", blob))
     words = ["--diff3", f"--marker-size={additions.MARKER}", "-p", *map(str, files)]
-    return run(place.folder, ["git", *PLAIN_GIT, "merge-file", *words], place.environment).out
+    ended = run(place.folder, ["git", *PLAIN_GIT, "merge-file", *words], place.environment)
+    if not 0 <= ended.code <= MOST_CONFLICTS:
+        raise failure(("merge-file",), ended)
+    return ended.out
 
 
 def _removed_by_owner(

@@ -284,6 +284,16 @@ def test_anything_else_stays_a_conflict(tmp_path: Path, base: str, ours: str, th
     assert merged(tmp_path, base, ours, theirs) is None
 
 
+@pytest.mark.parametrize("line", [character * 50 for character in "<|=>"])
+@pytest.mark.parametrize("owners", [True, False])
+def test_a_line_that_looks_like_a_marker_stays_a_conflict(
+    tmp_path: Path, line: str, owners: bool
+) -> None:
+    base, plain, marked = "- a\n", "- a\n- new\n", f"- a\nTitle\n{line}\n- own\n"
+    sides = (marked, plain) if owners else (plain, marked)
+    assert merged(tmp_path, base, *sides, name="README.md") is None
+
+
 LISTED = ("x:\n  - a\n", "x:\n  - a\n  - own\n", "x:\n  - a\n  - new\n")
 DEEPER = (
     "x:\n  y:\n    a: 1\n",
