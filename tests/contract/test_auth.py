@@ -270,8 +270,9 @@ def test_what_answers_a_method_that_no_document_has_asks_for_a_token(
     app = folder / "src" / PACKAGE / "app.py"
     assert before in app.read_text()
     app.write_text(app.read_text().replace(before, lines + before))
-    path = f"{folder / 'src'}:{auth_project.surroundings['PYTHONPATH']}"
-    own = Project(auth_project.framework, folder, {**auth_project.surroundings, "PYTHONPATH": path})
+    paths = [str(folder / "src"), *filter(None, [auth_project.surroundings.get("PYTHONPATH")])]
+    surroundings = {**auth_project.surroundings, "PYTHONPATH": ":".join(paths)}
+    own = Project(auth_project.framework, folder, surroundings)
     with own.service({"DATABASE_URL": database.url, **issuer.environment}) as service:
         assert service.http.request(method, "/v1/own").status_code == 401
         answer = service.http.request(method, "/v1/own", headers=issuer.bearer())

@@ -226,7 +226,7 @@ def test_all_of_a_call_ends_in_time(calling: Service, other: Other, reply: Reply
     other.answers(reply)
     began = time.monotonic()
     answer = ask(calling)
-    assert CALL_SECONDS - 0.2 < time.monotonic() - began < CALL_SECONDS + 1
+    assert CALL_SECONDS - 0.2 < time.monotonic() - began < CALL_SECONDS + 2
     assert_problem(answer, 504)
     assert_tells_no_address(answer, other.url)
 
@@ -266,28 +266,31 @@ def test_a_service_that_is_down_is_a_problem_of_the_view_alone(
 @pytest.mark.contract("C1")
 @pytest.mark.any_framework("flask")
 @pytest.mark.any_database
-def test_few_wait_for_a_service_that_hangs(calling: Service, other: Other) -> None:
+def test_few_wait_for_a_service_that_hangs(
+    calling_project: Project, database: Any, other: Other
+) -> None:
     """The others are told at once, and nothing else of the service waits: not for a connection
     to the database either, although the view has read from it before it called."""
-    other.answers(Reply(delay=20))
-    assert ask(calling).status_code == 504
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(many, calling, 3 * LIMIT)
-        wait_until(lambda: active(calling) == LIMIT, CALL_SECONDS, "as many calls as may be")
+    other.answers(Reply(delay=60))
+    given = environment(database, other.url) | {"PEER_TIMEOUT_SECONDS": "10"}
+    with calling_project.service(given) as service, ThreadPoolExecutor(1) as pool:
+        began = time.monotonic()
+        asked = pool.submit(many, service, 3 * LIMIT)
+        wait_until(lambda: active(service) == LIMIT, 5, "as many calls as may be")
         for path in (ITEMS, "/livez", "/readyz"):
-            with calling.new_client() as client:
-                for _ in range(3):
-                    assert seconds_of(lambda: client.get(path).raise_for_status()) < 1  # noqa: B023
+            assert service.http.get(path).status_code == 200
+        # They were answered while the calls waited, however slow the machine is.
+        assert (active(service), time.monotonic() - began < 9) == (LIMIT, True)
         answers = asked.result()
-    waited = [answer for answer, _ in answers if answer.status_code == 504]
-    refused = [(answer, seconds) for answer, seconds in answers if answer.status_code == 503]
-    assert (len(waited), len(refused)) == (LIMIT, 2 * LIMIT)
-    for answer, seconds in refused:
-        assert_problem(answer, 503)
-        assert "Retry-After" in answer.headers
-        assert seconds < CALL_SECONDS
-    other.answers(Reply())
-    wait_until(lambda: ask(calling).status_code == 200, AGAIN_SECONDS, "the view again")
+        waited = [answer for answer, _ in answers if answer.status_code == 504]
+        refused = [(answer, seconds) for answer, seconds in answers if answer.status_code == 503]
+        assert (len(waited), len(refused)) == (LIMIT, 2 * LIMIT)
+        for answer, seconds in refused:
+            assert_problem(answer, 503)
+            assert "Retry-After" in answer.headers
+            assert seconds < 9
+        other.answers(Reply())
+        wait_until(lambda: ask(service).status_code == 200, AGAIN_SECONDS, "the view again")
 
 
 def active(service: Service) -> float:

@@ -462,8 +462,8 @@ PATCHES = [
         VIEWS,
         OPTIONS,
         "    @property\n"
-        "    def allowed_methods(self) -> list[str]:\n"
-        f'        return ["GET"]\n\n{OPTIONS}',
+        "    def default_response_headers(self) -> dict[str, str]:\n"
+        f'        return super().default_response_headers | {{"Allow": "GET"}}\n\n{OPTIONS}',
         by="test_any_other_method_is_refused_with_what_is_allowed",
     ),
     Patch(
@@ -731,8 +731,10 @@ PATCHES = [
         "E7",
         "a refusal counts as trouble with the database",
         DATABASE,
-        "            place.release(finished)\n",
-        "            place.release(False)\n",
+        "        super()._rollback()  # type: ignore[misc]\n",
+        "        super()._rollback()  # type: ignore[misc]\n"
+        "        self.give_place_back(finished=False)\n"
+        "        self.shared.users._has_failed = True\n",
         by="test_refusals_are_no_sign_of_trouble_with_the_database",
         database="postgresql",
     ),

@@ -789,7 +789,7 @@ PATCHES = [
         "a refusal counts as trouble with the database",
         DEADLINES,
         "            answered = not isinstance(error, Unavailable)\n",
-        "            answered = isinstance(error, Unavailable)\n",
+        "            self._has_failed = True\n",
         by="test_refusals_are_no_sign_of_trouble_with_the_database",
         database="postgresql",
     ),

@@ -783,7 +783,7 @@ def tidy() -> None:
 
 
 def report(name: str) -> None:
-    time.sleep(1)
+    time.sleep(2)
     with bounded(30):
         Item.objects.create(name=name)
 
@@ -815,9 +815,9 @@ def ask_of_work_beside(client: httpx.Client) -> None:
     name = fresh_name("report")
     began = time.monotonic()
     assert client.post("/v1/reports", json={"name": name}).status_code == 202
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < 1.9
     labels = 'http_request_method="POST",http_response_status_code="202",http_route="/v1/reports"'
-    metric = f'http_server_request_duration_seconds_bucket{{{labels},le="0.75"}} 1.0'
+    metric = f'http_server_request_duration_seconds_bucket{{{labels},le="1.0"}} 1.0'
     assert metric in client.get("/metrics").text, client.get("/metrics").text
     wait_until(
         lambda: name in [one["name"] for one in client.get("/v1/items").json()["items"]],

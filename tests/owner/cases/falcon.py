@@ -403,7 +403,7 @@ class Letters:
         resp.status = HTTP_202
 
     def _send(self, name: str) -> None:
-        time.sleep(1)
+        time.sleep(2)
         if name == "unknown":
             raise LookupError(name)
         self._items.create(ItemContent(name=name))

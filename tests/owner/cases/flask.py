@@ -342,7 +342,7 @@ def create_letter(name: str) -> Response:
 
 
 def send(items: Store, name: str) -> None:
-    time.sleep(1)
+    time.sleep(2)
     if name == "unknown":
         raise LookupError(name)
     items.create(ItemContent(name=name))

@@ -212,7 +212,7 @@ class Letter(Resource):
 
 
 def send(items: Store, name: str) -> None:
-    time.sleep(1)
+    time.sleep(2)
     if name == "unknown":
         raise LookupError(name)
     items.create(ItemContent(name=name))

@@ -536,7 +536,7 @@ class Jobs:
         return json.dumps(self.done)
 
     def work(self) -> None:
-        time.sleep(1)
+        time.sleep(2)
         self.done["tasks"] += 1
 '''
 
@@ -545,7 +545,7 @@ def ask_of_jobs(client: httpx.Client) -> None:
     """The timer outlives an error; the task does not hold up its response."""
     before = time.monotonic()
     assert client.post("/v1/jobs").status_code == 202
-    assert time.monotonic() - before < 0.9
+    assert time.monotonic() - before < 1.9
     assert client.get("/v1/jobs").json()["tasks"] == 0
     wait_until(lambda: client.get("/v1/jobs").json()["tasks"] == 1, 10, "the task is done")
     wait_until(lambda: client.get("/v1/jobs").json()["ticks"] > 3, 10, "the timer ticks on")

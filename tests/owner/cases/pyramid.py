@@ -502,7 +502,7 @@ def create_letter(request: Request) -> Response:
 
 
 def send(items: Store, name: str) -> None:
-    time.sleep(1)
+    time.sleep(2)
     if name == "unknown":
         raise LookupError(name)
     items.create(ItemContent(name=name))

@@ -567,7 +567,7 @@ class Work(Handler):
         self.application.create_task(self.work())
 
     async def work(self) -> None:
-        await asyncio.sleep(1)
+        await asyncio.sleep(2)
         done.append("work")
 
     def get(self) -> None:
@@ -582,7 +582,7 @@ routes = [route("/v1/work", Work)]
 def ask_of_jobs(client: httpx.Client) -> None:
     started = time.monotonic()
     assert client.post("/v1/work").status_code == 202
-    assert time.monotonic() - started < 0.9, "the answer waited for the task"
+    assert time.monotonic() - started < 1.9, "the answer waited for the task"
     deadline = time.monotonic() + 10
     while (now := client.get("/v1/work").json())["done"] < 1 or now["runs"] < 4:
         assert time.monotonic() < deadline, now
@@ -593,7 +593,7 @@ def ask_of_jobs(client: httpx.Client) -> None:
         for line in metrics.splitlines()
         if "duration_seconds_sum" in line and 'status_code="202"' in line
     )
-    assert float(line.rpartition(" ")[2]) < 0.9, line
+    assert float(line.rpartition(" ")[2]) < 1.9, line
     names = [item["name"] for item in client.get("/v1/items").json()["items"]]
     assert len([name for name in names if name.startswith("tidy")]) >= 4
 
