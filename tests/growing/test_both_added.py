@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from scaffold.merging.additions import MARKER, joined
 from tests.growing.services import Service
 from tests.growing.test_owners import owned, source_of
 from tests.services import frameworks
-from tests.tool.lineage import commit
+from tests.tool.lineage import commit, git
 
 # The other seven have the same files, or those of Flask.
 EVERY_DAY = ("flask", "django")
@@ -115,6 +116,31 @@ def test_the_same_field_by_hand_and_by_the_command_is_a_conflict(service: Servic
     ran = service.run("add", "field", "room", "vip:bool:default=false", "--no-lock", "--json")
     assert ran.code == 4
     assert [one["file"] for one in ran.json["conflicts"]] == [model]
+
+
+def test_a_merge_that_fails_leaves_everything_as_it_was(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of `git merge-file` is not a file without lines."""
+    model = "src/hotel/rooms/model.py"
+    service.edit(model, "import String\n", "import LargeBinary, String\n")
+    before = service.contents()
+    failing = tmp_path / "bin" / "git"
+    failing.parent.mkdir()
+    failing.write_text(
+        "#!/bin/sh\n"
+        'case " $* " in *" merge-file "*)\n'
+        '  echo "fatal: write failure on stdout: No space left on device" >&2; exit 128;;\n'
+        "esac\n"
+        f'exec {shutil.which("git")} "$@"\n'
+    )
+    failing.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{failing.parent}:/usr/bin:/bin")
+    ran = service.run("add", "field", "room", "note:text:optional", "--no-lock")
+    assert (ran.code, "No space left on device" in ran.err) == (3, True), ran.err
+    monkeypatch.undo()
+    assert service.contents() == before
+    assert git(service.folder, "status", "--porcelain") == ""
 
 
 # ---- what is joined, and what is not
