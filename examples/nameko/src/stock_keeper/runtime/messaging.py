@@ -105,6 +105,10 @@ class Consumer(QueueConsumer):  # type: ignore[misc]
 
     is_connected = False
 
+    def run(self, **options: Any) -> None:
+        """Receive messages; looks ten times a second whether to stop, where kombu looks once."""
+        super().run(safety_interval=0.1, **options)
+
     @contextmanager
     def establish_connection(self) -> Iterator[Any]:
         with self.create_connection() as connection:

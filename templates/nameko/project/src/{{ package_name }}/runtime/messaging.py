@@ -35,7 +35,6 @@ ErrorInfo = tuple[type[BaseException], BaseException, Any]
 BROKER_ERRORS: Final = (OSError, AMQPError)
 RECONNECT_SECONDS: Final = 2
 REPLY_SECONDS: Final = 10
-POLL_SECONDS: Final = 0.1
 # Exceptions that a client receives unchanged.
 _PUBLIC_ERRORS = (NotFound, Duplicate, StaleRevision, StillReferenced, Unavailable, BadRequest)
 _log = structlog.get_logger()
@@ -108,7 +107,7 @@ class Consumer(QueueConsumer):  # type: ignore[misc]
 
     def run(self, **options: Any) -> None:
         """Receive messages; looks ten times a second whether to stop, where kombu looks once."""
-        super().run(safety_interval=POLL_SECONDS, **options)
+        super().run(safety_interval=0.1, **options)
 
     @contextmanager
     def establish_connection(self) -> Iterator[Any]:
