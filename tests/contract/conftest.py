@@ -42,6 +42,8 @@ from tests.services import (
 SEVERAL_AT_ONCE = 6
 ON_BOTH_DATABASES = ("flask", "django")
 
+# Django, and of those with one store: threads, an event loop and a runner of its own.
+RICH_EVERY_DAY = ("flask", "django", "fastapi", "nameko")
 # WSGI and Django's own, ASGI, and three that bring their server.
 ONE_OF_EACH_SERVER = ("flask", "django", "fastapi", "tornado", "sanic", "nameko")
 
@@ -90,14 +92,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def parametrize_by_declaration(metafunc: pytest.Metafunc) -> None:
     """Each target with each declaration, and with each resource of it where a test is of one.
 
-    Every day that is the rich one, since the other tests of the contract are about the example, and
-    on one of the two databases for each framework in turn. At night it is all of them.
+    Every day that is the rich one, since the other tests of the contract are about the example, of
+    four frameworks and on one of the two databases for each in turn. At night it is all of them.
     """
     of_one = "resource" in metafunc.fixturenames
 
+    every_day = standing_for_all(metafunc.config, RICH_EVERY_DAY)
+
     def marks(target: Target, name: str) -> list[pytest.MarkDecorator]:
         turn = frameworks().index(target.framework) + (target.database == "postgresql")
-        return [pytest.mark.slow] if name == EXAMPLE or (name == RICH and turn % 2) else []
+        left_out = turn % 2 or target.framework not in every_day
+        return [pytest.mark.slow] if name == EXAMPLE or (name == RICH and left_out) else []
 
     sets = [
         pytest.param(t, name, *part, id="-".join([str(t), name, *part]), marks=marks(t, name))

@@ -30,7 +30,7 @@ SIDE_BY_SIDE = (
     "test_shutdown.py",
 )
 SHARING = (
-    "templates/test_rendered.py",
+    *(f"templates/test_{name}.py" for name in ("mutations", "rendered")),
     *(f"tool/test_{name}.py" for name in ("check", "nightly", "package", "sources", "update")),
 )
 CONTRACT = "tests/contract/"

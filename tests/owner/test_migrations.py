@@ -50,6 +50,7 @@ def has_alembic(target: Target) -> bool:
 
 
 @pytest.mark.any_framework("flask", "django")
+@pytest.mark.any_database
 def test_nothing_is_to_migrate_in_an_untouched_service(
     target: Target, own: Own, new_database: NewDatabase
 ) -> None:
@@ -68,6 +69,7 @@ def test_nothing_is_to_migrate_in_an_untouched_service(
 
 @pytest.mark.without("django_migrations")
 @pytest.mark.any_framework("flask")
+@pytest.mark.any_database
 def test_alembic_writes_a_migration_that_goes_down_and_up_again(
     target: Target, own: Own, new_database: NewDatabase
 ) -> None:
@@ -126,6 +128,7 @@ STATES = Case(
 
 @pytest.mark.without("django_migrations")
 @pytest.mark.any_framework("flask")
+@pytest.mark.any_database
 def test_alembic_compares_the_values_of_an_enum_and_other_checks(
     target: Target, own: Own, new_database: NewDatabase
 ) -> None:

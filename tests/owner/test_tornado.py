@@ -104,6 +104,7 @@ def test_its_own_test_client_gets_the_same_answers(target: Target, own: Own) -> 
     assert "2 passed" in ran.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.contract("O9")
 @pytest.mark.any_database
 def test_a_change_of_the_source_is_served(

@@ -102,7 +102,8 @@ def test_there_is_no_seam_to_see(rendered: Rendered) -> None:
 
 
 @pytest.mark.parametrize(
-    ("framework", "text"), [("flask", "`OTEL_SERVICE_NAME`"), ("django", "`settings.SERVICE.greeting`")]
+    ("framework", "text"),
+    [("flask", "`OTEL_SERVICE_NAME`"), ("django", "`settings.SERVICE.greeting`")],
 )
 def test_the_name_of_the_service_replaces_no_other_word(
     tmp_path: Path, framework: str, text: str
