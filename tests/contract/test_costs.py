@@ -83,20 +83,21 @@ COSTLY: dict[str, tuple[str, str, list[tuple[str, str]], bytes]] = {
 
 def seconds_of(service: Service, send: Callable[[], httpx.Response]) -> float:
     """The least CPU time that the service takes for one of several such requests."""
-
-    def spent() -> float:
-        return sum(
-            times.user + times.system
-            for times in (process.cpu_times() for process in service.living_family())
-        )
-
     least = float("inf")
     for _ in range(3):
-        before = spent()
+        before = spent(service)
         for _ in range(20):
             send()
-        least = min(least, (spent() - before) / 20)
+        least = min(least, (spent(service) - before) / 20)
     return least
+
+
+def spent(service: Service) -> float:
+    """The CPU time of all its processes."""
+    return sum(
+        times.user + times.system
+        for times in (process.cpu_times() for process in service.living_family())
+    )
 
 
 @pytest.mark.slow
@@ -121,15 +122,13 @@ def test_a_large_request_costs_in_proportion_to_its_size(service: Service, case:
 @pytest.mark.parametrize("case", ["many parameters", "one parameter many times"])
 def test_a_query_of_many_parameters_leaves_others_alone(service: Service, case: str) -> None:
     method, path, headers, _ = COSTLY[case]
-
-    def seconds() -> float:
-        began = time.monotonic()
-        answer = exchange(service.address, method, path, headers)
-        assert answer.status_code in {414, 422, 431}
-        assert exchange(service.address, "GET", "/livez").status_code == 200
-        return time.monotonic() - began
-
-    assert min(seconds() for _ in range(3)) < 1
+    service.remember_family()
+    before = spent(service)
+    answer = exchange(service.address, method, path, headers)
+    assert answer.status_code in {414, 422, 431}
+    assert exchange(service.address, "GET", "/livez").status_code == 200
+    # CPU time, as a busy machine takes longer; to compare all names takes about a second of it.
+    assert spent(service) - before < 0.25
 
 
 def largest(start: str, piece: str, end: str) -> bytes:

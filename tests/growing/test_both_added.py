@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -135,7 +136,7 @@ def test_a_merge_that_fails_leaves_everything_as_it_was(
         f'exec {shutil.which("git")} "$@"\n'
     )
     failing.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{failing.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("PATH", str(failing.parent), prepend=os.pathsep)
     ran = service.run("add", "field", "room", "note:text:optional", "--no-lock")
     assert (ran.code, "No space left on device" in ran.err) == (3, True), ran.err
     monkeypatch.undo()

@@ -26,7 +26,7 @@ CONFLICTS = {
     "rules-a-search-and-hidden-rows": ["models.py"],  # the constraints of Meta
     "tags-attributes-and-nested-paths": ["serializers.py", "views.py"],  # classes begin there
 }
-# A resource, or more, in the framework's own idiom; the other six have the files of one of these.
+# A resource, or more, in the framework's own idiom: every day of three, at night of all nine.
 EVERY_DAY = "rooms-and-bookings"
 EVERY_DAYS_FRAMEWORKS = ("django", "fastapi", "flask")
 
