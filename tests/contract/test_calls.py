@@ -251,7 +251,8 @@ def test_a_service_that_is_down_is_a_problem_of_the_view_alone(
     with calling_project.service(environment(database, url)) as service:
         for _ in range(3):
             answer = ask(service)
-            assert_problem(answer, 502)
+            problem = assert_problem(answer, 502)
+            assert problem["detail"] == "A service that this one depends on cannot be reached."
             assert_tells_no_address(answer, url)
         assert service.http.get("/readyz").status_code == 200
         assert service.http.get(ITEMS).status_code == 200

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from functools import partial
 
 import httpx
 import pytest
 
-from tests.contract.databases import Database, PostgresDatabase
+from tests.contract.contention import Call, contended
+from tests.contract.databases import Database
 from tests.contract.items import (
     ITEMS,
     JSON,
@@ -26,7 +23,7 @@ from tests.contract.items import (
     fresh_name,
     utc_moment,
 )
-from tests.contract.wire import at_once, exchange
+from tests.contract.wire import exchange
 from tests.services import Service
 
 pytestmark = pytest.mark.contract("R3")
@@ -276,36 +273,6 @@ def test_not_found_comes_before_a_precondition(service: Service) -> None:
     assert_problem(service.http.get(path, headers={"If-None-Match": "*"}), 404, path)
 
 
-CROWD = 10
-HELD_SECONDS = 0.7
-
-
-def contended(
-    service: Service, database: Database, calls: list[Callable[[httpx.Client], httpx.Response]]
-) -> list[httpx.Response]:
-    """The answers to calls that begin while nobody can write, and then all want to.
-
-    Whoever looks first and writes later has looked by then, and finds nothing changed.
-    """
-    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
-        clients = [stack.enter_context(service.new_client()) for _ in calls]
-        with database.hold_writes():
-            answers = pool.submit(at_once, clients, calls)
-            end = time.monotonic() + HELD_SECONDS
-            while not crowded(service, database) and time.monotonic() < end:
-                time.sleep(0.01)
-        return answers.result()
-
-
-def crowded(service: Service, database: Database) -> bool:
-    """More than one is about to write, as PostgreSQL says; with SQLite many requests are there."""
-    if isinstance(database, PostgresDatabase):
-        return database.waiting() > 1
-    lines = exchange(service.address, "GET", "/metrics").text.splitlines()
-    active = (line for line in lines if line.startswith("http_server_active_requests{"))
-    return sum(float(line.split()[-1]) for line in active if '="GET"' not in line) >= CROWD
-
-
 def test_of_50_parallel_creates_of_one_name_one_wins(service: Service, database: Database) -> None:
     content = {"name": fresh_name()}
     answers = contended(service, database, [lambda client: client.post(ITEMS, json=content)] * 50)
@@ -318,7 +285,7 @@ def test_of_50_parallel_creates_of_one_name_one_wins(service: Service, database:
 def test_of_50_parallel_puts_with_one_if_match_one_wins(
     service: Service, database: Database, made: httpx.Response
 ) -> None:
-    calls: list[Callable[[httpx.Client], httpx.Response]] = [
+    calls: list[Call] = [
         partial(
             httpx.Client.put,
             url=path_of(made),

@@ -43,6 +43,11 @@ REFERRED_TO = """\
             raise still_referenced(row, names)
 """
 
+BREAK_NOTHING = {
+    "NUL is let through": "so does a serializer's field refuse it",
+    "a new file that another process changes is not waited for": "SQLite's own timeout waits",
+    "statements are prepared in sessions that a pooler shares": "Django prepares none",
+}
 PATCHES = [
     Patch(
         "R8",
@@ -225,8 +230,7 @@ PATCHES = [
         MODELS,
         "MaxValueValidator(1_000_000)",
         "MaxValueValidator(10**30)",
-        by="test_quantity_is_refused_unless_it_is_an_integer_in_range"
-        " test_a_shorter_integer_is_merely_out_of_range",
+        by="test_quantity_is_refused_unless_it_is_an_integer_in_range",
     ),
     Patch(
         "R1",

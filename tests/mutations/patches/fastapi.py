@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.mutations.patches.patch import ASGI, OWNERS, ROUTES, SERVICE, Patch
+from tests.mutations.patches.patch import ASGI, HTTP, OWNERS, ROUTES, SERVICE, Patch
 
 ERRORS = "{package}/runtime/errors.py"
 ROUTING = "{package}/runtime/routing.py"
@@ -26,6 +26,16 @@ async def find(
 JOINED = "        lines.setdefault(name, []).append(value)\n"
 ERRORS_HANDLED = "        errors.handle_errors(self)\n"
 
+BREAK_NOTHING = {
+    "values are counted by parsing them": "FastAPI answers 400 to any error of reading a body",
+    "a parameter is looked for in a list of those before it": "the route refuses a thousand first",
+    "each parameter is compared with all the others": "the route refuses a thousand first",
+    "any number of large bodies is in memory": "its event loop parses one at a time, and 300 fit",
+    "a name is looked up without a deadline": "who waits on the event loop has a deadline there",
+    "own tests overlook a method that the document does not have": "FastAPI's own tests see it too",
+    "a browser may not ask what it may do": "OPTIONS is answered before any dependency",
+    "the standard library reads JSON": "in part: FastAPI's own patch of this name has the rest",
+}
 PATCHES = [
     Patch(
         "R8",
@@ -319,6 +329,15 @@ PATCHES = [
         '        if scope["method"] == "GET" and b"content-length" in headers:\n'
         f"            raise RuntimeError\n{SIZE}",
         by="test_a_body_where_none_is_expected_is_no_5xx",
+    ),
+    Patch(
+        "E3",
+        "the standard library reads JSON",
+        HTTP,
+        "return model.model_validate_json(body)",
+        "return model.model_validate(json.loads(body))",
+        by="test_a_lone_surrogate_is_a_bad_request test_json_that_is_not_utf8_is_a_bad_request"
+        " test_broken_utf8_is_a_bad_request test_malformed_json_is_a_bad_request",
     ),
     Patch(
         "E3",
