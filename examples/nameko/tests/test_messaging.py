@@ -28,7 +28,7 @@ from stock_keeper.runtime import (
     messaging,
     outbox,
 )
-from stock_keeper.runtime.containers import Container
+from stock_keeper.runtime.containers import Container, dependency
 from stock_keeper.runtime.database import Database
 from stock_keeper.runtime.http import Problem
 from stock_keeper.runtime.messaging import (
@@ -166,6 +166,18 @@ def test_what_a_method_expects_is_known_to_its_entrypoint() -> None:
     with pytest.raises(MalformedRequest):
         call.handle_message([], message)
     assert message.expected == (LookupError,)
+
+
+def test_classes_that_share_a_dependency_get_the_same_object() -> None:
+    shared = dependency(lambda service: [service])
+    classes = [type(name, (Closing,), {"name": name, "shared": shared}) for name in ("one", "two")]
+    config = {"service": "the service", "AMQP_URI": "amqp://127.0.0.1:1/"}
+    containers = [Container(kind, config, broker=True) for kind in classes]
+    found = [extension for container in containers for extension in container.dependencies]
+    for extension in found:
+        extension.setup()
+    first, second = (extension.get_dependency(None) for extension in found)
+    assert first is second
 
 
 def test_an_event_is_stored_with_its_row_or_not_at_all(

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, TypeVar, cast
 
@@ -87,9 +88,8 @@ class Container(ServiceContainer):  # type: ignore[misc]
         """Add the IDs of the request to every log line, and to calls that the worker makes."""
         for name in ("request_id", "trace_id"):
             given = context.data.get(name)
-            kept = given[:128] if isinstance(given, str) else os.urandom(16).hex()
-            context.data[name] = kept
-            structlog.contextvars.bind_contextvars(**{name: kept})
+            context.data[name] = given[:128] if isinstance(given, str) else os.urandom(16).hex()
+            structlog.contextvars.bind_contextvars(**{name: context.data[name]})
         # A green thread starts without the context of the one that accepted the request.
         request = context.args[0] if context.args else None
         if isinstance(request, Request) and (subject := request.environ.get(SUBJECT)):
@@ -146,8 +146,8 @@ def _is_not_answered(record: logging.LogRecord) -> bool:
 
 
 def dependency(make: Callable[[Any], Provided]) -> Provided:
-    """An attribute that every worker of a service class gets: `make` is called with the service.
+    """An attribute of service classes: `make` is called with the service, once in a process.
 
     `settings = dependency(lambda service: service.settings)`
     """
-    return cast(Provided, Dependency(make))
+    return cast(Provided, Dependency(lru_cache(maxsize=1)(make)))
