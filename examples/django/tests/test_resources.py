@@ -18,7 +18,7 @@ from stock_keeper.app import create_app
 from stock_keeper.runtime import schema
 from stock_keeper.runtime.database import Database
 from stock_keeper.runtime.filters import FieldFilter, SortFilter
-from stock_keeper.runtime.models import LineField, Record
+from stock_keeper.runtime.models import ExactField, LineField, LinesField, Record
 from stock_keeper.runtime.permissions import require_sync
 from stock_keeper.runtime.serializers import ResourceSerializer
 from stock_keeper.runtime.urls import handler404, handler500  # noqa: F401
@@ -48,11 +48,23 @@ class Booking(Record):
     price = models.FloatField(null=True)
     state = models.CharField(max_length=10, choices=[("asked", "Asked"), ("kept", "Kept")])
     notes = models.TextField(blank=True)
+    wishes = LinesField(max_length=100, default="")
+    rate = ExactField(max_digits=10, decimal_places=2, null=True)
+    email = models.EmailField(null=True)
+    page = models.URLField(null=True)
 
     class Meta(Record.Meta):
         app_label = "messages"  # has no migrations
         db_table = "tried_bookings"
-        constraints = (models.UniqueConstraint(fields=["room", "starts_at"], name="once"),)
+        constraints = (
+            models.UniqueConstraint(fields=["room", "starts_at"], name="once"),
+            models.CheckConstraint(
+                condition=models.Q(nights__gt=0),
+                name="nights",
+                violation_error_message="A booking is for at least one night.",
+            ),
+            models.CheckConstraint(condition=models.Q(rate__gte=0), name="rate"),
+        )
 
 
 class RoomSerializer(ResourceSerializer[Room]):
@@ -66,7 +78,7 @@ class BookingSerializer(ResourceSerializer[Booking]):
         model = Booking
         fields = (
             *("id", "room_id", "guest", "starts_at", "nights", "paid", "price", "state", "notes"),
-            "created_at",
+            *("wishes", "rate", "email", "page", "created_at"),
         )
 
 
@@ -193,6 +205,40 @@ def test_a_conflict_names_each_field_that_clashes(api: APIClient) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "why"),
+    [
+        ("nights", 0, "A booking is for at least one night."),
+        ("rate", "-0.01", "It violates the constraint rate."),
+    ],
+)
+def test_a_check_of_the_table_rejects_a_value(
+    api: APIClient, field: str, value: Any, why: str
+) -> None:
+    there = room(api)
+    created = booking(api, there)
+    for rejected in (
+        booking(api, there, **{field: value}),
+        api.patch(created["Location"], {field: value}),
+    ):
+        assert rejected.status_code == 422
+        assert rejected.json()["errors"] == [{"pointer": "", "detail": why}]
+
+
+def test_exact_numbers_and_text_come_back_as_they_were_sent(api: APIClient) -> None:
+    content = {
+        "rate": "12345678.90",
+        "wishes": "quiet,\n\tnorth",
+        "email": "ada@example.org",
+        "page": "https://example.org/ada",
+    }
+    created = booking(api, room(api), **content)
+    shown = api.get(created["Location"]).data
+    assert {name: shown[name] for name in content} == content
+    changed = api.patch(created["Location"], {"rate": None, "email": None}).data
+    assert (changed["rate"], changed["email"]) == (None, None)
+
+
 def test_a_field_that_is_left_out_has_its_default(api: APIClient) -> None:
     created = booking(api, room(api), price=2.5, notes="a\nb", nights=3).data
     assert (created["paid"], created["starts_at"], created["price"]) == (False, None, 2.5)
@@ -215,6 +261,11 @@ def test_a_field_that_is_left_out_has_its_default(api: APIClient) -> None:
         ("state", "lost"),
         ("notes", "a\x00b"),
         ("guest", ""),
+        ("rate", "1.234"),
+        ("rate", "NaN"),
+        ("wishes", "a\x00b"),
+        ("email", "ada"),
+        ("page", "ftp://example.org"),
     ],
 )
 def test_a_value_is_taken_as_it_is_or_not_at_all(api: APIClient, field: str, value: Any) -> None:
