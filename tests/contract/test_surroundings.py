@@ -99,6 +99,5 @@ def own_tests(project: Project, environment: Mapping[str, str], *options: str) -
 
 
 @pytest.mark.contract("N11", "P1")
-@pytest.mark.slow
 def test_own_tests_see_an_environment_of_their_own(framework_project: Project) -> None:
     own_tests(framework_project, FOREIGN | CONFIGURED)

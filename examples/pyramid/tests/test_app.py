@@ -161,9 +161,9 @@ def test_a_view_can_be_called_by_a_test(settings: Settings, client: httpx.Client
             body=json.dumps(samples.product_content(client)).encode(),
         )
         created = create_product(request)
-        assert request.response.status_code == 201
+        assert created.status_code == 201
         listed = list_products(testing.DummyRequest(query_string=""))
-        assert listed["products"] == [created]
+        assert listed.json_body["products"] == [created.json_body]
     app.database.close()
 
 
