@@ -32,7 +32,6 @@ BREAK_NOTHING = {
     "each parameter is compared with all the others": "the route refuses a thousand first",
     "any number of large bodies is in memory": "its event loop parses one at a time, and 300 fit",
     "a name is looked up without a deadline": "who waits on the event loop has a deadline there",
-    "own tests overlook a method that the document does not have": "FastAPI's own tests see it too",
     "a browser may not ask what it may do": "OPTIONS is answered before any dependency",
     "the standard library reads JSON": "in part: FastAPI's own patch of this name has the rest",
 }

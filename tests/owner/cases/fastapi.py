@@ -581,7 +581,7 @@ BREAKS = {
         "{package}/runtime/openapi.py": replaced(
             (
                 'document["paths"] = made["paths"] | document["paths"]',
-                'made["paths"]["/v1/items/{item_id}"].pop("patch")\n'
+                'made["paths"].get("/v1/items/{item_id}", {}).pop("patch", None)\n'
                 '    document["paths"] = made["paths"] | document["paths"]',
             )
         )
@@ -590,7 +590,7 @@ BREAKS = {
         "{package}/runtime/openapi.py": replaced(
             (
                 "    for section, found in components.items():\n",
-                '    schemas["ItemContent"]["properties"].pop("quantity")\n'
+                '    schemas.get("ItemContent", {"properties": {}})["properties"].pop("quantity", None)\n'
                 "    for section, found in components.items():\n",
             )
         )
@@ -599,7 +599,7 @@ BREAKS = {
         "{package}/runtime/openapi.py": replaced(
             (
                 'document["paths"] = made["paths"] | document["paths"]',
-                'made["paths"]["/v1/ghosts"] = dict(made["paths"]["/v1/items"])\n'
+                'made["paths"]["/v1/ghosts"] = dict(made["paths"].get("/v1/items", {}))\n'
                 '    document["paths"] = made["paths"] | document["paths"]',
             )
         )
