@@ -590,7 +590,8 @@ BREAKS = {
         "{package}/runtime/openapi.py": replaced(
             (
                 "    for section, found in components.items():\n",
-                '    schemas.get("ItemContent", {"properties": {}})["properties"].pop("quantity", None)\n'
+                '    content = schemas.get("ItemContent", {"properties": {}})\n'
+                '    content["properties"].pop("quantity", None)\n'
                 "    for section, found in components.items():\n",
             )
         )
