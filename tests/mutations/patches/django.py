@@ -44,7 +44,7 @@ REFERRED_TO = """\
 """
 
 BREAK_NOTHING = {
-    "NUL is let through": "so does a serializer's field refuse it",
+    "NUL is let through": "REST framework's own field refuses it too",
     "a new file that another process changes is not waited for": "SQLite's own timeout waits",
     "statements are prepared in sessions that a pooler shares": "Django prepares none",
 }
