@@ -28,10 +28,10 @@ ERRORS_HANDLED = "        errors.handle_errors(self)\n"
 
 BREAK_NOTHING = {
     "values are counted by parsing them": "FastAPI answers 400 to any error of reading a body",
-    "a parameter is looked for in a list of those before it": "the route has refused a thousand by then",
-    "each parameter is compared with all the others": "the route has refused a thousand by then",
+    "a parameter is looked for in a list of those before it": "the route refuses so many",
+    "each parameter is compared with all the others": "the route refuses so many",
     "any number of large bodies is in memory": "its event loop parses one at a time, and 300 fit",
-    "a name is looked up without a deadline": "on the event loop a request has a deadline of its own",
+    "a name is looked up without a deadline": "on an event loop a request has its own deadline",
     "a browser may not ask what it may do": "OPTIONS is answered before any dependency",
     "the standard library reads JSON": "in part: FastAPI's own patch of this name has the rest",
 }
