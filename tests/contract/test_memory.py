@@ -128,10 +128,11 @@ def sent_at_once(address: Address, body: bytes) -> Counter[int]:
 
 
 def large_bodies(case: Case) -> None:
+    settings = {"DATABASE_URL": own_database(case).url}
+    case.project.migrate(settings)
     with memory_group(granted(case.project)) as group:
         enter = f"echo $$ > {shlex.quote(str(group / 'cgroup.procs'))}"
         script = f"{enter} && exec {shlex.quote(case.project.executable)}"
-        settings = {"DATABASE_URL": own_database(case).url}
         with case.project.service(settings, command=("sh", "-c", script)) as service:
             case.ready()
             create(service.http)
