@@ -125,9 +125,10 @@ class Wrk:
         self._runs += 1
         given = {"create": ["create", f"run-{self._runs}"], "read": ["read", str(self._ids)]}
         arguments = given.get(request, ["get", PATHS.get(request, request)])
-        options = f"-t1 -c{connections} -d{seconds}s --timeout 10s -s".split()
+        options = f"-t1 -c{connections} -d{seconds}s --timeout 10s".split()
+        script = ["-s", str(self._script)]
         return subprocess.Popen(
-            [self._program, *options, *self._headers, str(self._script), url, "--", *arguments],
+            [self._program, *options, *self._headers, *script, url, "--", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
