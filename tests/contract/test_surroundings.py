@@ -12,7 +12,7 @@ import pytest
 from tests.contract.conftest import Launch
 from tests.contract.items import ITEMS, fresh_name
 from tests.servers import wait_until
-from tests.services import Project, Service, uv_environment
+from tests.services import TEMPLATES, Project, Service, uv_environment
 
 # What servers, gateways and frameworks read, each with a value that would be noticed.
 FOREIGN = {
@@ -98,6 +98,26 @@ def own_tests(project: Project, environment: Mapping[str, str], *options: str) -
     assert ran.returncode == 0, ran.stdout[-4000:]
 
 
+def tests_of_the_framework(project: Project) -> list[str]:
+    """The service's own tests; those that all frameworks share are Flask's."""
+    shared = {path.name.removesuffix(".jinja") for path in (TEMPLATES / "shared/tests").iterdir()}
+    template = TEMPLATES / project.framework / "project/tests"
+    of_the_framework = {path.name.removesuffix(".jinja") for path in template.iterdir()}
+    return [
+        f"tests/{path.name}"
+        for path in sorted((project.folder / "tests").glob("test_*.py"))
+        if path.name in of_the_framework or path.name not in shared or project.framework == "flask"
+    ]
+
+
+@pytest.mark.contract("N11", "P1")
+def test_own_tests_of_the_framework_see_an_environment_of_their_own(
+    framework_project: Project,
+) -> None:
+    own_tests(framework_project, FOREIGN | CONFIGURED, *tests_of_the_framework(framework_project))
+
+
+@pytest.mark.slow
 @pytest.mark.contract("N11", "P1")
 def test_own_tests_see_an_environment_of_their_own(framework_project: Project) -> None:
     own_tests(framework_project, FOREIGN | CONFIGURED)

@@ -430,7 +430,8 @@ PROCESS = [
         CONFTEST,
         "            environment.delenv(name)\n",
         "            pass\n",
-        by="test_own_tests_see_an_environment_of_their_own",
+        by="test_own_tests_see_an_environment_of_their_own"
+        " test_own_tests_of_the_framework_see_an_environment_of_their_own",
     ),
     Patch(
         "N10",
