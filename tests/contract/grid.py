@@ -21,6 +21,9 @@ from tests.contract.lines import TITLES
 NOT_RUN = "not run"
 WORST_FIRST = ("FAIL", "skip", "xfail", "pass")
 
+WRONG_LINES = pytest.StashKey[str]()
+"""What is wrong with the lines that a test names."""
+
 Cells = dict[tuple[str, str], dict[str, str]]
 """(line, column) to the state of each test by its node id."""
 
@@ -55,6 +58,12 @@ class Grid:
             terminalreporter.write_line(row)
         if path := config.getoption("grid_json"):
             Path(path).write_text(json.dumps(document(self._cells), indent=2) + "\n")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Not while tests are collected, when pytest-xdist would hide which test it is."""
+    if wrong := item.stash.get(WRONG_LINES, ""):
+        pytest.fail(wrong, pytrace=False)
 
 
 def state_of(report: pytest.TestReport) -> str | None:

@@ -98,7 +98,7 @@ def own_tests(project: Project, environment: Mapping[str, str], *options: str) -
     assert ran.returncode == 0, ran.stdout[-4000:]
 
 
-def tests_of_the_framework(project: Project) -> list[str]:
+def files_of_own_tests(project: Project) -> list[str]:
     """The service's own tests; those that all frameworks share are Flask's."""
     shared = {path.name.removesuffix(".jinja") for path in (TEMPLATES / "shared/tests").iterdir()}
     template = TEMPLATES / project.framework / "project/tests"
@@ -114,7 +114,7 @@ def tests_of_the_framework(project: Project) -> list[str]:
 def test_own_tests_of_the_framework_see_an_environment_of_their_own(
     framework_project: Project,
 ) -> None:
-    own_tests(framework_project, FOREIGN | CONFIGURED, *tests_of_the_framework(framework_project))
+    own_tests(framework_project, FOREIGN | CONFIGURED, *files_of_own_tests(framework_project))
 
 
 @pytest.mark.slow
