@@ -32,6 +32,7 @@ from stock_keeper.runtime.bodies import (
     has_too_many_values,
 )
 from stock_keeper.runtime.content import Content
+from stock_keeper.runtime.database import Database
 from stock_keeper.runtime.deadlines import (
     MAX_WAITING,
     Bulkhead,
@@ -400,13 +401,12 @@ def test_a_valid_trace_goes_on_and_an_invalid_one_starts_anew() -> None:
 
 
 @pytest.fixture
-def process(database_url: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def process(database_url: str, database: Database) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """The service as a process of its own: where it listens, and the process."""
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
     environ = os.environ | {"DATABASE_URL": database_url, "PORT": str(port), "DRAIN_SECONDS": "2"}
     command = [sys.executable, "-m", "stock_keeper"]
-    subprocess.run([*command, "migrate"], env=environ, check=True, capture_output=True)
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as service:
         yield f"http://127.0.0.1:{port}", service
         service.kill()
