@@ -35,7 +35,7 @@ def test_the_variables_of_the_pages_are_ones_that_something_reads(whole: Renderi
     """Of OpenTelemetry's, whose SDK reads them, and of compose, which passes them on."""
     page = whole.read("README.md")
     named = set(re.findall(r"\bOTEL_[\w-]+", page))
-    assert "OTEL_RESOURCE_ATTRIBUTES" in named
+    assert "OTEL_SERVICE_NAME" in named
     assert {name for name in named if not re.fullmatch("[A-Z_]+", name)} == set()
     passed_on = whole.load("compose.yaml")["services"]["service"]["environment"]
     for line in compose_lines(whole):

@@ -25,7 +25,7 @@ from tests.deployment.test_monitoring import (
     test_no_panel_of_the_dashboard_covers_another as check_that_panels_have_room,
 )
 from tests.deployment.tools import accepts, expect_exit
-from tests.services import NAME, render
+from tests.services import NAME, frameworks, render
 
 pytestmark = pytest.mark.contract("D7")
 
@@ -118,6 +118,14 @@ def test_the_dashboard_shows_the_calls(calling: Rendering) -> None:
     shown = [target["expr"] for one in panels(calling) for target in one["targets"]]
     names = {name for one in shown for name in re.findall(r"http_client_\w+?seconds", one)}
     assert [name for name in names if f'"{name}"' in source.read_text()]
+
+
+@pytest.mark.parametrize("framework", frameworks())
+def test_the_dashboard_has_room_for_the_calls_of_each_framework(
+    framework: str, tmp_path: Path
+) -> None:
+    render(framework, tmp_path / "calling", **{"with": ["calls"]})
+    check_that_panels_have_room(Rendering(framework, "sqlite", "github", tmp_path / "calling"))
 
 
 def test_without_calls_nothing_of_it_is_there(tmp_path: Path) -> None:

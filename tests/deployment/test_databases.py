@@ -16,7 +16,7 @@ import pytest
 
 from tests.deployment.conftest import Rendering
 from tests.deployment.tools import expect_exit, program, run
-from tests.servers import Forwarder, PgBouncer, Postgres, postgres, postgres_url
+from tests.servers import Forwarder, PgBouncer, Postgres, postgres, postgres_url, wait_until
 from tests.services import NAME, PACKAGE, Project, Projects
 
 pytestmark = pytest.mark.contract("D3")
@@ -89,7 +89,7 @@ def test_the_service_works_without_the_right_to_change_the_schema(
     assert migrate(project, roles(PACKAGE)).returncode, "the service's own role may not migrate"
     expect_exit(migrate(project, roles(f"{PACKAGE}_migrate") + checked))
     with project.service({"DATABASE_URL": roles(PACKAGE) + checked}) as service:
-        assert service.http.get("/readyz").status_code == 200
+        wait_until(lambda: service.http.get("/readyz").status_code == 200, 10, "it is ready")
         made = service.http.post("/v1/items", json={"name": "bolt", "quantity": 5})
         assert made.status_code == 201
         where = made.headers["Location"]

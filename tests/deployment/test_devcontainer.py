@@ -91,5 +91,5 @@ def test_what_the_tests_need_is_set(rendering: Rendering) -> None:
     if neighbours(rendering.framework):
         assert variables["AMQP_URL"] == variables["TEST_AMQP_URL"]
     needed = rendering.load("compose.yaml")["services"]["service"]["environment"].keys()
-    # No pooler is in between, so DATABASE_URL is the direct address already.
-    assert needed - variables.keys() <= {"LOG_LEVEL", "DATABASE_DIRECT_URL"}
+    # No pooler is in between, so DATABASE_URL is the direct address already; one process is enough.
+    assert needed - variables.keys() <= {"LOG_LEVEL", "DATABASE_DIRECT_URL", "WORKERS"}

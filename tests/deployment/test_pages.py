@@ -61,7 +61,7 @@ class Shell:
         else:
             said = self.run(command)
             if command.startswith("curl"):
-                assert '"bolt"' in said
+                assert '"first"' in said
 
     def run(self, command: str) -> str:
         result = run(["bash", "-ec", command], cwd=self.folder, env=self.environment)
