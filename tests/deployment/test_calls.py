@@ -25,7 +25,7 @@ from tests.deployment.test_monitoring import (
     test_no_panel_of_the_dashboard_covers_another as check_that_panels_have_room,
 )
 from tests.deployment.tools import accepts, expect_exit
-from tests.services import NAME, frameworks, render
+from tests.services import NAME, render
 
 pytestmark = pytest.mark.contract("D7")
 
@@ -120,7 +120,6 @@ def test_the_dashboard_shows_the_calls(calling: Rendering) -> None:
     assert [name for name in names if f'"{name}"' in source.read_text()]
 
 
-@pytest.mark.parametrize("framework", frameworks())
 def test_the_dashboard_has_room_for_the_calls_of_each_framework(
     framework: str, tmp_path: Path
 ) -> None:

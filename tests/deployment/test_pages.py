@@ -19,12 +19,13 @@ import yaml
 
 from tests.deployment.conftest import Rendering, only
 from tests.deployment.tools import build_manifests, environment, expect_exit, judge, program, run
-from tests.servers import free_port, postgres, wait_until
+from tests.servers import any_amqp_url, free_port, postgres, wait_until
 from tests.services import NAME, Projects
 
 pytestmark = pytest.mark.contract("D5")
 
 SERVE = f"uv run {NAME}"
+GUEST = "amqp://guest:guest@127.0.0.1:5672/"
 
 
 def commands(page: str) -> list[str]:
@@ -52,12 +53,15 @@ class Shell:
         command = line.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")
         command = command.replace("PORT=8000 ", f"PORT={self.port} ")
         command = command.replace("uvx ", "uv tool run ")
-        if command.endswith((SERVE, f"{SERVE} dev")):
+        if command.endswith((SERVE, f"{SERVE} dev", "fastapi dev")):
             self.serve(command)
         elif command.startswith("export "):
             self.export(command)
         elif command.endswith("createsuperuser"):
             self.answer_questions(command)
+        elif "nameko shell" in command:
+            with any_amqp_url() as url:
+                self.run(f"{command.replace(GUEST, url)} </dev/null")
         else:
             said = self.run(command)
             if command.startswith("curl"):
