@@ -34,7 +34,9 @@ SHARING = (
     *(f"tool/test_{name}.py" for name in ("check", "nightly", "package", "sources", "update")),
 )
 CONTRACT = "tests/contract/"
-CONTAINERS = "tests/deployment/test_containers.py"
+CONTAINERS = tuple(
+    f"tests/deployment/test_{name}.py" for name in ("containers", "publishing", "release")
+)
 SERVICE = rf"[\[-]((?:{'|'.join(frameworks())})(?:-sqlite|-postgresql)?)[-\]]"
 
 
