@@ -54,9 +54,15 @@ LogEntry = dict[str, Any]
 
 def frameworks() -> list[str]:
     """Every framework that has a template, in alphabetical order."""
-    return sorted(path.parent.name for path in TEMPLATES.glob("*/project"))
+    return list(_frameworks())
 
 
+@cache
+def _frameworks() -> tuple[str, ...]:
+    return tuple(sorted(path.parent.name for path in TEMPLATES.glob("*/project")))
+
+
+@cache
 def limits(framework: str) -> dict[tuple[str, str], str]:
     """The lines (and cases of them) that the template says it cannot hold, with the evidence."""
     description = TEMPLATES / framework / "framework.toml"

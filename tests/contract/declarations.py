@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 import pytest
 
@@ -36,8 +37,11 @@ SHORT_FORMS: Mapping[str, tuple[str, ...]] = {
 def declarations_of(config: pytest.Config) -> dict[str, tuple[Resource, ...]]:
     """What the services of a run are made of: `--resource` takes the place of all others."""
     if given := config.getoption("resource"):
-        return {GIVEN: short_form.parse_all(given)}
-    return {name: short_form.parse_all(texts) for name, texts in SHORT_FORMS.items()}
+        return {GIVEN: parsed(tuple(given))}
+    return {name: parsed(texts) for name, texts in SHORT_FORMS.items()}
+
+
+parsed = cache(short_form.parse_all)
 
 
 def as_data(resources: Iterable[Resource]) -> list[dict[str, object]]:
