@@ -150,6 +150,25 @@ class Projects:
                     raise
         return Project(framework, target, self.surroundings(framework))
 
+    def of_resources(self, framework: str, name: str, resources: object) -> Project:
+        """The project of other resources, run by the environment of the one with the example.
+
+        No package depends on the resources.
+        """
+        lender, target = self.get(framework), self.folder / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not target.exists():
+                with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+                    made = Path(scratch) / "project"
+                    render(framework, made, resources=resources)
+                    break_as_asked(made)
+                    lend_environment(lender.folder, made)
+                    made.rename(target)
+        around = {**self.surroundings(framework), **lent_environment(target)}
+        return Project(framework, target, around)
+
 
 def break_as_asked(project: Path) -> None:
     """Break a project as `tests.mutations` breaks the services that it hands to a run."""

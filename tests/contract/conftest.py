@@ -406,7 +406,7 @@ def declared_project(
     if declaration == EXAMPLE or given:
         return projects.get(target.framework)
     name = f"{target.framework}-{declaration}"
-    return projects.made(target.framework, name, resources=as_data(resources))
+    return projects.of_resources(target.framework, name, as_data(resources))
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ def test_a_proxy_may_strip_a_prefix(launch: Launch) -> None:
     service = launch(ROOT_PATH="/shop/")
     with (
         HAProxy(server_port=service.port, prefix="/shop") as proxy,
-        httpx.Client(base_url=f"http://127.0.0.1:{proxy.port}", timeout=20) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{proxy.port}", timeout=20, verify=False) as client,
     ):
         created = [client.post(f"/shop{ITEMS}", json={"name": fresh_name()}) for _ in range(2)]
         for one in created:

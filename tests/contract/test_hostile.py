@@ -361,6 +361,7 @@ def test_text_comes_back_byte_for_byte(service: Service, text: str) -> None:
 
 
 @pytest.mark.any_database
+@pytest.mark.any_server
 def test_random_bytes_never_make_a_5xx(service: Service) -> None:
     dice = random.Random(20260101)
     noises = [dice.randbytes(dice.randint(1, 300)) for _ in range(100)]

@@ -170,6 +170,7 @@ def test_one_of_many_patches_with_one_tag_is_applied(
     assert Counter(answer.status_code for answer in answers) == {200: 1, 412: 29}
 
 
+@pytest.mark.any_framework("flask", "django", "fastapi", "nameko")
 def test_patches_of_different_fields_are_all_kept(
     service: Service, database: Database, made: httpx.Response
 ) -> None:

@@ -214,6 +214,7 @@ def test_any_content_encoding_is_unsupported(service: Service, coding: str) -> N
 
 @pytest.mark.any_database
 @pytest.mark.contract("E2")
+@pytest.mark.any_server
 def test_a_compressed_bomb_is_not_unpacked(service: Service) -> None:
     bomb = gzip.compress(b" " * 200 * MEGABYTE, 1)[: LIMIT - 1]
     with service.peak_growth() as growth:
@@ -416,6 +417,7 @@ def test_a_refusal_says_so_if_it_ends_the_connection(
 
 
 @pytest.mark.contract("E2")
+@pytest.mark.any_server
 def test_a_connection_can_be_used_after_a_refused_body(service: Service) -> None:
     """A body that is left unread must not be taken for the next request."""
     smuggled = request("DELETE", create(service.http).headers["location"])

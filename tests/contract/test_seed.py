@@ -24,6 +24,7 @@ def printed(project: Project, database: Database) -> list[dict[str, object]]:
 
 
 @pytest.mark.any_framework("flask", "django")
+@pytest.mark.any_database
 def test_seeding_names_the_database_and_twice_changes_nothing(
     project: Project, new_migrated: NewDatabase, launch: Launch
 ) -> None:

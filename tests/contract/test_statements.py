@@ -20,7 +20,7 @@ TYPES |= {"Uuid", "Enum", "JSON", "LargeBinary", "Numeric", "Float", "Time", "Da
 
 
 @pytest.mark.contract("R1", "R2", "R3")
-@pytest.mark.any_framework("falcon")
+@pytest.mark.any_framework("fastapi")
 def test_rows_of_the_driver_are_equal_to_those_of_sqlalchemy(
     target: Target, projects: Projects, new_database: NewDatabase
 ) -> None:
@@ -28,7 +28,7 @@ def test_rows_of_the_driver_are_equal_to_those_of_sqlalchemy(
         pytest.skip("Django reads its rows by its own ORM")
     resources = short_form.parse_all(SHORT_FORMS[RICH])
     name = f"{target.framework}-{RICH}"
-    project = projects.made(target.framework, name, resources=as_data(resources))
+    project = projects.of_resources(target.framework, name, as_data(resources))
     database = new_database()
     project.migrate({"DATABASE_URL": database.url})
     plurals = ",".join(one.plural for one in resources)

@@ -87,7 +87,7 @@ def reading(
 
 
 def client_of(service: Service) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=service.url, timeout=30, trust_env=False)
+    return httpx.AsyncClient(base_url=service.url, timeout=30, trust_env=False, verify=False)
 
 
 @pytest.mark.slow

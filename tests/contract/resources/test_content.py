@@ -229,7 +229,7 @@ def test_case_and_code_points_tell_unique_lines_apart(rows: Rows, resource: Reso
             assert_problem(rows.post(resource, clash), 409)
 
 
-@pytest.mark.any_framework
+@pytest.mark.any_framework("flask", "fastapi")
 def test_of_50_parallel_creates_of_one_value_one_wins(
     rows: Rows, resource: Resource, declared_service: Service
 ) -> None:

@@ -11,10 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from scaffold.resources import short_form
 from tests.contract.conftest import Projects
 from tests.contract.databases import Database, PostgresDatabase, SqliteDatabase
-from tests.contract.declarations import RICH, SHORT_FORMS, as_data
 from tests.contract.drawn import DrawnService, drawn
 
 pytestmark = [
@@ -42,8 +40,7 @@ def test_a_drawn_service_is_whole(
     resources = drawn(option("draws"), option("draw_seed"))[draw]
     databases = [name for name in option("database").split(",") if name]
     kind = databases[draw % len(databases)]
-    rich = as_data(short_form.parse_all(SHORT_FORMS[RICH]))
-    lender = projects.made(framework, f"{framework}-{RICH}", resources=rich)
+    lender = projects.get(framework)
     own_tests: dict[str, str] = {}
     environment: dict[str, str] = {}
     if kind == "postgresql":

@@ -222,7 +222,7 @@ def test_no_cursor_makes_a_5xx(rows: Rows, resource: Resource) -> None:
             assert answer.status_code in {200, 422}, answer.text
 
 
-@pytest.mark.any_framework
+@pytest.mark.any_framework("flask", "fastapi")
 def test_each_walk_sees_every_row_once_while_others_are_added(
     rows: Rows, resource: Resource, declared_service: Service
 ) -> None:
