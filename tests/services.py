@@ -24,7 +24,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -132,6 +132,33 @@ class Projects:
 
     def made(self, framework: str, name: str, **answers: object) -> Project:
         """The project of other answers, which is called ``name`` among those of this run."""
+
+        def equip(project: Path) -> None:
+            install(project)
+            lend_bytecode(self.folder, project)
+
+        target = self._once(framework, name, answers, equip)
+        return Project(framework, target, self.surroundings(framework))
+
+    def of_resources(self, framework: str, name: str, resources: object) -> Project:
+        """The project of other resources, run by the environment of the one with the example."""
+        lender = self.get(framework).folder
+        equip = partial(lend_environment, lender)
+        target = self._once(framework, name, {"resources": resources}, equip)
+        if framework not in self.given:
+            needs = [(folder / "pyproject.toml").read_text() for folder in (lender, target)]
+            assert needs[0] == needs[1], "no package depends on the resources"
+        around = {**self.surroundings(framework), **lent_environment(target)}
+        return Project(framework, target, around)
+
+    def _once(
+        self,
+        framework: str,
+        name: str,
+        answers: Mapping[str, object],
+        equip: Callable[[Path], None],
+    ) -> Path:
+        """Render and equip a project, unless a process of this run has done it already."""
         target = self.folder / name
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / f"{name}.lock").open("w") as lock:
@@ -143,31 +170,11 @@ class Projects:
                     break_as_asked(Path(scratch) / "project")
                     (Path(scratch) / "project").rename(target)
                 try:
-                    install(target)
-                    lend_bytecode(self.folder, target)
+                    equip(target)
                 except BaseException:
                     shutil.rmtree(target)
                     raise
-        return Project(framework, target, self.surroundings(framework))
-
-    def of_resources(self, framework: str, name: str, resources: object) -> Project:
-        """The project of other resources, run by the environment of the one with the example.
-
-        No package depends on the resources.
-        """
-        lender, target = self.get(framework), self.folder / name
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / f"{name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not target.exists():
-                with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
-                    made = Path(scratch) / "project"
-                    render(framework, made, resources=resources)
-                    break_as_asked(made)
-                    lend_environment(lender.folder, made)
-                    made.rename(target)
-        around = {**self.surroundings(framework), **lent_environment(target)}
-        return Project(framework, target, around)
+        return target
 
 
 def break_as_asked(project: Path) -> None:
