@@ -114,3 +114,29 @@ def test_its_manifests_pass_each_variable_to_both_pods(whole: Rendering) -> None
         assert name in settings
     for pod in whole.pods:
         assert pod["spec"]["containers"][0]["envFrom"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "ports"),
+    [
+        ([], set()),
+        (["auth"], {443}),
+        (["tracing"], {4318}),
+        (["calls"], {443, 8000}),
+        (ALL, {443, 4318, 8000}),
+    ],
+    ids=lambda value: "-".join(map(str, value)) if isinstance(value, list) else "",
+)
+def test_the_network_policy_lets_out_what_each_answer_needs(
+    answers: list[str], ports: set[int], tmp_path: Path
+) -> None:
+    render("flask", tmp_path / NAME, **{"with": answers})
+    rules = Rendering("flask", "sqlite", "github", tmp_path / NAME).the("NetworkPolicy")["spec"]
+    let_out = {port["port"] for rule in rules["egress"] for port in rule["ports"]}
+    assert let_out == ports | {53}, "beside names, which everybody looks up"
+
+
+def test_compose_has_each_variable_of_the_answers(whole: Rendering) -> None:
+    passed_on = whole.load("compose.yaml")["services"]["service"]["environment"]
+    needed = {"OIDC_ISSUER", "OIDC_AUDIENCE", "PEER_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+    assert needed <= passed_on.keys()
