@@ -290,8 +290,8 @@ def _crowds(found: Measured) -> Iterator[str]:
     yield ""
     if any("refused" in of for counts in found["crowds"].values() for of in counts.values()):
         yield (
-            "Under WSGI a process lets 220 requests wait for its ten database connections and "
-            "answers 503 to any others at once. A run with such an answer has no figures."
+            "A process lets 220 requests wait for its ten database connections and answers 503 to "
+            "any others at once. A run with such an answer has no figures."
         )
         yield ""
     yield from _by_count(found["crowds"], "connections")

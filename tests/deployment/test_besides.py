@@ -125,7 +125,7 @@ def test_its_manifests_pass_each_variable_to_both_pods(whole: Rendering) -> None
         (["calls"], {443, 8000}),
         (ALL, {443, 4318, 8000}),
     ],
-    ids=lambda value: "-".join(map(str, value)) if isinstance(value, list) else "",
+    ids=["none", "auth", "tracing", "calls", "all"],
 )
 def test_the_network_policy_lets_out_what_each_answer_needs(
     answers: list[str], ports: set[int], tmp_path: Path
